@@ -1,0 +1,1 @@
+"""Label errors, one file per kind of label."""

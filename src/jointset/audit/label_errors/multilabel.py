@@ -1,0 +1,45 @@
+"""Label errors of multilabel tasks: every class is a binary variable of the joint label model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jointset.audit.base import TaskArrays, TaskAudit, choose
+from jointset.audit.nodes import Node, NodeFit
+
+
+def nodes(task: TaskArrays) -> list[Node]:
+    """One binary variable per class."""
+    return [
+        Node(f"{task.name}[{k}]", np.stack([1 - p, p], axis=1), task.labels[:, k].astype(np.int64))
+        for k, p in enumerate(task.probs.T)
+    ]
+
+
+def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit:
+    """Rank the entries by P(given) over the whole table and flag as many as the expected precision allows."""
+    given = task.labels
+    positive = np.stack([f.posterior[:, 1] for f in fits], axis=1) if fits else np.empty(given.shape)
+    known = given >= 0
+    suggested = (positive > 0.5).astype(np.int8)
+    p_error = np.where(known, np.where(given == 1, 1 - positive, positive), np.nan)
+    quality = 1 - p_error
+    flagged, promised = choose(p_error, quality, (known & (suggested != given)).ravel(), precision)
+    noise = np.stack([f.model.transition for f in fits]) if fits else np.empty((0, 2, 2))
+    blind = [str(k) for k, f in enumerate(fits) if not f.model.informative]
+    notes = (f"predictions say nothing about classes {', '.join(blind)}",) if blind else ()
+    return TaskAudit(
+        task.name,
+        task.kind,
+        given,
+        flagged,
+        quality,
+        suggested,
+        np.maximum(positive, 1 - positive),
+        p_error,
+        positive,
+        noise,
+        float(p_error[known].mean()) if known.any() else float("nan"),
+        promised,
+        notes,
+    )

@@ -1,0 +1,188 @@
+"""Audit arrays: ``find_label_errors`` for anybody's arrays, ``run`` for the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jointset.audit.base import TaskArrays, TaskAudit, TaskAudits, check_arrays, check_precision
+from jointset.audit.contradictions import Contradictions, find_contradictions
+from jointset.audit.label_errors import classification, multilabel, regression
+from jointset.audit.nodes import Fitted, Node, fit_nodes
+from jointset.errors import ArrayError
+from jointset.records import Bools, Task
+
+MAX_FIT = 20_000
+CLASS_KINDS: dict[str, ModuleType] = {
+    "binary": classification,
+    "multiclass": classification,
+    "multilabel": multilabel,
+}
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What ``run`` found: per task, between tasks, and the fitted models behind it.
+
+    ``names`` maps a variable of the joint label model to its task and, for multilabel, the class (else -1).
+    """
+
+    tasks: TaskAudits
+    contradictions: Contradictions
+    names: tuple[tuple[str, int], ...]
+    nodes: tuple[Node, ...]
+    fitted: Fitted
+
+    def __getitem__(self, task: str) -> TaskAudit:
+        return self.tasks[task]
+
+
+@overload
+def find_label_errors(
+    labels: Mapping[str, ArrayLike],
+    pred_probs: Mapping[str, ArrayLike],
+    *,
+    precision: float = ...,
+    kind: str | Mapping[str, str] | None = ...,
+    fit_rows: ArrayLike | None = ...,
+    max_fit: int = ...,
+    seed: int = ...,
+) -> TaskAudits: ...
+@overload
+def find_label_errors(
+    labels: ArrayLike,
+    pred_probs: ArrayLike,
+    *,
+    precision: float = ...,
+    kind: str | None = ...,
+    fit_rows: ArrayLike | None = ...,
+    max_fit: int = ...,
+    seed: int = ...,
+) -> TaskAudit: ...
+def find_label_errors(
+    labels: Any,
+    pred_probs: Any,
+    *,
+    precision: float = 0.9,
+    kind: str | Mapping[str, str] | None = None,
+    fit_rows: ArrayLike | None = None,
+    max_fit: int = MAX_FIT,
+    seed: int = 0,
+) -> TaskAudit | TaskAudits:
+    """Find wrong labels, and propose missing ones, from out-of-sample predicted probabilities.
+
+    ``jointset.audit.posterior`` and ``jointset.audit.joint`` hold the method and its papers.
+
+    Parameters: ``labels`` is one task's array, ``(n,)`` class codes with -1 or NaN where missing (multilabel:
+    ``(n, K)`` of 0, 1 and -1; regression: ``(n,)`` with NaN), and ``pred_probs`` the cross-fitted ``(n, K)``
+    probabilities (regression: ``(n,)`` or ``(n, 1)`` values); or mappings from task to such arrays over the
+    same rows. ``precision`` in (0, 1] is the expected share of true errors among those flagged. ``kind`` (for
+    mappings also task → kind) is binary, multiclass, multilabel or regression; without it, 2-D labels are
+    multilabel, K >= 2 columns are classes, and a single column is regression if some label is not a whole
+    number, else refused. ``fit_rows`` ``(n,) bool`` restricts what is learnt from; at most ``max_fit`` rows
+    (400 K if that is more) are sampled with ``seed`` for it.
+
+    Returns a ``TaskAudit``, or for mappings ``TaskAudits`` by task. Raises ``ArrayError``.
+
+    >>> rng = np.random.default_rng(0)
+    >>> true = rng.integers(0, 3, 600)
+    >>> probs = np.where(true[:, None] == np.arange(3), 0.9, 0.05)
+    >>> given = true.copy()
+    >>> given[:30] = (given[:30] + 1) % 3
+    >>> found = find_label_errors(given, probs)
+    >>> np.flatnonzero(found.is_error).tolist() == list(range(30))
+    True
+    """
+    if isinstance(labels, Mapping) != isinstance(pred_probs, Mapping):
+        raise ArrayError("labels and pred_probs must both be arrays or both be mappings from task to array")
+    if isinstance(labels, Mapping):
+        return _audit(_checked(labels, pred_probs, kind), precision, fit_rows, max_fit, seed).tasks
+    if isinstance(kind, Mapping):
+        raise ArrayError("kind must be a string when labels are one task's array")
+    return _audit([check_arrays(labels, pred_probs, kind)], precision, fit_rows, max_fit, seed)["labels"]
+
+
+def run(
+    labels: Mapping[str, NDArray[Any]],
+    outputs: Mapping[str, NDArray[Any]],
+    tasks: Sequence[Task],
+    *,
+    precision: float = 0.9,
+    fit_rows: Bools | None = None,
+    max_fit: int = MAX_FIT,
+    seed: int = 0,
+) -> AuditResult:
+    """Audit all tasks of a pool together.
+
+    ``labels`` and ``outputs`` are in the form of ``jointset.records``, aligned over the whole pool;
+    ``fit_rows`` ``(n,)`` masks the rows that noise, calibration and relations between tasks are learnt from,
+    while all rows are scored. Raises ``ArrayError``.
+
+    >>> task = Task("sentiment", "binary", ("neg", "pos"))
+    >>> true = np.arange(200) % 2
+    >>> probs = np.where(true[:, None] == np.arange(2), 0.9, 0.1)
+    >>> given = np.where(np.arange(200) < 5, 1 - true, true)
+    >>> run({"sentiment": given}, {"sentiment": probs}, [task])["sentiment"].ranked(5).max()
+    np.int64(4)
+    """
+    absent = [t.name for t in tasks if t.name not in labels or t.name not in outputs]
+    if absent:
+        raise ArrayError(f"no labels or no predictions for task {', '.join(absent)}")
+    names = [t.name for t in tasks]
+    arrays = _checked(
+        {t: labels[t] for t in names}, {t: outputs[t] for t in names}, {t.name: t.kind for t in tasks}
+    )
+    for task, found in zip(tasks, arrays, strict=True):
+        k = found.probs.shape[1] if found.probs.ndim == 2 else 1
+        if k != task.n_outputs:
+            raise ArrayError(
+                f"{task.name}: {task.n_outputs} classes are declared, predictions have {k} columns"
+            )
+    return _audit(arrays, precision, fit_rows, max_fit, seed)
+
+
+def _checked(
+    labels: Mapping[str, ArrayLike], outputs: Mapping[str, ArrayLike], kind: str | Mapping[str, str] | None
+) -> list[TaskArrays]:
+    odd = sorted(str(t) for t in set(labels) ^ set(outputs))
+    if odd:
+        raise ArrayError(
+            f"labels and predictions must be of the same tasks; only one of them has {', '.join(odd)}"
+        )
+    kinds = kind if isinstance(kind, Mapping) else dict.fromkeys(labels, kind)
+    tasks = [check_arrays(labels[t], outputs[t], kinds.get(t), str(t)) for t in labels]
+    if len({len(t) for t in tasks}) > 1:
+        sizes = ", ".join(f"{t.name} {len(t)}" for t in tasks)
+        raise ArrayError(f"tasks must have aligned rows, found different numbers of them: {sizes}")
+    return tasks
+
+
+def _audit(
+    tasks: list[TaskArrays], precision: float, fit_rows: ArrayLike | None, max_fit: int, seed: int
+) -> AuditResult:
+    check_precision(precision)
+    n = len(tasks[0]) if tasks else 0
+    rows = np.ones(n, bool) if fit_rows is None else np.asarray(fit_rows)
+    if rows.shape != (n,) or rows.dtype != bool:
+        raise ArrayError(f"fit_rows must be a boolean mask of {n} rows, found {rows.dtype} {rows.shape}")
+    own = {t.name: CLASS_KINDS[t.kind].nodes(t) for t in tasks if t.kind in CLASS_KINDS}
+    nodes = [node for part in own.values() for node in part]
+    fitted = fit_nodes(nodes, rows, max_fit, seed)
+    fits, results = iter(fitted.fits), {}
+    for task in tasks:
+        if task.kind in CLASS_KINDS:
+            mine = [next(fits) for _ in own[task.name]]
+            results[task.name] = CLASS_KINDS[task.kind].assess(task, mine, precision)
+        else:
+            results[task.name] = regression.assess(task, precision, rows)
+    names = [
+        (t.name, i if t.kind == "multilabel" else -1) for t in tasks for i in range(len(own.get(t.name, [])))
+    ]
+    return AuditResult(
+        TaskAudits(results), find_contradictions(nodes, fitted, precision), tuple(names), tuple(nodes), fitted
+    )

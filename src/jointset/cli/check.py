@@ -1,0 +1,105 @@
+"""``jointset check``."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from jointset import config as configs
+from jointset.config import Config
+from jointset.prepare import Work, prepare, regime
+from jointset.records import HOLDOUT, TEST, TRAIN, is_labelled
+
+FEW_HELD_OUT = 100
+STEPS = 20
+
+
+def check(config: Path, overrides: list[str], *, estimate: bool, as_json: bool) -> None:
+    """Read and check everything; nothing is kept."""
+    settings = configs.load(config, overrides)
+    with tempfile.TemporaryDirectory(prefix="jointset-check-") as folder:
+        work = prepare(settings, Path(folder))
+        facts: dict[str, Any] = {"regime": regime(settings), "grid": grid(work), "findings": findings(work)}
+        if estimate:
+            facts["estimate_seconds"] = round(cost(work, Path(folder)), 1)
+    typer.echo(json.dumps(facts, indent=2) if as_json else render(settings, work, facts))
+
+
+def grid(work: Work) -> dict[str, dict[str, int]]:
+    """Labels by dataset and task."""
+    return {
+        d.name: {
+            t.name: int(is_labelled(work.given[t.name][work.pool.rows_of(d.name)]).sum())
+            for t in work.tasks
+            if d.name in work.config.tasks[t.name].labels
+        }
+        for d in work.pool.datasets
+    }
+
+
+def findings(work: Work) -> list[dict[str, str]]:
+    """What is fine (✔), doubtful (⚠) or wrong (✘) before training."""
+    found = [{"mark": "⚠", "text": note} for note in work.notes]
+    for task in work.tasks:
+        labels = work.given[task.name]
+        known = is_labelled(labels)
+        held = int((known & (work.pool.split != TRAIN)).sum())
+        if held < FEW_HELD_OUT:
+            found.append({"mark": "⚠", "text": f"{task.name}: {held} held-out labels, the gate will be blind to small changes"})
+        if task.kind in ("binary", "multiclass"):
+            counts = np.bincount(labels[known], minlength=len(task.classes))
+            rare = [c for c, n in zip(task.classes, counts, strict=True) if n < 20]
+            if rare:
+                found.append({"mark": "⚠", "text": f"{task.name}: fewer than 20 rows in {len(rare)} classes ({', '.join(rare[:5])})"})
+    copies = len(work.pool) - len(np.unique(work.pool.component))
+    if copies:
+        found.append({"mark": "⚠", "text": f"{copies:,} rows share a group or their content with another; they stay on one side of every split"})
+    found.append({"mark": "✔", "text": "every file, column and label can be read"})
+    return found
+
+
+def cost(work: Work, folder: Path) -> float:
+    """Seconds for the whole run, from a few steps of training on this machine."""
+    from jointset.data import apply
+    from jointset.records import Edits
+    from jointset.rundir import RunDirectory
+    from jointset.stages import set_up
+    from jointset.training.loop import time_steps
+
+    started = time.monotonic()
+    bench = set_up(RunDirectory(folder), work, lambda event: None)
+    prepared = time.monotonic() - started
+    overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
+    problem = bench.problem(overlay)
+    train = np.flatnonzero(problem.usable() & (work.pool.split == TRAIN))
+    per_epoch = time_steps(problem, train, bench.settings, steps=STEPS)
+    training, improve = work.config.training, work.config.improve
+    share = (training.folds - 1) / training.folds
+    return prepared + per_epoch * training.epochs * (1 + improve.rounds * (training.folds * share + 1))
+
+
+def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
+    """The check as text."""
+    names = [t.name for t in work.tasks]
+    width = max(12, *(len(d) for d in facts["grid"]))
+    lines = [f"regime: {facts['regime']}", "", f"{'labels':<{width}} {'rows':>9} " + " ".join(f"{n:>12}" for n in names)]
+    for dataset, counts in facts["grid"].items():
+        rows = len(work.pool.dataset_of[work.pool.rows_of(dataset)])
+        lines.append(f"{dataset:<{width}} {rows:>9,} " + " ".join(f"{counts[n]:>12,}" if n in counts else f"{'·':>12}" for n in names))
+    split = work.pool.split
+    lines += ["", f"splits: {(split == TRAIN).sum():,} train, {(split == HOLDOUT).sum():,} holdout, {(split == TEST).sum():,} test", ""]
+    for task in work.tasks:
+        classes = f", {len(task.classes)} classes: {', '.join(task.classes[:8])}{' …' if len(task.classes) > 8 else ''}" if task.classes else ""
+        lines.append(f"  {task.name}: {task.kind}{classes}; judged by {task.metric}")
+    lines += ["", *(f"{f['mark']} {f['text']}" for f in facts["findings"])]
+    if "estimate_seconds" in facts:
+        seconds = facts["estimate_seconds"]
+        shown = f"{seconds / 60:.0f} min" if seconds > 120 else f"{seconds:.0f} s"
+        lines.append(f"✔ a run of {config.improve.rounds} rounds takes at most about {shown} on this machine")
+    return "\n".join(lines)

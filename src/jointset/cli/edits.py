@@ -1,0 +1,73 @@
+"""``jointset status``, ``diff`` and ``undo``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from jointset.cli.run import render
+from jointset.errors import RunError, UserError
+from jointset.ledger import Ledger
+from jointset.project import Run
+
+
+def status(path: Path, *, as_json: bool) -> None:
+    """Say where a run stands."""
+    run = Run(path)
+    if (run.path / "summary.json").is_file():
+        _out(run.summary, as_json, render)
+        return
+    facts: dict[str, Any] = {"finished": False, "rounds": []}
+    if run.directory.ledger.is_file():
+        with Ledger(run.directory.ledger) as ledger:
+            facts |= {"rounds": list(ledger.rounds()), "edits": ledger.counts()}
+    _out(facts, as_json, lambda f: f"not finished, {len(f['rounds'])} rounds done; repeat jointset run to go on")
+
+
+def diff(
+    path: Path, task: str | None, dataset: str | None, action: str | None,
+    from_round: int, to_round: int | None, limit: int, *, as_json: bool,
+) -> None:  # fmt: skip
+    """Show changed labels."""
+    run = Run(path)
+    with _ledger(run) as ledger:
+        last = max(ledger.rounds(), default=0)
+        edits = ledger.diff(from_round, last if to_round is None else to_round)
+    for column, value in (("task", task), ("dataset", dataset), ("action", action)):
+        if value is not None:
+            edits = edits.take(getattr(edits, column) == value)
+    frame = edits.to_pandas()
+    if as_json:
+        sys.stdout.write(frame.to_json(orient="records") + "\n")
+        return
+    for row in frame.head(limit).itertuples():
+        place = f"{row.dataset} {row.row} {row.task}{f'[{row.position}]' if row.position else ''}"
+        change = f"weight {row.weight:.2f}" if row.action == "weight" else f"{row.old or 'missing'} → {row.new or 'missing'}"
+        typer.echo(f"{place}: {row.action} {change}, confidence {row.confidence:.2f}, round {row.round}")
+    if len(frame) > limit:
+        typer.echo(f"… {len(frame) - limit:,} more; --limit shows them, --json gives all")
+    if frame.empty:
+        typer.echo("no label differs")
+
+
+def undo(path: Path, selector: dict[str, Any], *, everything: bool, note: str, as_json: bool) -> None:
+    """Append compensating entries."""
+    if not everything and all(v is None for v in selector.values()):
+        raise UserError("undo: say which edits (--task, --dataset, --action, --round, --row, --min-confidence …), or --all")
+    run = Run(path)
+    count = run.undo(**selector, note=note)
+    _out({"undone": count}, as_json, lambda f: f"{f['undone']:,} edits undone; export shows the labels as they are now")
+
+
+def _ledger(run: Run) -> Ledger:
+    if not run.directory.ledger.is_file():
+        raise RunError(f"{run.path}: no round has been finished yet; repeat jointset run to go on")
+    return Ledger(run.directory.ledger)
+
+
+def _out(value: dict[str, Any], as_json: bool, text: Any) -> None:
+    typer.echo(json.dumps(value, indent=2) if as_json else text(value))

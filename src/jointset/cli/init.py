@@ -1,0 +1,108 @@
+"""``jointset init``: a configuration with guesses, out of the user's files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from jointset.data.sources import read
+from jointset.errors import UserError
+
+LABEL = re.compile(r"label|class|target|category|topic|sentiment|stars?|rating|score|grade|mood|quality|status|^y$|^is_|outcome", re.I)
+SPLIT = re.compile(r"^(split|fold|subset|partition)$", re.I)
+IDENTITY = re.compile(r"^(id|uuid|guid|key|row_?id|.*_id)$", re.I)
+GROUP = re.compile(r"user|customer|patient|author|speaker|writer|group|session|subject", re.I)
+IMAGE = re.compile(r"\.(png|jpe?g|bmp|gif|webp|tiff?)$", re.I)
+LONG_TEXT = 20
+
+
+def init(files: list[Path], out: Path) -> None:
+    """Write the configuration; an existing file is left alone."""
+    if out.exists():
+        raise UserError(f"{out} exists already; name another with --out, or remove it")
+    datasets, tasks = {}, {}
+    for file in files:
+        name = re.sub(r"[^A-Za-z0-9]+", "_", file.stem).strip("_") or "data"
+        while name in datasets:
+            name += "_2"
+        guess = guess_columns(read(file, name=file.name))
+        datasets[name] = (file, guess)
+        for label, kind in guess["labels"].items():
+            key = re.sub(r"[^A-Za-z0-9]+", "_", label.strip()).strip("_").lower() or "label"
+            tasks.setdefault(key, {"kind": kind, "labels": {}})["labels"][name] = label
+    out.write_text(render(datasets, tasks), encoding="utf-8")
+    typer.echo(f"{out}: {len(datasets)} datasets, {len(tasks)} tasks guessed; read the lines marked 'guess', then: jointset check {out}")
+
+
+def guess_columns(table: Any) -> dict[str, Any]:
+    """Roles of the columns: inputs by modality, labels with their kind, id, group and split."""
+    import pyarrow as pa
+
+    roles: dict[str, Any] = {"inputs": {}, "labels": {}, "id": None, "group": None, "split": None}
+    rest = []
+    for field in table.schema:
+        column = table.column(field.name).drop_null()
+        distinct, n = len(column.unique()) if not pa.types.is_nested(field.type) else 0, len(column)
+        text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+        sample = [str(v) for v in column.slice(0, 200).to_pylist()] if text else []
+        if text and sample and sum(bool(IMAGE.search(v)) for v in sample) > len(sample) / 2:
+            roles["inputs"]["image"] = field.name
+        elif SPLIT.match(field.name):
+            roles["split"] = field.name
+        elif IDENTITY.match(field.name) and distinct == n == table.num_rows and roles["id"] is None:
+            roles["id"] = field.name
+        elif GROUP.search(field.name) and IDENTITY.match(field.name):
+            roles["group"] = field.name
+        elif LABEL.search(field.name.strip()) and n and not (text and distinct > 0.5 * n and n > 20):
+            roles["labels"][field.name] = _kind(field.type, distinct, n)
+        elif text and sample and sum(map(len, sample)) / len(sample) > LONG_TEXT and distinct > 0.3 * n:
+            roles["inputs"].setdefault("text", []).append(field.name)
+        elif n and not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
+            rest.append(field.name)
+    if rest:
+        roles["inputs"]["tabular"] = rest
+    return roles
+
+
+def _kind(type_: Any, distinct: int, n: int) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        return "multilabel"
+    if pa.types.is_floating(type_) and distinct > 20 or pa.types.is_integer(type_) and distinct > 50:
+        return "regression"
+    return "binary" if distinct == 2 else "multiclass"
+
+
+def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
+    """The configuration as commented YAML."""
+    import yaml
+
+    def one(value: Any) -> str:
+        return yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).strip().removesuffix("...").strip()
+
+    lines = ["# Written by jointset init. Lines marked 'guess' are what your columns look like: check them.", "name: my-run", "datasets:"]
+    for name, (file, guess) in datasets.items():
+        lines += [f"  {name}:", f"    path: {one(str(file.resolve()))}", f"    inputs: {one(guess['inputs'])}  # guess"]
+        for role in ("id", "group"):
+            if guess[role]:
+                lines.append(f"    {role}: {one(guess[role])}  # guess")
+        lines.append(
+            f"    split: {{column: {one(guess['split'])}}}  # guess: train, holdout or valid, test"
+            if guess["split"]
+            else "    split: {holdout: 0.15, test: 0.15}  # drawn at random; the gate judges on holdout"
+        )
+    lines.append("tasks:")
+    for name, task in tasks.items():
+        lines += [f"  {name}:", f"    kind: {task['kind']}  # guess: binary, multiclass, multilabel or regression"]
+        lines.append(f"    labels: {one(task['labels'])}  # guess")
+        lines.append("    # map: {DATASET: {VALUE: CLASS}}   # a value without an entry is missing")
+        lines.append("    # missing: [-1]                    # values that mean 'no label'")
+    if not tasks:
+        lines.append("  # no label column was recognised; name at least one task:")
+        lines.append("  # sentiment: {kind: multiclass, labels: {DATASET: COLUMN}}")
+    lines += ["improve: {rounds: 2, precision: 0.9}  # precision: expected share of right edits among those applied", "seed: 0", ""]
+    return "\n".join(lines)

@@ -1,0 +1,190 @@
+"""The command line: every command, and what a mistake looks like."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from jointset.errors import JointsetError
+
+app = typer.Typer(
+    name="jointset",
+    help="Train one multi-task model over all your datasets, find and repair their label problems, keep what helps.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigFile = Annotated[Path, typer.Argument(help="Configuration file.", show_default=True)]
+RunPath = Annotated[Path, typer.Argument(help="Run directory, for example runs/NAME.")]
+Overrides = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, for example improve.rounds=2.")]  # noqa: UP045
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout; progress on stderr.")]
+Root = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the demo's files go.")] = Path("jointset-demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the damage and of the run.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Run the whole loop on embedded real images with known damage, and score the repair against the truth."""
+    from jointset.cli.demo import demo as command
+
+    command(folder, seed=seed, as_json=as_json)
+
+
+@app.command()
+def init(
+    files: Annotated[list[Path], typer.Argument(help="Your data files.")],
+    out: Annotated[Path, typer.Option("--out", help="Configuration to write.")] = Path("jointset.yaml"),
+) -> None:
+    """Write a commented configuration for your files, with guesses marked."""
+    from jointset.cli.init import init as command
+
+    command(files, out)
+
+
+@app.command()
+def check(
+    config: ConfigFile = Path("jointset.yaml"),
+    overrides: Overrides = None,
+    estimate: Annotated[bool, typer.Option(help="Estimate the cost by training a few steps.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Read everything, draw the dataset × task grid, find mistakes and estimate the cost; trains nothing."""
+    from jointset.cli.check import check as command
+
+    command(config, overrides or [], estimate=estimate, as_json=as_json)
+
+
+@app.command()
+def run(
+    config: ConfigFile = Path("jointset.yaml"),
+    overrides: Overrides = None,
+    runs: Root = Path("runs"),
+    new_run: Annotated[bool, typer.Option("--new-run", help="Start afresh beside an earlier run.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train, audit, repair, gate, round by round; repeated, it goes on where it was interrupted."""
+    from jointset.cli.run import run as command
+
+    command(config, overrides or [], runs, new_run=new_run, as_json=as_json)
+
+
+@app.command()
+def status(path: RunPath, as_json: Json = False) -> None:
+    """Say where a run stands: rounds, edits, verdicts."""
+    from jointset.cli.edits import status as command
+
+    command(path, as_json=as_json)
+
+
+@app.command()
+def diff(
+    path: RunPath,
+    task: Annotated[Optional[str], typer.Option(help="Only this task.")] = None,  # noqa: UP045
+    dataset: Annotated[Optional[str], typer.Option(help="Only this dataset.")] = None,  # noqa: UP045
+    action: Annotated[Optional[str], typer.Option(help="Only this action.")] = None,  # noqa: UP045
+    from_round: Annotated[int, typer.Option("--from", help="State after this round (0 = as given).")] = 0,
+    to_round: Annotated[Optional[int], typer.Option("--to", help="State after this round.")] = None,  # noqa: UP045
+    limit: Annotated[int, typer.Option(help="Lines shown.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show which labels changed between two rounds."""
+    from jointset.cli.edits import diff as command
+
+    command(path, task, dataset, action, from_round, to_round, limit, as_json=as_json)
+
+
+@app.command()
+def undo(
+    path: RunPath,
+    task: Annotated[Optional[str], typer.Option(help="Edits of this task.")] = None,  # noqa: UP045
+    dataset: Annotated[Optional[str], typer.Option(help="Edits in this dataset.")] = None,  # noqa: UP045
+    action: Annotated[Optional[str], typer.Option(help="relabel, fill, drop or weight.")] = None,  # noqa: UP045
+    round: Annotated[Optional[int], typer.Option(help="Edits of this round.")] = None,  # noqa: UP045
+    row: Annotated[Optional[str], typer.Option(help="Edits of this row id.")] = None,  # noqa: UP045
+    min_confidence: Annotated[Optional[float], typer.Option(help="Edits at least this sure.")] = None,  # noqa: UP045
+    max_confidence: Annotated[Optional[float], typer.Option(help="Edits at most this sure.")] = None,  # noqa: UP045
+    everything: Annotated[bool, typer.Option("--all", help="Every edit of the run.")] = False,
+    note: Annotated[str, typer.Option(help="Why; kept in the ledger.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Take back accepted edits, by any mix of task, dataset, action, round, row and confidence."""
+    from jointset.cli.edits import undo as command
+
+    selector = {
+        "task": task, "dataset": dataset, "action": action, "round": round, "row": row,
+        "min_confidence": min_confidence, "max_confidence": max_confidence,
+    }  # fmt: skip
+    command(path, selector, everything=everything, note=note, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    path: RunPath,
+    file: Annotated[Optional[Path], typer.Argument(help="Labelled file; without it, the run's own held-out rows.")] = None,  # noqa: UP045
+    dataset: Annotated[Optional[str], typer.Option(help="Whose columns the file has.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Score the joint model per task, with intervals."""
+    from jointset.cli.predict import evaluate as command
+
+    command(path, file, dataset, as_json=as_json)
+
+
+@app.command()
+def predict(
+    path: RunPath,
+    file: Annotated[Path, typer.Argument(help="File with the input columns of one of the datasets.")],
+    out: Annotated[Path, typer.Option("--out", help="Where predictions go (.parquet, .csv or .jsonl).")] = Path("predictions.parquet"),
+    dataset: Annotated[Optional[str], typer.Option(help="Whose columns the file has.")] = None,  # noqa: UP045
+) -> None:
+    """Predict every task for new rows."""
+    from jointset.cli.predict import predict as command
+
+    command(path, file, out, dataset)
+
+
+@app.command()
+def export(
+    path: RunPath,
+    out: Annotated[Optional[Path], typer.Option("--out", help="Folder to write; RUN/export by default.")] = None,  # noqa: UP045
+    format: Annotated[str, typer.Option(help="parquet, csv, jsonl or arrow.")] = "parquet",
+) -> None:
+    """Write the repaired datasets, a table per task and a dataset card."""
+    from jointset.cli.predict import export as command
+
+    command(path, out, format)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"jointset {installed('jointset')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point: a mistake is one line on stderr and exit code 2, never a traceback."""
+    try:
+        app()
+    except JointsetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted; repeat the command to go on where it stopped", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("JOINTSET_DEBUG"):
+            raise
+        print(f"internal error: {type(error).__name__}: {error}; JOINTSET_DEBUG=1 shows where", file=sys.stderr)
+        sys.exit(3)

@@ -1,0 +1,101 @@
+"""News of a run on the terminal: a bar with the time left, or plain lines without one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+
+from jointset.config import Config
+
+EVERY = 15.0
+
+
+class Progress:
+    """Shows the events of a run on stderr; one line per round and task.
+
+    The time left is what the epochs done so far took, times the epochs still expected: a joint training, then per
+    round one training per fold and one or two for the gate.
+    """
+
+    def __init__(self, config: Config, *, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.quiet = quiet
+        self.config = config
+        self.started = time.monotonic()
+        self.said = self.started
+        self.done = 0
+        self.per_fit = config.training.epochs
+        self.rounds_left = config.improve.rounds
+        self.expected = self._expected()
+        self.status = self.console.status("reading") if self.console.is_terminal and not quiet else None
+
+    def __enter__(self) -> Progress:
+        if self.status:
+            self.status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.status:
+            self.status.stop()
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Show one event."""
+        handler = getattr(self, f"_{event['event']}", None)
+        if handler and not self.quiet:
+            handler(event)
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        self.console.print(text, soft_wrap=True, markup=False)
+
+    def _prepared(self, event: dict[str, Any]) -> None:
+        self.line(f"{event['rows']:,} rows in {len(self.config.datasets)} datasets, {len(self.config.tasks)} tasks")
+        for note in event["notes"]:
+            self.line(f"  note: {note}")
+
+    def _stage(self, event: dict[str, Any]) -> None:
+        what = "joint training" if event["stage"] == "train" else f"cross-fit, {self.config.training.folds} folds"
+        where = event.get("name") or f"round {event['round']}"
+        self._show(f"{what} ({where})", stay=True)
+
+    def _epoch(self, event: dict[str, Any]) -> None:
+        self.done += 1
+        fold = f", fold {event['fold'] + 1} of {self.config.training.folds}" if "fold" in event else ""
+        left = self._left()
+        self._show(f"epoch {event['epoch']} of at most {event['of']}{fold}, loss {event['loss']:.3f}{left}")
+
+    def _trained(self, event: dict[str, Any]) -> None:
+        self.per_fit = min(self.per_fit, event["epochs"] + self.config.training.patience)
+        self.expected = self.done + self._expected()
+        passes = ", ".join(f"{n} {e:g}" for n, e in list(event["effective_epochs"].items())[:20])
+        self.line(f"  best after {event['epochs']} epochs, held-out skill {event['skill']:.3f}; passes over the data: {passes}")
+
+    def _round(self, event: dict[str, Any]) -> None:
+        self.rounds_left = self.config.improve.rounds - event["round"]
+        verdict = event["verdict"]
+        judged = "nothing to judge"
+        if verdict and verdict["outcome"] == "not judged":
+            judged = "not judged"
+        elif verdict:
+            judged = f"{verdict['metric']} {verdict['before']:.3f} → {verdict['after']:.3f} ({verdict['outcome']})"
+        noise = "" if event["noise_rate"] is None else f", noise about {event['noise_rate']:.1%}"
+        counts = ", ".join(f"{event[a]} {a}" for a in ("relabel", "fill", "drop", "weight") if event[a]) or "no edit"
+        self.line(f"round {event['round']} {event['task']}: {counts} of {event['proposed']} proposed{noise}; held out {judged}")
+
+    def _show(self, text: str, *, stay: bool = False) -> None:
+        if self.status:
+            self.status.update(text)
+        elif stay or time.monotonic() - self.said > EVERY:
+            self.said = time.monotonic()
+            self.line(f"  {text}")
+            sys.stderr.flush()
+
+    def _expected(self) -> int:
+        return self.per_fit * (self.rounds_left * (self.config.training.folds + 1) + (0 if self.done else 1))
+
+    def _left(self) -> str:
+        seconds = (time.monotonic() - self.started) / self.done * max(self.expected - self.done, 0)
+        return f", about {seconds / 60:.0f} min left" if seconds > 90 else f", about {seconds:.0f} s left"

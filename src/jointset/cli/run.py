@@ -1,0 +1,51 @@
+"""``jointset run``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from jointset import config as configs
+from jointset.cli.progress import Progress
+from jointset.project import execute
+
+
+def run(config: Path, overrides: list[str], runs: Path, *, new_run: bool, as_json: bool) -> None:
+    """Run a configuration and print the summary; exit code 1 when the gate refused something."""
+    settings = configs.load(config, overrides)
+    with Progress(settings) as progress:
+        finished = execute(settings, runs, emit=progress, new_run=new_run)
+    summary = finished.summary
+    if as_json:
+        json.dump(summary, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        typer.echo(render(summary))
+        typer.echo(f"\nnext: jointset diff {finished.path} · jointset export {finished.path}")
+    if summary["edits"]["rejected"]:
+        raise typer.Exit(1)
+
+
+def render(summary: dict[str, Any]) -> str:
+    """The summary as text."""
+    lines = []
+    for name, task in summary["tasks"].items():
+        if task["verdict"] == "not judged":
+            lines.append(f"{name}: {task['metric']} not judged ({task['rows']} {task['on']} rows)")
+            continue
+        low, high = task["interval"]
+        lines.append(
+            f"{name}: {task['metric']} on {task['rows']:,} {task['on']} rows {task['before']:.3f} → {task['after']:.3f}, "
+            f"change {task['after'] - task['before']:+.3f} [{low:+.3f}, {high:+.3f}]: {task['verdict']}"
+        )
+    edits = summary["edits"]
+    lines.append(
+        f"edits: {edits['proposed']:,} proposed, {edits['accepted']:,} accepted, {edits['rejected']:,} rejected, "
+        f"{edits['undone']:,} undone"
+    )
+    lines.append(f"{summary['rounds']} rounds in {summary['seconds']:.0f} s, {summary['peak_memory_bytes'] / 1e9:.2f} GB; {summary['stopped']}")
+    return "\n".join(lines)

@@ -1,0 +1,20 @@
+"""The data room: sources, datasets, the pool of all rows, splits and folds, mixing, and edits as a view."""
+
+from jointset.data.dataset import Dataset, load_dataset
+from jointset.data.folds import make_folds
+from jointset.data.mixing import Sampler, mixing_shares
+from jointset.data.overlay import SOURCES, Overlay, apply
+from jointset.data.pool import Pool, build_pool
+
+__all__ = [
+    "SOURCES",
+    "Dataset",
+    "Overlay",
+    "Pool",
+    "Sampler",
+    "apply",
+    "build_pool",
+    "load_dataset",
+    "make_folds",
+    "mixing_shares",
+]

@@ -1,0 +1,171 @@
+"""Images: files, bytes or arrays in, a small residual network out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jointset.errors import DataError, MissingExtra
+from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.records import Ints
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+LARGEST = 64
+SAMPLE = 200
+
+
+class SmallResNet(Encoder):
+    """A small residual network (He et al. 2016) for small images, trained from scratch.
+
+    Parameters
+    ----------
+    size : images are scaled to ``size × size``; ``None`` takes the median side of a sample, between 8 and 64.
+    channels : 1 (grey), 3 (RGB), or ``None``: 3 when any image of a sample has colour.
+    widths : channels of the stages; each after the first halves the side.
+    max_unreadable : share of images that may be unreadable before reading stops with an error; those below it are
+        treated as missing inputs.
+    """
+
+    name: ClassVar[str] = "resnet"
+    modality: ClassVar[str] = "image"
+
+    def __init__(
+        self,
+        *,
+        size: int | None = None,
+        channels: int | None = None,
+        widths: Sequence[int] = (32, 64, 128),
+        max_unreadable: float = 0.01,
+    ) -> None:
+        self.size = size
+        self.channels = channels
+        self.widths = tuple(widths)
+        self.max_unreadable = max_unreadable
+
+    def fit(self, tables: Sequence[pa.Table]) -> State:
+        """See :meth:`Encoder.fit`: the common size and number of channels."""
+        sides, colour = [], False
+        for table in tables:
+            column = table.column(0)
+            array = _pixel_array(column.slice(0, SAMPLE), table.schema.field(0))
+            if array is not None:
+                sides += [*array[0].shape[1:3]] * len(array[0])
+                colour |= array[0].shape[3] == 3
+                continue
+            for image in _images(column.slice(0, SAMPLE), table.schema.field(0), self._root(table)):
+                if image is not None:
+                    sides += [image.width, image.height]
+                    colour |= image.mode not in ("L", "1", "I", "I;16", "LA")
+        size = self.size or int(np.clip(round(float(np.median(sides or [32]))), 8, LARGEST))
+        return {"size": size, "channels": self.channels or (3 if colour else 1)}
+
+    def prepare(self, table: pa.Table, state: State) -> dict[str, NDArray[Any]]:
+        """See :meth:`Encoder.prepare`: ``pixels (n, C, size, size) uint8`` and ``readable (n,) bool``."""
+        size, channels = state["size"], state["channels"]
+        array = _pixel_array(table.column(0), table.schema.field(0))
+        if array is not None and array[0].shape[1:] == (size, size, channels):
+            return {"pixels": np.ascontiguousarray(array[0].transpose(0, 3, 1, 2)), "readable": array[1]}
+        pixels = np.zeros((table.num_rows, channels, size, size), np.uint8)
+        readable = np.zeros(table.num_rows, bool)
+        column = table.column(0)
+        for i, image in enumerate(_images(column, table.schema.field(0), self._root(table))):
+            if image is None:
+                continue
+            image = image.convert("RGB" if channels == 3 else "L")
+            if image.size != (size, size):
+                image = image.resize((size, size))
+            pixels[i] = np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+            readable[i] = True
+        self._enough_readable(column, readable)
+        return {"pixels": pixels, "readable": readable}
+
+    def concat(self, parts: Sequence[Arrays]) -> dict[str, NDArray[Any]]:
+        """See :meth:`Encoder.concat`."""
+        return {key: np.concatenate([p[key] for p in parts]) for key in ("pixels", "readable")}
+
+    def batch(self, arrays: Arrays, index: Ints) -> dict[str, Tensor]:
+        """See :meth:`Encoder.batch`."""
+        import torch
+
+        return {"pixels": torch.from_numpy(np.ascontiguousarray(arrays["pixels"][index]))}
+
+    def module(self, state: State, width: int) -> nn.Module:
+        """See :meth:`Encoder.module`."""
+        from jointset.models.encoders.image_module import ResNetModule
+
+        return ResNetModule(state["channels"], state["size"], self.widths, width)
+
+    @staticmethod
+    def _root(table: pa.Table) -> str | None:
+        root = (table.schema.metadata or {}).get(b"jointset.root")
+        return root.decode() if root else None
+
+    def _enough_readable(self, column: Any, readable: NDArray[np.bool_]) -> None:
+        given = column.is_valid().to_numpy()
+        bad = np.flatnonzero(given & ~readable)
+        if len(bad) > self.max_unreadable * max(int(given.sum()), 1):
+            first = column[int(bad[0])].as_py()
+            shown = repr(first) if isinstance(first, str) else f"row {int(bad[0]) + 1}"
+            raise DataError(
+                f"{len(bad)} of {int(given.sum())} images cannot be read, first {shown}; "
+                f"at most {self.max_unreadable:.0%} may be: mend the files, or raise model.image.max_unreadable"
+            )
+
+
+def _shape(field: Any) -> list[int] | None:
+    """The shape of images that are stored as flat arrays."""
+    text = (field.metadata or {}).get(b"jointset.shape")
+    return [int(s) for s in text.decode().strip("()[] ").replace(" ", "").split(",") if s] if text else None
+
+
+def _pixel_array(column: Any, field: Any) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+    """Images that are stored as flat arrays of bytes, all at once: ``(n, h, w, c)`` and which are given."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    shape = _shape(field)
+    if shape is None or not pa.types.is_fixed_size_list(field.type):
+        return None
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    given = array.is_valid().to_numpy(zero_copy_only=False)
+    height, width, channels = (*shape, 1)[:3]
+    out = np.zeros((len(array), height, width, channels), np.uint8)
+    flat = pc.list_flatten(array).to_numpy(zero_copy_only=False)
+    out[given] = flat.astype(np.uint8).reshape(-1, height, width, channels)
+    return out, given
+
+
+def _images(column: Any, field: Any, root: str | None) -> Iterable[Any]:
+    """Each image as a PIL image, ``None`` where it is null or cannot be read."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise MissingExtra("pillow", "image", "reading images") from None
+    import os
+
+    shape = _shape(field)
+    for scalar in column:
+        value = scalar.as_py()
+        if isinstance(value, dict):
+            value = value.get("bytes") or value.get("path")
+        try:
+            if value is None:
+                yield None
+            elif shape:
+                yield Image.fromarray(np.asarray(value, np.uint8).reshape(shape).squeeze())
+            elif isinstance(value, bytes):
+                yield Image.open(io.BytesIO(value)).copy()
+            elif isinstance(value, str):
+                with Image.open(os.path.join(root, value) if root else value) as image:
+                    yield image.copy()
+            else:
+                yield Image.fromarray(np.asarray(value, np.uint8))
+        except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
+            yield None

@@ -1,0 +1,110 @@
+"""A joint model on disk, ready to predict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from jointset.errors import DataError, RunError, nearest
+from jointset.models.encoders import make_encoders
+from jointset.models.inputs import Inputs, prepare_table
+from jointset.models.joint import JointModel
+from jointset.records import Floats, Task
+from jointset.tasks import KINDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+BATCH = 1024
+
+
+class SavedModel:
+    """The joint model of a finished run; :meth:`predict` takes new rows with the inputs of any of its datasets."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "model.safetensors").is_file() or not (folder / "config.json").is_file():
+            raise RunError(f"{folder}: no model here; it is written at the end of jointset run")
+        from safetensors.torch import load_file
+
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self.tasks = tuple(
+            Task(**{**t, "classes": tuple(t["classes"]), "scale": tuple(t["scale"]), "notes": tuple(t["notes"])})
+            for t in config["tasks"]
+        )
+        self.inputs: Mapping[str, Mapping[str, Any]] = config["inputs"]
+        self._encoders = make_encoders({m: (e["name"], e["options"]) for m, e in config["encoders"].items()})
+        self._states = {m: e["state"] for m, e in config["encoders"].items()}
+        with torch.random.fork_rng(devices=[]):
+            self._model = JointModel(self.tasks, self._encoders, self._states, **config["plan"])
+        self._model.load_state_dict(load_file(folder / "model.safetensors"))
+        self._model.eval()
+
+    def outputs(self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None) -> dict[str, Floats]:
+        """Outputs by task, ``(n, K)``, in the form of :mod:`jointset.records`.
+
+        ``dataset`` says whose input columns the rows have; by default the first dataset all of whose columns are
+        there. Raises :class:`DataError` when none fits.
+        """
+        inputs = self._inputs(table, dataset, root)
+        n = table.num_rows
+        outputs = {t.name: np.empty((n, t.n_outputs), np.float32) for t in self.tasks}
+        with torch.inference_mode():
+            for start in range(0, n, BATCH):
+                index = np.arange(start, min(start + BATCH, n))
+                logits, _ = self._model(inputs.batch(index), len(index))
+                for task in self.tasks:
+                    outputs[task.name][index] = KINDS[task.kind].outputs(task, logits[task.name]).numpy()
+        return outputs
+
+    def predict(self, frame: pd.DataFrame, *, dataset: str | None = None) -> pd.DataFrame:
+        """Predictions for a frame: per task ``T`` the label name or number, and ``T__confidence`` for classes."""
+        import pyarrow as pa
+
+        return self.predict_table(pa.Table.from_pandas(frame, preserve_index=False), dataset=dataset).to_pandas()
+
+    def predict_table(self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None) -> pa.Table:
+        """As :meth:`predict`, Arrow in and out."""
+        import pyarrow as pa
+
+        columns: dict[str, Any] = {}
+        for task, p in zip(self.tasks, self.outputs(table, dataset=dataset, root=root).values(), strict=True):
+            if task.kind == "regression":
+                columns[task.name] = p[:, 0].astype(np.float64)
+            elif task.kind == "multilabel":
+                columns[task.name] = [[c for c, on in zip(task.classes, row, strict=True) if on] for row in p >= 0.5]
+                columns[f"{task.name}__confidence"] = np.maximum(p, 1 - p).min(1)
+            else:
+                columns[task.name] = np.array(task.classes, object)[p.argmax(1)]
+                columns[f"{task.name}__confidence"] = p.max(1)
+        return pa.table(columns)
+
+    def _inputs(self, table: pa.Table, dataset: str | None, root: Path | None) -> Inputs:
+        columns = self._columns(table, dataset)
+        tables = {}
+        for modality, names in columns.items():
+            part = table.select(names)
+            if root is not None:
+                part = part.replace_schema_metadata({"jointset.root": str(root)})
+            tables[modality] = part
+        return prepare_table(tables, self._encoders, self._states)
+
+    def _columns(self, table: pa.Table, dataset: str | None) -> dict[str, list[str]]:
+        if dataset is not None and dataset not in self.inputs:
+            raise DataError(f"the model knows no dataset {dataset!r}{nearest(dataset, self.inputs)}; one of {', '.join(self.inputs)}")
+        for name in [dataset] if dataset else self.inputs:
+            wanted = {m: ([c] if isinstance(c, str) else list(c)) for m, c in self.inputs[str(name)].items()}
+            if all(c in table.column_names for cs in wanted.values() for c in cs):
+                return wanted
+        first = str(dataset or next(iter(self.inputs)))
+        names = [c for cs in self.inputs[first].values() for c in ([cs] if isinstance(cs, str) else cs)]
+        missing = next(c for c in names if c not in table.column_names)
+        raise DataError(
+            f"input column {missing!r} is missing{nearest(missing, table.column_names)}; "
+            f"dataset {first!r} was trained on {', '.join(map(repr, names[:10]))}"
+        )

@@ -1,0 +1,198 @@
+"""The run directory: what a run writes, each file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jointset import config as configs
+from jointset.config import Config
+from jointset.errors import RunError
+
+VERSIONED = ("torch", "numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "pydantic", "safetensors")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths and small files of one run."""
+
+    path: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite ledger."""
+        return self.path / "ledger.db"
+
+    @property
+    def data(self) -> Path:
+        """Base, cache and prepared inputs."""
+        return self.path / "data"
+
+    @property
+    def model(self) -> Path:
+        """The joint model that is handed back."""
+        return self.path / "model"
+
+    def round(self, number: int) -> Path:
+        """The folder of a round's records."""
+        return self.path / "rounds" / f"{number:02d}"
+
+    def checkpoint(self, name: str) -> Path:
+        """A file of weights."""
+        return self.path / "checkpoints" / f"{name}.safetensors"
+
+    def config(self) -> Config:
+        """The resolved configuration the run began with."""
+        file = self.path / "config.yaml"
+        if not file.is_file():
+            raise RunError(
+                f"{self.path}: not a run directory (no config.yaml); start one with: jointset run CONFIG"
+            )
+        return configs.load(file)
+
+    def summary(self) -> dict[str, Any]:
+        """``summary.json`` of a finished run."""
+        file = self.path / "summary.json"
+        if not file.is_file():
+            raise RunError(f"{self.path}: the run has not finished; repeat jointset run to go on")
+        return read_json(file)
+
+    def log(self, line: str) -> None:
+        """Append a line with the time to ``log.txt``."""
+        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {line}\n")
+
+    def metric(self, values: Mapping[str, Any]) -> None:
+        """Append a record to ``metrics.jsonl``."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=False, default=float) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object."""
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def begin(config: Config, root: Path, *, new_run: bool = False) -> RunDirectory:
+    """Open the run's directory: a fresh one, or the one to go on with.
+
+    Raises :class:`RunError` when the configuration differs from the one the run began with, naming the first key.
+    """
+    path = root / config.name
+    if new_run:
+        number = 2
+        while path.exists():
+            path = root / f"{config.name}-{number}"
+            number += 1
+    run = RunDirectory(path)
+    file = path / "config.yaml"
+    if file.is_file():
+        changed = _first_difference(run.config().model_dump(mode="json"), config.model_dump(mode="json"))
+        if changed:
+            raise RunError(
+                f"{path}: {changed} differs from the configuration this run began with; "
+                "undo the change to go on, or start afresh with --new-run"
+            )
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "environment.json", environment())
+        write_text(file, configs.dump(config))
+    return run
+
+
+def check_data(run: RunDirectory, facts: Mapping[str, Any]) -> None:
+    """Write ``data.lock``, or compare with the one the run began with."""
+    file = run.path / "data.lock"
+    facts = json.loads(json.dumps(facts))
+    if not file.is_file():
+        write_json(file, facts)
+        return
+    changed = _first_difference(json.loads(file.read_text(encoding="utf-8")), facts)
+    if changed:
+        raise RunError(
+            f"{run.path}: the data changed since the run began ({changed}); put it back to go on, or start afresh with --new-run"
+        )
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for ``environment.json``."""
+    from importlib import metadata
+
+    versions = {}
+    for name in ("jointset", *VERSIONED):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "packages": versions,
+    }
+
+
+@contextlib.contextmanager
+def locked(run: RunDirectory) -> Iterator[None]:
+    """Hold the run for one process; a second one gets a :class:`RunError`. A killed process lets go."""
+    import fcntl
+
+    with (run.path / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(
+                f"{run.path}: another process is working on this run; wait for it, or use --new-run"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def disk_errors(run: RunDirectory) -> Iterator[None]:
+    """Turn a full disk into one line; what is written so far resumes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(
+                f"{run.path}: no space left on the disk; free some and repeat the command to go on"
+            ) from None
+        raise
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _first_difference(old: Any, new: Any, path: str = "") -> str:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(k for k in new if k not in old)]:
+            found = _first_difference(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+            if found:
+                return found
+        return ""
+    return path if old != new else ""

@@ -1,0 +1,388 @@
+"""The stages of a round, each with its records on disk, so that an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from jointset import audit, repair
+from jointset.audit import AuditResult
+from jointset.data import Overlay
+from jointset.gate import judge
+from jointset.ledger import Ledger
+from jointset.models.encoders import make_encoders
+from jointset.models.inputs import Inputs, prepare_inputs
+from jointset.models.joint import JointModel
+from jointset.prepare import Work
+from jointset.records import ACTIONS, HOLDOUT, TEST, TRAIN, Edits, Floats, Ints, Issues, Predictions, Task, Verdict
+from jointset.rundir import RunDirectory
+from jointset.training import checkpoint
+from jointset.training.evaluate import predict
+from jointset.training.loop import fit
+from jointset.training.predict import cross_fit
+from jointset.training.problem import ModelPlan, Problem
+from jointset.training.settings import TrainSettings
+
+Emit = Callable[[dict[str, Any]], None]
+RELABELLED = 2
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes."""
+
+    run: RunDirectory
+    work: Work
+    inputs: Inputs
+    emit: Emit
+
+    def problem(self, overlay: Overlay) -> Problem:
+        """The joint training problem under the edits of ``overlay``."""
+        model = self.work.config.model
+        return Problem(
+            tasks=self.work.tasks,
+            inputs=self.inputs,
+            labels=overlay.labels,
+            weights=overlay.weights,
+            dataset_of=self.work.pool.dataset_of,
+            plan=ModelPlan(model.sharing, model.width, model.depth, model.dropout),
+            balanced=tuple(n for n, t in self.work.config.tasks.items() if t.class_weights == "balanced"),
+        )
+
+    @property
+    def settings(self) -> TrainSettings:
+        """Training settings out of the configuration."""
+        names = TrainSettings.__dataclass_fields__
+        return TrainSettings(
+            **{k: v for k, v in self.work.config.training.model_dump().items() if k in names}
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A joint model's held-out outputs (rows ``Bench`` holds out, in pool order), and where its weights are."""
+
+    name: str
+    path: Path
+    epochs: int
+    held_out: Mapping[str, Floats]
+
+
+def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
+    """Prepare the inputs of all rows, through the run's cache."""
+    options = {m: getattr(work.config.model, m) for m in ("tabular", "text", "image")}
+    encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
+    return Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
+
+
+def held_out_rows(work: Work) -> Ints:
+    """Positions of the holdout and test rows."""
+    return np.flatnonzero(work.pool.split != TRAIN)
+
+
+def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
+    """Train the joint model on the training rows as ``overlay`` has them, or load it when it was trained before."""
+    problem, split = bench.problem(overlay), bench.work.pool.split
+    usable = problem.usable()
+    path = bench.run.checkpoint(name)
+    if path.is_file():
+        model, epochs = load_model(problem, path, bench.work.config.seed)
+    else:
+        bench.emit({"event": "stage", "stage": "train", "name": name})
+        partial = bench.run.checkpoint(f"{name}.partial")
+        result = fit(
+            problem,
+            np.flatnonzero(usable & (split == TRAIN)),
+            np.flatnonzero(usable & (split == HOLDOUT)),
+            bench.settings,
+            seed=bench.work.config.seed,
+            checkpoint=partial,
+            report=lambda event: bench.emit({"event": "epoch", "name": name, **event}),
+        )
+        effective = dict(
+            zip(
+                (d.name for d in bench.work.pool.datasets),
+                result.effective_epochs.round(2).tolist(),
+                strict=True,
+            )
+        )
+        bench.emit(
+            {
+                "event": "trained",
+                "name": name,
+                "epochs": result.epochs,
+                "skill": result.skill,
+                "effective_epochs": effective,
+            }
+        )
+        model, epochs = result.model, result.epochs
+        checkpoint.save(path, model.state_dict(), {"epochs": epochs, "skill": result.skill})
+        partial.unlink(missing_ok=True)
+    outputs, _ = predict(model, bench.inputs, held_out_rows(bench.work))
+    return Trained(name, path, epochs, outputs)
+
+
+def load_model(problem: Problem, path: Path, seed: int) -> tuple[JointModel, int]:
+    """A trained model and its number of epochs out of a checkpoint."""
+    tensors, values = checkpoint.load(path)
+    model = problem.build(seed)
+    model.load_state_dict(tensors)
+    model.eval()
+    return model, int(values["epochs"])
+
+
+def cross_fitted(bench: Bench, overlay: Overlay, epochs: int, round: int) -> Predictions:
+    """Cross-fitted predictions for every row, read back when they were made before."""
+    path = bench.run.round(round) / "predictions.npz"
+    names = [t.name for t in bench.work.tasks]
+    if not path.is_file():
+        cache = bench.run.path / "checkpoints" / f"round-{round:02d}"
+        bench.emit({"event": "stage", "stage": "cross-fit", "round": round})
+        made = cross_fit(
+            bench.problem(overlay),
+            bench.work.pool.split == TRAIN,
+            bench.work.fold,
+            bench.settings,
+            epochs=epochs,
+            seed=bench.work.config.seed,
+            cache=cache,
+            report=lambda event: bench.emit({"event": "epoch", "round": round, **event}),
+        )
+        _store(path, made, names)
+        for file in cache.glob("*"):
+            file.unlink()
+        cache.rmdir()
+    with np.load(path, allow_pickle=False) as stored:
+        return Predictions(
+            {n: stored[f"outputs.{i}"] for i, n in enumerate(names)},
+            stored["embedding"],
+            {n: stored[f"margin.{i}"] for i, n in enumerate(names) if f"margin.{i}" in stored},
+            stored["fold"],
+        )
+
+
+def _store(path: Path, made: Predictions, names: list[str]) -> None:
+    arrays: dict[str, Any] = {f"outputs.{i}": made.outputs[n] for i, n in enumerate(names)}
+    arrays |= {f"margin.{i}": made.margin[n] for i, n in enumerate(names) if n in made.margin}
+    arrays |= {"embedding": made.embedding.astype(np.float16), "fold": made.fold}
+    _savez(path, arrays)
+
+
+def _savez(path: Path, arrays: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez(temporary, allow_pickle=False, **arrays)
+    temporary.replace(path)
+
+
+def audited(bench: Bench, predictions: Predictions, round: int) -> tuple[AuditResult, Issues]:
+    """Audit the given labels against the predictions; test labels are hidden from it. Issues go to the round's folder."""
+    work = bench.work
+    hidden = work.pool.split == TEST
+    labels = {}
+    for task in work.tasks:
+        y = work.given[task.name].copy()
+        y[hidden] = task.missing(1)[0]
+        labels[task.name] = y
+    result = audit.run(
+        labels, predictions.outputs, work.tasks, precision=work.config.improve.precision, fit_rows=~hidden, seed=work.config.seed
+    )
+    issues = audit.issues(
+        result, work.tasks, work.pool.dataset_names, work.pool.row_ids, margin=predictions.margin
+    )
+    _write(bench.run.round(round) / "issues.parquet", issues)
+    arrays = {}
+    for i, task in enumerate(work.tasks):
+        found = result.tasks[task.name]
+        arrays |= {
+            f"quality.{i}": found.quality,
+            f"suggested.{i}": found.suggested,
+            f"confidence.{i}": found.confidence,
+        }
+    _savez(bench.run.round(round) / "audit.npz", arrays)
+    return result, issues
+
+
+def _write(path: Path, record: Issues | Edits) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    pq.write_table(record.to_arrow(), temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def proposed(work: Work, issues: Issues, overlay: Overlay, settled: Edits, round: int) -> Edits:
+    """The round's proposals: edits within reach, precision and budget that would change something."""
+    improve = work.config.improve
+    edits = repair.run(
+        in_reach(work, issues),
+        fixes=list(improve.fixes),
+        precision=improve.precision,
+        round=round,
+        budget=budget_left(work, settled),
+    )
+    return news(work, edits, overlay)
+
+
+def in_reach(work: Work, issues: Issues) -> Issues:
+    """The issues a repair may act on: training rows that are not trusted, in datasets that label the task."""
+    position = work.pool.positions(issues.dataset, issues.row)
+    reach = work.editable()[position]
+    if not work.config.improve.across:
+        for task in work.tasks:
+            rows = np.flatnonzero(issues.task == task.name)
+            reach[rows] &= work.labels_task(task.name)[position[rows]]
+    return issues.take(reach)
+
+
+def news(work: Work, edits: Edits, overlay: Overlay) -> Edits:
+    """Leave out edits that would change nothing: a label that stands as proposed, or was already repaired more strongly."""
+    keep = np.ones(len(edits), bool)
+    position = work.pool.positions(edits.dataset, edits.row)
+    for task in work.tasks:
+        rows = np.flatnonzero(edits.task == task.name)
+        where: Any = position[rows]
+        if task.kind == "multilabel":
+            where = (where, np.array([task.classes.index(c) for c in edits.position[rows]], np.int64))
+        label, weight, source = (
+            a[task.name][where] for a in (overlay.labels, overlay.weights, overlay.source)
+        )
+        action = edits.action[rows]
+        changed = np.isin(action, ["relabel", "fill"]) & _differs(task, label, edits.new[rows])
+        changed |= (action == "drop") & (weight > 0) & (source < RELABELLED)
+        changed |= (
+            (action == "weight")
+            & (np.abs(weight - edits.weight[rows]) > 0.1)
+            & (source < RELABELLED)
+            & (weight > 0)
+        )
+        keep[rows] = changed
+    return edits.take(keep)
+
+
+def _differs(task: Task, labels: Any, new: Any) -> Any:
+    """Where the labels are not what ``new`` names; numbers are equal when five digits are."""
+    if task.kind == "regression":
+        target = np.array([float(v) if v else np.nan for v in new])
+        return ~np.isclose(labels, target, rtol=1e-5, equal_nan=True)
+    names = ("0", "1") if task.kind == "multilabel" else task.classes
+    return np.array([*names, ""], object)[labels] != new
+
+
+def decide(
+    bench: Bench,
+    candidates: Edits,
+    before: Trained,
+    overlay_with: Callable[[Edits, int], Overlay],
+    found: AuditResult,
+    round: int,
+) -> tuple[Edits, Trained, list[tuple[str, Verdict]]]:
+    """Gate the candidates: train with them, compare held-out; if a task got worse, once more without its edits.
+
+    Returns the edits with their status and reason, the model of the state that stands, and the verdicts.
+    """
+    verdicts: list[tuple[str, Verdict]] = []
+    if not len(candidates):
+        return candidates, before, verdicts
+    trying = np.ones(len(candidates), bool)
+    status, reason = np.full(len(candidates), "rejected", object), np.full(len(candidates), "", object)
+    for attempt in ("all", "retry"):
+        after = train(bench, overlay_with(candidates.take(trying), round - 1), f"round-{round:02d}-{attempt}")
+        verdict = compare(bench.work, before, after, noise_matrices(found))
+        verdicts.append((attempt, verdict))
+        reason[trying] = verdict.reason
+        if verdict.accepted:
+            status[trying] = "accepted"
+            return candidates.with_columns(status=status, reason=reason), after, verdicts
+        worse = [t.task for t in verdict.tasks if t.outcome == "worse"]
+        trying = trying & ~np.isin(candidates.task, worse)
+        if not trying.any():
+            break
+    return candidates.with_columns(status=status, reason=reason), before, verdicts
+
+
+def compare(
+    work: Work, before: Trained, after: Trained, noise: Mapping[str, Floats], *, split: int = HOLDOUT
+) -> Verdict:
+    """The gate's judgement on the holdout, or, with ``split=TEST``, the same comparison on the test rows."""
+    rows = held_out_rows(work)
+    side = work.pool.split[rows] == split
+    return judge(
+        work.tasks,
+        {n: y[rows][side] for n, y in work.given.items()},
+        {n: p[side] for n, p in before.held_out.items()},
+        {n: p[side] for n, p in after.held_out.items()},
+        noise=noise if split == HOLDOUT else None,
+        trusted=work.pool.trusted[rows][side],
+        margin=work.config.improve.margin,
+        seed=work.config.seed,
+    )
+
+
+def budget_left(work: Work, accepted: Edits) -> int | None:
+    """How many more labels may change."""
+    most = work.config.improve.max_changes
+    if most is None:
+        return None
+    if isinstance(most, float) and most < 1:
+        labelled = sum(
+            int((y == y).sum()) if y.dtype.kind == "f" else int((y >= 0).sum()) for y in work.given.values()
+        )
+        most = int(most * labelled)
+    return max(int(most) - int((accepted.action != "weight").sum()), 0)
+
+
+def commit(
+    bench: Bench,
+    ledger: Ledger,
+    round: int,
+    issues: Issues,
+    decided: Edits,
+    verdicts: list[tuple[str, Verdict]],
+    found: AuditResult,
+) -> None:
+    """Append the round to the ledger, in one transaction, and tell how it went."""
+    _write(bench.run.round(round) / "edits.parquet", decided)
+    rates = {name: round_off(task.noise_rate) for name, task in found.tasks.items()}
+    matrices = {n: np.round(t, 6).tolist() for n, t in noise_matrices(found).items()}
+    facts = {"noise_rate": rates, "noise_matrix": matrices}
+    ledger.record_round(round, issues=issues, edits=decided, verdicts=verdicts, facts=facts)
+    accepted = decided.take(decided.status == "accepted")
+    for task in bench.work.tasks:
+        own = accepted.take(accepted.task == task.name)
+        judged = next((t for t in verdicts[-1][1].tasks if t.task == task.name), None) if verdicts else None
+        bench.emit({
+            "event": "round",
+            "round": round,
+            "task": task.name,
+            "noise_rate": rates[task.name],
+            "proposed": int((decided.task == task.name).sum()),
+            **{action: int((own.action == action).sum()) for action in ACTIONS[:4]},
+            "verdict": asdict(judged) if judged else None,
+        })
+
+
+def noise_matrices(result: AuditResult) -> dict[str, Floats]:
+    """The estimated transition of every task with exclusive classes, ``(K, K)``."""
+    return {n: f.noise_matrix for n, f in result.tasks.items() if f.kind in ("binary", "multiclass")}
+
+
+def round_off(value: float) -> float | None:
+    """A rate for a record: six digits, ``None`` when it is not known."""
+    return round(float(value), 6) if np.isfinite(value) else None
+
+
+def why_stopped(candidates: Edits, verdicts: list[tuple[str, Verdict]]) -> str:
+    """Why no further round is worth its time."""
+    if not len(candidates):
+        return "the audit proposes nothing more at this precision"
+    verdict = verdicts[-1][1]
+    return (
+        "the last edits changed no task for the better"
+        if verdict.accepted
+        else f"the gate refused: {verdict.reason}"
+    )

@@ -1,0 +1,126 @@
+"""Regression: a number, standardised for training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jointset.errors import DataError
+from jointset.records import Floats, Kind, Strings, Task
+from jointset.tasks.base import Encoded, LabelOptions, LabelSource, TaskKind, some_label
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Regression(TaskKind):
+    """A real number in the task's unit; the loss is squared error on the standardised target."""
+
+    kind: ClassVar[Kind] = "regression"
+
+    def encode(self, name: str, sources: Sequence[LabelSource], options: LabelOptions) -> Encoded:
+        """See :meth:`TaskKind.encode`."""
+        notes: list[str] = []
+        labels = {s.dataset: _numbers(name, s, notes) for s in sources}
+        some_label(name, {d: int((~np.isnan(a)).sum()) for d, a in labels.items()})
+        known = np.concatenate(list(labels.values()))
+        known = known[~np.isnan(known)]
+        if np.all(known == known[0]):
+            raise DataError(
+                f"task {name!r}: all {len(known)} labels are {known[0]:g}; there is nothing to predict"
+            )
+        task = Task(
+            name,
+            self.kind,
+            unit=options.unit,
+            scale=(float(known.mean()), float(known.std())),
+            weight=options.weight,
+            metric=options.metric or "r2",
+            notes=tuple(notes),
+        )
+        return Encoded(task, labels, tuple(notes))
+
+    def read(self, task: Task, source: LabelSource, options: LabelOptions) -> NDArray[Any]:
+        """See :meth:`TaskKind.read`."""
+        return _numbers(task.name, source, [])
+
+    def decode(self, task: Task, labels: NDArray[Any]) -> Strings:
+        """Numbers as their shortest exact text."""
+        return np.array(["" if np.isnan(v) else repr(float(v)) for v in labels], object)
+
+    def head(self, task: Task, width: int) -> nn.Module:
+        """A linear layer to one standardised value."""
+        from torch import nn
+
+        return nn.Linear(width, 1)
+
+    def loss(
+        self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, class_weights: Tensor
+    ) -> Tensor:
+        """Half the squared error on the standardised target, averaged over labelled rows."""
+        mean, std = task.scale
+        known = ~labels.isnan()
+        target = ((labels.nan_to_num(mean) - mean) / std).to(logits.dtype)
+        rows = 0.5 * (logits[:, 0] - target) ** 2  # (b,)
+        used = weights * known
+        return (rows * used).sum() / used.sum().clamp(min=1e-8)
+
+    def outputs(self, task: Task, logits: Tensor) -> Tensor:
+        """Values in the task's unit, ``(b, 1)``."""
+        mean, std = task.scale
+        return logits * std + mean
+
+    def class_weights(self, task: Task, labels: NDArray[Any]) -> Floats:
+        """A regression has no classes: one weight of 1."""
+        return np.ones(1, np.float32)
+
+
+def _numbers(name: str, source: LabelSource, notes: list[str]) -> Floats:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    where = f"task {name!r}, {source.where}"
+    column = next(iter(source.columns.values()))
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        stripped = pc.utf8_trim_whitespace(array)
+        array = pc.if_else(pc.equal(stripped, ""), None, stripped)
+    if source.mapping:
+        raise DataError(f"{where}: map turns values into classes, and this task is a regression; remove map")
+    try:
+        values = np.array(array.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        bad = next((v for v in array.to_pylist() if v is not None and not _is_number(v)), array.type)
+        raise DataError(
+            f"{where}: {bad!r} is no number; a regression needs numbers, or use kind: multiclass"
+        ) from None
+    sentinels = np.array([float(m) for m in source.missing if _is_number(m)])
+    declared = np.isin(values, sentinels)
+    if declared.any():
+        notes.append(
+            f"{source.dataset}: {int(declared.sum())} labels equal to a declared sentinel are missing"
+        )
+        values[declared] = np.nan
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        raise DataError(
+            f"{where}: {int(np.isinf(values).sum())} infinite labels, first in row {row + 1}; remove or blank them"
+        )
+    negative = values < 0
+    if not source.missing and negative.any() and np.all(values[negative] == -1) and (values == -1).sum() > 1:
+        raise DataError(
+            f"{where}: {int(negative.sum())} labels are -1 and no other is negative, which may mean missing; "
+            f"say tasks.{name}.missing: -1, or missing: [null] if -1 is a value"
+        )
+    return values
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,242 @@
+"""The training loop: one joint model over all datasets and tasks."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jointset.data.mixing import Sampler, mixing_shares
+from jointset.models.joint import JointModel
+from jointset.records import Floats, Ints
+from jointset.training import checkpoint as checkpoints
+from jointset.training.evaluate import predict, skill
+from jointset.training.optim import Optimizer
+from jointset.training.problem import LabelBatches, Problem
+from jointset.training.settings import TrainSettings
+from jointset.tasks import KINDS
+from jointset.weighting import WEIGHTINGS, Fixed, Weighting
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained model; ``epochs`` is the best epoch's number, ``skill`` its held-out score (NaN without rows).
+
+    ``margin[task]`` (N,) is the area under the margin of the given label, NaN where it was not trained on.
+    """
+
+    model: JointModel
+    epochs: int
+    skill: float
+    effective_epochs: Floats
+    margin: dict[str, Floats] = field(default_factory=dict)
+
+
+def fit(
+    problem: Problem,
+    train: Ints,
+    valid: Ints,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    epochs: int | None = None,
+    track_margin: bool = False,
+    checkpoint: Path | None = None,
+    report: Report | None = None,
+) -> Fit:
+    """Train on the rows ``train``; stop early on ``valid``, or after exactly ``epochs``.
+
+    With ``epochs`` the schedule of the learning rate stays that of ``settings.epochs``, so that a fold's model is
+    what the full model was at that epoch. With ``checkpoint``, an interrupted call that is repeated goes on from the
+    file and ends in the same weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        run = _Run(problem, train, valid, settings, seed, track_margin)
+        if checkpoint is not None and checkpoint.is_file():
+            run.restore(checkpoint)
+        last = epochs or settings.epochs
+        saved = time.monotonic()
+        while run.epoch < last and not (epochs is None and run.patience_is_over()):
+            started = time.monotonic()
+            loss, _ = run.one_epoch()
+            run.judge(keep_best=epochs is None)
+            if report:
+                report(
+                    {
+                        "epoch": run.epoch,
+                        "of": last,
+                        "loss": loss,
+                        "skill": run.scores[-1],
+                        "seconds": time.monotonic() - started,
+                    }
+                )
+            if checkpoint is not None and time.monotonic() - saved >= settings.checkpoint_seconds:
+                run.save(checkpoint)
+                saved = time.monotonic()
+        return run.result()
+
+
+def time_steps(problem: Problem, train: Ints, settings: TrainSettings, *, steps: int) -> float:
+    """Seconds an epoch takes on this machine, from ``steps`` steps of a model that is thrown away."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        run = _Run(problem, train, train[:0], settings, 0, False)
+        run.one_epoch(most=2)
+        started = time.monotonic()
+        done = run.one_epoch(most=steps)[1]
+    return (time.monotonic() - started) / max(done, 1) * len(run.sampler)
+
+
+class _Run:
+    """What changes while training, and how it is saved."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        train: Ints,
+        valid: Ints,
+        settings: TrainSettings,
+        seed: int,
+        track_margin: bool,
+    ) -> None:
+        self.problem, self.settings, self.valid = problem, settings, valid
+        self.model = problem.build(seed)
+        self.labels = LabelBatches(problem)
+        self.class_weights = problem.class_weights(train)
+        by_dataset = [train[problem.dataset_of[train] == d] for d in range(int(problem.dataset_of.max()) + 1)]
+        shares = mixing_shares(np.array([len(r) for r in by_dataset]), settings.temperature, settings.cap)
+        self.sampler = Sampler(by_dataset, shares, settings.batch_size, seed, cap=settings.cap)
+        self.weighting = _weighting(problem, settings)
+        self.weighting_state = self.weighting.init([t.name for t in problem.tasks])
+        self.optimizer = Optimizer(
+            self.model,
+            extra=[t for t in self.weighting_state.values() if t.requires_grad],
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            total_steps=settings.epochs * len(self.sampler),
+            warmup=settings.warmup,
+        )
+        single = [t.name for t in problem.tasks if t.kind in ("binary", "multiclass")] if track_margin else []
+        self.margin_sum = {n: torch.zeros(len(problem.dataset_of)) for n in single}
+        self.margin_count = {n: torch.zeros(len(problem.dataset_of)) for n in single}
+        self.epoch, self.best_epoch = 0, 0
+        self.scores: list[float] = []
+        self.best: dict[str, Tensor] = {}
+
+    def one_epoch(self, most: int | None = None) -> tuple[float, int]:
+        """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
+        self.model.train()
+        total, steps = 0.0, 0
+        for rows in itertools.islice(self.sampler.epoch(), most):
+            index = torch.from_numpy(rows)
+            logits, _ = self.model(self.problem.inputs.batch(rows), len(rows))
+            known, losses = self.labels.batch(index), {}
+            for task in self.problem.tasks:
+                if task.name in known:
+                    losses[task.name] = KINDS[task.kind].loss(
+                        task, logits[task.name], *known[task.name], self.class_weights[task.name]
+                    )
+            if not losses:
+                continue
+            loss, self.weighting_state = self.weighting.step(losses, self.weighting_state)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self._track(index, logits)
+            total, steps = total + float(loss.detach()), steps + 1
+        self.epoch += 1
+        return total / max(steps, 1), steps
+
+    def _track(self, index: Tensor, logits: dict[str, Tensor]) -> None:
+        """Add each labelled row's margin, its label's logit minus the largest other one (Pleiss et al. 2020, eq. 1)."""
+        for name in self.margin_sum:
+            z, y = logits[name].detach(), self.labels.labels[name][index]
+            known = self.labels.known[name][index]
+            own = z.gather(1, y.clamp(min=0)[:, None])  # (b, 1)
+            other = z.scatter(1, y.clamp(min=0)[:, None], float("-inf")).amax(1)  # (b,)
+            self.margin_sum[name].index_add_(0, index[known], (own[:, 0] - other)[known])
+            self.margin_count[name].index_add_(0, index[known], torch.ones(int(known.sum())))
+
+    def judge(self, *, keep_best: bool) -> None:
+        score = float("nan")
+        if keep_best and len(self.valid):
+            outputs, _ = predict(self.model, self.problem.inputs, self.valid)
+            score = skill(
+                self.problem.tasks, {n: y[self.valid] for n, y in self.problem.labels.items()}, outputs
+            )
+        self.scores.append(score)
+        better = not self.best_epoch or not score <= self.scores[self.best_epoch - 1]
+        if not keep_best or np.isnan(score) or better:
+            self.best_epoch = self.epoch
+            if keep_best and not np.isnan(score):
+                self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
+    def patience_is_over(self) -> bool:
+        return self.epoch - self.best_epoch >= self.settings.patience
+
+    def result(self) -> Fit:
+        if self.best:
+            self.model.load_state_dict(self.best)
+        self.model.eval()
+        margin = {
+            n: np.where(
+                self.margin_count[n] > 0, self.margin_sum[n] / self.margin_count[n].clamp(min=1), np.nan
+            )
+            for n in self.margin_sum
+        }
+        score = self.scores[self.best_epoch - 1] if self.scores else float("nan")
+        return Fit(self.model, self.best_epoch, score, self.sampler.effective_epochs(), margin)
+
+    def save(self, path: Path) -> None:
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.tensors().items()}
+        tensors |= {f"weighting.{k}": v for k, v in self.weighting_state.items()}
+        tensors |= {f"margin_sum.{k}": v for k, v in self.margin_sum.items()}
+        tensors |= {f"margin_count.{k}": v for k, v in self.margin_count.items()}
+        tensors["generator"] = torch.get_rng_state()
+        values = {
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "scores": self.scores,
+            "sampler": self.sampler.state(),
+        }
+        checkpoints.save(path, tensors, values)
+
+    def restore(self, path: Path) -> None:
+        tensors, values = checkpoints.load(path)
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix + "."): v for k, v in tensors.items() if k.startswith(prefix + ".")}
+
+        self.model.load_state_dict(part("model"))
+        self.best = part("best")
+        self.optimizer.restore(part("optimizer"))
+        for name, value in part("weighting").items():
+            with torch.no_grad():
+                self.weighting_state[name].copy_(value)
+        self.margin_sum |= part("margin_sum")
+        self.margin_count |= part("margin_count")
+        torch.set_rng_state(tensors["generator"])
+        self.epoch, self.best_epoch, self.scores = (
+            values["epoch"],
+            values["best_epoch"],
+            list(values["scores"]),
+        )
+        self.sampler.restore(values["sampler"])
+
+
+def _weighting(problem: Problem, settings: TrainSettings) -> Weighting:
+    if settings.weighting == "fixed":
+        return Fixed({t.name: t.weight for t in problem.tasks})
+    return WEIGHTINGS[settings.weighting]()

@@ -1,0 +1,93 @@
+"""Cross-fitted predictions: every row is predicted by a joint model that never saw it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from jointset.records import Bools, Floats, Ints, Predictions
+from jointset.training.evaluate import predict
+from jointset.training.loop import Report, fit
+from jointset.training.problem import Problem
+from jointset.training.settings import TrainSettings
+
+
+def cross_fit(
+    problem: Problem,
+    eligible: Bools,
+    fold: Ints,
+    settings: TrainSettings,
+    *,
+    epochs: int,
+    seed: int,
+    cache: Path | None = None,
+    report: Report | None = None,
+) -> Predictions:
+    """One joint model per fold, trained on the other folds, predicts the fold for all tasks at once.
+
+    Parameters
+    ----------
+    eligible : (N,) rows that may be trained on (the training split). The others are predicted by the mean over all
+        models, none of which saw them.
+    fold : (N,) fold of every row; a group, or copies of one input, share a fold.
+    epochs : epochs of every fold's model, as found by the early stopping of a full training.
+    cache : folder for the finished folds, so that an interrupted call that is repeated skips them.
+    """
+    n, folds = len(fold), int(fold[eligible].max()) + 1
+    usable = eligible & problem.usable()
+    outputs = {t.name: np.zeros((n, t.n_outputs), np.float32) for t in problem.tasks}
+    embedding = np.zeros((n, problem.plan.width), np.float32)
+    margins: dict[str, list[Floats]] = {}
+    for k in range(folds):
+        part = _one_fold(problem, usable, eligible, fold, k, settings, epochs, seed, cache, report)
+        own, outside = np.flatnonzero(eligible & (fold == k)), np.flatnonzero(~eligible)
+        for task in problem.tasks:
+            outputs[task.name][own] = part[f"own.{task.name}"]
+            outputs[task.name][outside] += part[f"outside.{task.name}"] / folds
+        embedding[own] = part["own"]
+        embedding[outside] = part["outside"]
+        for key, margin in part.items():
+            if key.startswith("margin."):
+                margins.setdefault(key.removeprefix("margin."), []).append(margin)
+    return Predictions(outputs, embedding, {k: _mean(v) for k, v in margins.items()}, fold)
+
+
+def _one_fold(
+    problem: Problem, usable: Bools, eligible: Bools, fold: Ints, k: int,
+    settings: TrainSettings, epochs: int, seed: int, cache: Path | None, report: Report | None,
+) -> dict[str, Floats]:  # fmt: skip
+    path = cache / f"fold-{k}.npz" if cache else None
+    if path is not None and path.is_file():
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    train = np.flatnonzero(usable & (fold != k))
+    result = fit(
+        problem,
+        train,
+        np.zeros(0, np.int64),
+        settings,
+        seed=seed + 1 + k,
+        epochs=epochs,
+        track_margin=True,
+        checkpoint=cache / f"fold-{k}.safetensors" if cache else None,
+        report=(lambda event: report({**event, "fold": k})) if report else None,
+    )
+    part: dict[str, Floats] = {
+        f"margin.{name}": margin.astype(np.float32) for name, margin in result.margin.items()
+    }
+    for side, rows in (("own", eligible & (fold == k)), ("outside", ~eligible)):
+        values, part[side] = predict(result.model, problem.inputs, np.flatnonzero(rows))
+        part |= {f"{side}.{name}": array for name, array in values.items()}
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp.npz")
+        np.savez(temporary, allow_pickle=False, **part)
+        temporary.replace(path)
+    return part
+
+
+def _mean(parts: list[Floats]) -> Floats:
+    stacked = np.stack(parts)
+    count = (~np.isnan(stacked)).sum(0)
+    return np.where(count > 0, np.nansum(stacked, 0) / np.maximum(count, 1), np.nan)
