@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from jointset.errors import ConfigError, nearest
-from jointset.records import Kind
+from jointset.records import Kind, name_of
 
 MODALITIES = ("tabular", "text", "image")
 FIXES = ("relabel", "fill", "drop", "weight")
@@ -85,7 +85,20 @@ class TaskSettings(Settings):
     @field_validator("missing", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
-        return value if isinstance(value, list) else [value]
+        found = value if isinstance(value, list) else [value]
+        return [None if isinstance(v, float) and v != v else v for v in found]
+
+    @field_validator("map", mode="before")
+    @classmethod
+    def _keys_as_names(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {d: {name_of(k): v for k, v in m.items()} if isinstance(m, dict) else m for d, m in value.items()}
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _classes_as_names(cls, value: Any) -> Any:
+        return [name_of(v) for v in value] if isinstance(value, list) else value
 
 
 class EncoderSettings(Settings):
@@ -116,17 +129,16 @@ class TrainingSettings(Settings):
     """How the joint model is trained."""
 
     epochs: int = Field(20, ge=1)
-    batch_size: int = Field(256, ge=1)
-    learning_rate: float = Field(2e-3, gt=0.0)
+    batch_size: int | None = Field(None, ge=1)
+    learning_rate: float = Field(2e-3, gt=0.0, le=1.0)
     weight_decay: float = Field(1e-2, ge=0.0)
     warmup: float = Field(0.1, ge=0.0, lt=1.0)
     patience: int = Field(4, ge=1)
     temperature: float = Field(1.0, gt=0.0)
     cap: int | None = Field(None, ge=1)
-    weighting: Literal["equal", "fixed", "uncertainty"] = "equal"
+    weighting: Literal["equal", "fixed", "uncertainty"] = "fixed"
     folds: int = Field(5, ge=2)
     threads: int | None = Field(None, ge=1)
-    device: str = "cpu"
     checkpoint_seconds: float = Field(60.0, ge=0.0)
 
 
@@ -183,6 +195,11 @@ class Config(Settings):
                     if dataset not in self.datasets:
                         hint = nearest(dataset, self.datasets)
                         raise ValueError(f"tasks.{name}.{part}.{dataset}: no dataset has this name{hint}")
+            if task.weight != 1.0 and self.training.weighting != "fixed":
+                raise ValueError(
+                    f"tasks.{name}.weight needs training.weighting: fixed, found {self.training.weighting}; "
+                    "take one of them out"
+                )
         return self
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from jointset.config import Config, TaskSettings
 from jointset.data import Dataset, Pool, build_pool, load_dataset, make_folds
+from jointset.data.dataset import folder_of
+from jointset.data.splits import SplitChoice
 from jointset.errors import ConfigError, DataError, nearest
 from jointset.export.columns import clashes
-from jointset.records import TRAIN, Bools, Ints, Task, is_labelled
+from jointset.metrics import METRICS, default_metric
+from jointset.records import TEST, TRAIN, Bools, Ints, Task, is_labelled
 from jointset.rundir import digest
 from jointset.tasks import KINDS, LabelOptions, LabelSource
 
@@ -84,10 +87,11 @@ def prepare(config: Config, cache: Path, sources: Mapping[str, Any] | None = Non
             if dataset.name in encoded[task.name].labels:
                 labels[offsets[i] : offsets[i + 1]] = encoded[task.name].labels[dataset.name]
         given[task.name] = labels
-    strata = _strata(tasks, given, np.repeat(np.arange(len(datasets)), sizes))
     splits = {n: (d.split.column, d.split.holdout, d.split.test) for n, d in config.datasets.items()}
+    seen = _without_test(given, datasets, splits, offsets)
+    strata = _strata(tasks, seen, np.repeat(np.arange(len(datasets)), sizes))
     pool = build_pool(datasets, strata=strata, split_settings=splits, seed=config.seed)
-    _some_training_label(tasks, given, pool)
+    tasks = tuple(_settled(t, config.tasks[t.name], given[t.name], pool) for t in tasks)
     fold = make_folds(pool.component, strata, pool.split == TRAIN, config.training.folds, config.seed)
     notes = [f"{e.task.name}: {note}" for e in encoded.values() for note in e.notes]
     return Work(config, pool, tasks, given, fold, strata, (*notes, *pool.notes))
@@ -144,6 +148,7 @@ def _dataset(config: Config, name: str, cache: Path, sources: Mapping[str, Any])
         trusted=settings.trusted,
         cache=cache,
         label_columns=labels,
+        root=folder_of(settings.path),
     )
 
 
@@ -153,6 +158,12 @@ def _columns(task: TaskSettings, dataset: str) -> list[str]:
 
 
 def _encode(name: str, settings: TaskSettings, datasets: tuple[Dataset, ...]) -> Any:
+    metrics = [m for m, metric in METRICS.items() if settings.kind in metric.kinds]
+    if settings.metric is not None and settings.metric not in metrics:
+        raise ConfigError(
+            f"tasks.{name}.metric: {settings.metric!r} is no metric of kind {settings.kind}"
+            f"{nearest(settings.metric, metrics)}; one of {', '.join(metrics)}"
+        )
     sources = []
     for dataset in datasets:
         if dataset.name not in settings.labels:
@@ -204,7 +215,7 @@ def _coarse(task: Task, labels: NDArray[Any]) -> Ints:
     """At most some hundred values per task: the class, the quartile, or the row's rarest label; -1 = missing."""
     if task.kind == "regression":
         known = ~np.isnan(labels)
-        edges = np.quantile(labels[known], [0.25, 0.5, 0.75])
+        edges = np.quantile(labels[known], [0.25, 0.5, 0.75]) if known.any() else np.zeros(3)
         return np.where(known, np.searchsorted(edges, np.nan_to_num(labels)), -1)
     if task.kind == "multilabel":
         rarity = np.argsort(np.argsort((labels == 1).sum(0)))
@@ -213,10 +224,38 @@ def _coarse(task: Task, labels: NDArray[Any]) -> Ints:
     return np.minimum(labels, 900)
 
 
-def _some_training_label(tasks: tuple[Task, ...], given: Mapping[str, NDArray[Any]], pool: Pool) -> None:
-    for task in tasks:
-        count = int((is_labelled(given[task.name]) & (pool.split == TRAIN)).sum())
-        if count < 2:
-            raise DataError(
-                f"task {task.name!r}: {count} labels in the training split; it needs some there: check the split column"
-            )
+def _without_test(
+    given: Mapping[str, NDArray[Any]],
+    datasets: tuple[Dataset, ...],
+    splits: Mapping[str, tuple[str | None, float, float]],
+    offsets: Ints,
+) -> dict[str, NDArray[Any]]:
+    """The labels without those of rows that a split column calls test: they must not decide who trains with whom."""
+    hidden = np.zeros(int(offsets[-1]), bool)
+    for dataset, start, end in zip(datasets, offsets[:-1], offsets[1:], strict=True):
+        choice = SplitChoice.of(dataset, *splits[dataset.name], rows=slice(int(start), int(end)))
+        if choice.given is not None:
+            hidden[choice.rows] = choice.given == TEST
+    seen = {n: y.copy() for n, y in given.items()}
+    for labels in seen.values():
+        labels[hidden] = np.nan if labels.dtype.kind == "f" else -1
+    return seen
+
+
+def _settled(task: Task, settings: TaskSettings, labels: NDArray[Any], pool: Pool) -> Task:
+    """The task with what its training labels say: the scale of a regression, the metric that fits the classes."""
+    train = pool.split == TRAIN
+    count = int((is_labelled(labels) & train).sum())
+    if count < 2:
+        raise DataError(
+            f"task {task.name!r}: {count} labels in the training split; it needs some there: check the split column"
+        )
+    seen = labels[train]
+    if task.kind != "regression":
+        return replace(task, metric=settings.metric or default_metric(task, seen))
+    seen = seen[~np.isnan(seen)]
+    if np.all(seen == seen[0]):
+        raise DataError(
+            f"task {task.name!r}: all {count} labels in the training split are {seen[0]:g}; there is nothing to predict"
+        )
+    return replace(task, scale=(float(seen.mean()), float(seen.std())))

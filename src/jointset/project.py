@@ -48,8 +48,8 @@ def execute(
     new_run : start afresh in a numbered directory beside an earlier run.
     """
     started = time.monotonic()
-    directory = rundir.begin(config, Path(root), new_run=new_run)
-    with rundir.locked(directory), rundir.disk_errors(directory):
+    directory = rundir.open_run(config, Path(root), new_run=new_run)
+    with rundir.locked(directory), rundir.disk_errors(directory), rundir.begun(directory, config):
 
         def tell(event: dict[str, Any]) -> None:
             directory.metric(event)
@@ -200,9 +200,7 @@ class Run:
     ) -> int:
         """Take back the accepted edits that fit all of what is given; returns how many."""
         config = self.directory.config()
-        for what, value, known in (("task", task, config.tasks), ("dataset", dataset, config.datasets)):
-            if value is not None and value not in known:
-                raise DataError(f"undo: the run has no {what} {value!r}{nearest(value, known)}; one of {', '.join(known)}")
+        known(config, task=task, dataset=dataset, action=action)
         selector = Selector(
             task=task, dataset=dataset, action=action, round=round, row=row, confidence=(min_confidence, max_confidence)
         )
@@ -228,6 +226,14 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+
+def known(config: Config, *, task: str | None, dataset: str | None, action: str | None) -> None:
+    """Raise when a selector names what the run does not have; nothing would match, and nobody would know why."""
+    named = (("task", task, config.tasks), ("dataset", dataset, config.datasets), ("action", action, configs.FIXES))
+    for what, value, names in named:
+        if value is not None and value not in names:
+            raise DataError(f"the run has no {what} {value!r}{nearest(value, names)}; one of {', '.join(names)}")
 
 
 class _Datasets(Mapping[str, RepairedDataset]):

@@ -71,6 +71,19 @@ class Task:
         return np.full(n, -1, np.int64)
 
 
+def name_of(value: Any) -> str:
+    """The class name of a raw value: whole numbers without a decimal point, booleans in lower case.
+
+    >>> name_of(1.0), name_of(True), name_of("Yes ")
+    ('1', 'true', 'Yes ')
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
 def is_labelled(labels: NDArray[Any]) -> Bools:
     """Rows that carry a label, ``(n,) bool``; a multilabel row counts when any of its entries is known.
 

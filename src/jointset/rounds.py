@@ -45,7 +45,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
                 reason = f"the budget of {improve.max_seconds:g} seconds is spent"
                 break
             overlay = overlay_with(Edits.empty(), number - 1)
-            predictions = stages.cross_fitted(bench, overlay, model.epochs, number)
+            predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, predictions, number)
             candidates = stages.proposed(work, issues, overlay, ledger.accepted(number - 1), number)
             decided, model, verdicts = stages.decide(bench, candidates, model, overlay_with, found, number)

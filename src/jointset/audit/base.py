@@ -109,7 +109,7 @@ def resolve_kind(labels: NDArray[Any], probs: NDArray[Any], kind: str | None, na
         if len(finite) and bool((finite != np.round(finite)).any()):
             return "regression"
     raise ArrayError(
-        f"{name}: a single column of predictions with whole-number labels could be regression or a binary score; "
+        f"{name}: one column of predictions with whole-number labels may be regression or a binary score; "
         "say kind='regression' or kind='binary', or give one column per class"
     )
 

@@ -31,8 +31,7 @@ class Contradictions(Columns):
 
 
 def find_contradictions(nodes: Sequence[Node], fitted: Fitted, precision: float) -> Contradictions:
-    """Pairs on related tasks whose two labels are jointly improbable, as many as the expected precision
-    allows.
+    """Pairs on related tasks whose two labels are jointly improbable, as many as the precision allows.
 
     A pair counts when its labels meet less often than by chance and knowing of the relation at least halves
     the probability that both are right; a label that is simply wrong is a label error, not a contradiction.

@@ -47,7 +47,7 @@ def issues(
     for name, audit in result.tasks.items():
         if len(datasets) != len(audit) or len(rows) != len(audit):
             raise ArrayError(
-                f"{len(audit)} rows were audited, but {len(datasets)} dataset names and {len(rows)} row ids given"
+                f"{len(audit)} rows were audited, {len(datasets)} dataset names and {len(rows)} row ids given"
             )
         wrong = np.flatnonzero(
             (audit.is_error | (np.nan_to_num(audit.p_error) >= level)).ravel() & _differs(audit)

@@ -37,8 +37,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Forest:
-    """``tree``: edges from parent ``a`` to child ``b``, parents first; ``related``: the strongest relations
-    of all."""
+    """``tree``: edges from parent ``a`` to child ``b``, parents first; ``related``: the strongest pairs."""
 
     n_tasks: int
     tree: tuple[Edge, ...]
@@ -140,8 +139,7 @@ def _spanning(edges: Sequence[Edge], n: int) -> tuple[Edge, ...]:
 
 
 def messages(forest: Forest, beliefs: Sequence[Floats]) -> list[Floats]:
-    """Log of what reaches every task from the others, ``(n, K_t)`` each, given every task's own belief ``(n,
-    K_t)``.
+    """Log of what reaches every task from the others, given every task's own belief; both ``(n, K_t)``.
 
     Sum-product on the forest: one pass from the leaves, one from the roots; a task's own belief is left out
     of its own message.
@@ -170,8 +168,7 @@ def _send(lift: Floats, belief: Floats) -> Floats:
 def evidence(
     forest: Forest, p_true: Sequence[Floats], posteriors: Sequence[Floats]
 ) -> list[tuple[Floats, Floats]]:
-    """Per task what x says through other tasks, and what their given labels add to that, as log-messages
-    ``(n, K)``.
+    """Per task what x says through other tasks, and what their given labels add to it, as log-messages.
 
     ``p_true`` are P(true | x), ``posteriors`` P(true | x, given), both of every task alone.
     """

@@ -1,5 +1,4 @@
-"""Fitting all class-valued tasks together: single-task noise models, the joint label model, and both at
-once."""
+"""Fitting all class-valued tasks together: single-task noise models, then the joint label model."""
 
 from __future__ import annotations
 
@@ -26,8 +25,7 @@ class Node:
 
 @dataclass(frozen=True)
 class NodeFit:
-    """A node's model and what it says: ``alone`` is P(true | x, given), ``posterior`` also heeds the other
-    tasks."""
+    """A node's model and what it says: ``alone`` is P(true | x, given), ``posterior`` heeds all tasks."""
 
     model: NoiseModel
     p_true: Floats
@@ -57,6 +55,8 @@ def fit_nodes(nodes: Sequence[Node], fit_rows: Bools, max_fit: int = 20_000, see
     ``fit_rows`` ``(n,)`` are the rows that noise, calibration and relations are learnt from; all rows are
     scored.
     """
+    if not nodes:
+        return Fitted((), Forest(0, (), ()))
     models = [_fit(node, fit_rows, max_fit, seed) for node in nodes]
     p_true = [m.p_true(n.probs) for m, n in zip(models, nodes, strict=True)]
     alone = [m.posterior(p, n.given) for m, p, n in zip(models, p_true, nodes, strict=True)]

@@ -1,14 +1,15 @@
 """The noise posterior of one classification task: calibration, transition matrix, deconvolution.
 
-The model is ``P(given j | x) = sum_t P(true t | x) T[t, j]`` with class-conditional noise (Natarajan et al. 2013;
-Patrini et al. 2017, the forward correction). It is fitted in three steps, each from the given labels alone:
+The model is ``P(given j | x) = sum_t P(true t | x) T[t, j]`` with class-conditional noise (Natarajan et al.
+2013; Patrini et al. 2017, the forward correction). It is fitted in three steps, from the given labels alone:
 
 1. a temperature and a bias per class calibrate the cross-fitted probabilities to the given labels (Guo et al.
    2017);
-2. a first T is counted on rows that the model is sure of (anchors, as in Hendrycks et al. 2018) and sharpened in
-   turns with the deconvolution of step 1's probabilities (Richardson-Lucy, the EM of a mixture with known parts);
-3. T and the weights of ``log P(true | x) = c1 log deconvolved + c2 log calibrated + bias + messages`` are fitted
-   together by maximum likelihood of the given labels, T shrunk towards uniform noise where counts are small.
+2. a first T is counted on rows that the model is sure of (anchors, as in Hendrycks et al. 2018) and sharpened
+   in turns with the deconvolution of step 1's probabilities (Richardson-Lucy, the EM of a known mixture);
+3. T and the weights of ``log P(true | x) = c1 log deconvolved + c2 log calibrated + bias + messages`` are
+   fitted together by maximum likelihood of the given labels, T shrunk towards the T of step 2: where a model
+   saturates, "noisy labels" and "ambiguous rows" fit equally well, and only the anchors tell them apart.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import numpy as np
 from jointset.records import Floats, Ints
 
 SHRINK = 20.0  # pseudo-labels per row of T; 5 % noise on 200 rows a class was overestimated with fewer
-# on the log-linear weights, 1 unless named; with two classes and few distinct outputs it would settle T
-RIDGE = {2: 0.01}
+RIDGE = 0.01  # on the log-linear weights; with few distinct outputs a stronger one would settle T
 FLOOR = 1e-3  # deconvolved probabilities reach exact zero, their logarithm must not
 STEPS = 20
-TOP_SHARE = 0.6
+PRIOR = 100.0  # pseudo-labels per row that hold T to its anchors while it is fitted
+# with many classes the counts of T are thin and need most rows; with two, the surest tenth is purer
+TOP_SHARE, TOP_SHARE_TWO = 0.6, 0.1
 CHUNK = 1 << 17
 
 
@@ -96,40 +98,31 @@ def deconvolve(p_given: Floats, transition: Floats, steps: int = STEPS) -> Float
 
 
 def fit_noise_model(
-    probs: Floats, given: Ints, extra: Sequence[Floats] = (), start: NoiseModel | None = None, rounds: int = 3
+    probs: Floats, given: Ints, extra: Sequence[Floats] = (), start: NoiseModel | None = None
 ) -> NoiseModel:
     """Fit the noise model of one task to rows that carry a label.
 
     ``probs`` is ``(n, K)``, ``given`` ``(n,)`` without missing labels, ``extra`` holds log-messages of other
     tasks ``(n, K)``, whose weights are kept in [0, 1]. ``start`` is a model fitted without ``extra``.
     """
-    k = probs.shape[1]
     base = start or _calibrate(probs, given)
     if not base.informative:
         return _with_extra(base, len(extra))
     p_given = base.p_given(probs)
-    anchor = base.anchor if start else _anchor(probs, p_given, given)
-    weights = _with_extra(base, len(extra)).weights
-    bias, transition = base.bias, (base.transition if start else anchor)
+    anchor = start.anchor if start else _anchor(probs, p_given, given)
     order = np.argsort(given, kind="stable")
-    bounds = np.searchsorted(given[order], np.arange(k + 1))
-    for _ in range(1 if start else rounds):
-        features = [f[order] for f in [*_features(p_given, anchor), *extra]]
-        transition, weights, bias = _maximise(features, given[order], bounds, transition, weights, bias)
-        if k > 2 and not start:
-            anchor = transition
+    features = [f[order] for f in [*_features(p_given, anchor), *extra]]
+    first = (start.transition if start else anchor, _with_extra(base, len(extra)).weights, base.bias)
+    transition, weights, bias = _maximise(features, given[order], anchor, *first)
     return NoiseModel(transition, anchor, base.temperature, base.given_bias, weights, bias, True)
 
 
 def _features(p_given: Floats, anchor: Floats) -> list[Floats]:
-    # with two classes deconvolution only bends the same axis, and raw log-odds kept T closer to the truth
-    raw = np.log(np.clip(p_given, 1e-6, None))
-    return [raw] if p_given.shape[1] == 2 else [np.log(deconvolve(p_given, anchor) + FLOOR), raw]
+    return [np.log(deconvolve(p_given, anchor) + FLOOR), _log(p_given)]
 
 
 def _with_extra(model: NoiseModel, n: int) -> NoiseModel:
-    own = 1 if len(model.bias) == 2 else 2
-    weights = np.concatenate([model.weights[:own], np.tile([0.1, 0.9], n)[:n]])
+    weights = np.concatenate([model.weights[:2], np.tile([0.1, 0.9], n)[:n]])
     return NoiseModel(
         model.transition,
         model.anchor,
@@ -169,7 +162,7 @@ def _calibrate(probs: Floats, given: Ints) -> NoiseModel:
         p = _softmax(x[0] * logs + x[1:])
         value = -np.log(np.maximum(p[rows, given], 1e-300)).sum() + 0.5 * (x[1:] @ x[1:])
         p[rows, given] -= 1
-        return value / n, np.concatenate([[(p * logs).sum()], p.sum(axis=0) + x[1:]]) / n
+        return value / max(n, 1), np.concatenate([[(p * logs).sum()], p.sum(axis=0) + x[1:]]) / max(n, 1)
 
     found = minimize(
         loss,
@@ -182,7 +175,7 @@ def _calibrate(probs: Floats, given: Ints) -> NoiseModel:
     share = (np.bincount(given, minlength=k) + 1) / (n + k)
     gain = -np.log(share[given]).sum() - found.fun * n
     informative = bool(gain > 3 * k)
-    weights = np.r_[1.0, np.zeros(0 if k == 2 else 1)]
+    weights = np.array([1.0, 0.0])
     rate = 0.05
     flat = (1 - rate) * np.eye(k) + rate * share
     if informative:
@@ -222,26 +215,31 @@ def _count_top(p_true: Floats, given: Ints, share: float) -> Floats:
 
 
 def _anchor(probs: Floats, p_given: Floats, given: Ints) -> Floats:
-    """First T: confident joint (Northcutt et al. 2021, eq. 1), then top rows of the deconvolved
-    probabilities.""" k = probs.shape[1] seen = np.bincount(given, minlength=k) mean = np.array([probs[given
-    == j, j].mean() if seen[j] else 2.0 for j in range(k)]) over = np.where(probs >= mean, probs, -1.0) sure =
-    over.max(axis=1) >= 0 joint = np.zeros((k, k)) np.add.at(joint, (over[sure].argmax(axis=1), given[sure]),
-    1) transition = shrink(joint) for _ in range(4):
-        transition = shrink(_count_top(deconvolve(p_given, transition), given, TOP_SHARE))
+    """First T: confident joint (Northcutt et al. 2021, eq. 1), then top rows of the deconvolved ones."""
+    k = probs.shape[1]
+    seen = np.bincount(given, minlength=k)
+    mean = np.array([probs[given == j, j].mean() if seen[j] else 2.0 for j in range(k)])
+    over = np.where(probs >= mean, probs, -1.0)
+    sure = over.max(axis=1) >= 0
+    joint = np.zeros((k, k))
+    np.add.at(joint, (over[sure].argmax(axis=1), given[sure]), 1)
+    transition = shrink(joint)
+    share = TOP_SHARE_TWO if k == 2 else TOP_SHARE
+    for _ in range(4):
+        transition = shrink(_count_top(deconvolve(p_given, transition), given, share))
     return transition
 
 
 def _maximise(
-    features: list[Floats], given: Ints, bounds: Ints, transition: Floats, weights: Floats, bias: Floats
+    features: list[Floats], given: Ints, prior: Floats, transition: Floats, weights: Floats, bias: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Maximum a posteriori of T, weights and bias; rows must be sorted by given label."""
+    """Maximum a posteriori of T (Dirichlet around ``prior``), weights and bias; rows sorted by label."""
     from scipy.optimize import minimize
 
     n, (k, m) = len(given), (len(transition), len(weights))
-    rate = 1 - float(np.diag(transition)[given].mean())
-    target = SHRINK * uniform_noise(min(max(rate, 1e-3), 0.9), k)
-    own, ridge = 1 if k == 2 else 2, RIDGE.get(k, 1.0)
-    centre = np.r_[1.0, np.zeros(own - 1), np.tile([0.0, 1.0], m)[: m - own]]
+    bounds = np.searchsorted(given, np.arange(k + 1))
+    target = PRIOR * prior
+    centre = np.r_[1.0, 0.0, np.tile([0.0, 1.0], m)[: m - 2]]
 
     def loss(x: Floats) -> tuple[float, Floats]:
         raw, b, c = x[: k * k].reshape(k, k), x[k * k : k * k + k], x[k * k + k :]
@@ -252,13 +250,13 @@ def _maximise(
         q /= evidence[:, None]
         counts = np.stack([q[bounds[j] : bounds[j + 1]].sum(axis=0) for j in range(k)], axis=1) + target
         value = -np.log(evidence).sum() - (target * np.log(np.maximum(noise, 1e-300))).sum()
-        value += 0.5 * (b @ b + ridge * (c - centre) @ (c - centre))
+        value += 0.5 * (b @ b + RIDGE * (c - centre) @ (c - centre))
         p -= q
-        slope = np.array([np.vdot(p, f) for f in features]) + ridge * (c - centre)
+        slope = np.array([np.vdot(p, f) for f in features]) + RIDGE * (c - centre)
         g = [(noise * counts.sum(axis=1, keepdims=True) - counts).ravel(), p.sum(axis=0) + b, slope]
         return value / n, np.concatenate(g) / n
 
     start = np.r_[np.log(np.clip(transition, 1e-4, None)).ravel(), bias, weights]
-    limits = [(None, None)] * (k * k + k + own) + [(0.0, 1.0)] * (m - own)
-    x = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 80}).x
+    limits = [(None, None)] * (k * k + k + 2) + [(0.0, 1.0)] * (m - 2)
+    x = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 200}).x
     return _softmax(x[: k * k].reshape(k, k)), x[k * k + k :], x[k * k : k * k + k]

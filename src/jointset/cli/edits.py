@@ -12,7 +12,7 @@ import typer
 from jointset.cli.run import render
 from jointset.errors import RunError, UserError
 from jointset.ledger import Ledger
-from jointset.project import Run
+from jointset.project import Run, known
 
 
 def status(path: Path, *, as_json: bool) -> None:
@@ -34,6 +34,7 @@ def diff(
 ) -> None:  # fmt: skip
     """Show changed labels."""
     run = Run(path)
+    known(run.directory.config(), task=task, dataset=dataset, action=action)
     with _ledger(run) as ledger:
         last = max(ledger.rounds(), default=0)
         edits = ledger.diff(from_round, last if to_round is None else to_round)

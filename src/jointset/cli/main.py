@@ -20,6 +20,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration file.", show_default=True)]
 RunPath = Annotated[Path, typer.Argument(help="Run directory, for example runs/NAME.")]
 Overrides = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, for example improve.rounds=2.")]  # noqa: UP045
@@ -180,9 +182,10 @@ def main() -> None:
     except JointsetError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; repeat the command to go on where it stopped", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("interrupted; repeat the command to go on where it stopped", file=sys.stderr)
+        raise
     except Exception as error:
         if os.environ.get("JOINTSET_DEBUG"):
             raise

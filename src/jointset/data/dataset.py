@@ -64,12 +64,13 @@ def load_dataset(
     trusted: str | None = None,
     cache: Path,
     label_columns: Sequence[str] = (),
+    root: Path | None = None,
 ) -> Dataset:
     """Read a source, check it, and keep it as a Parquet base and an Arrow cache under ``cache``.
 
     ``inputs`` maps a modality (tabular, text, image) to its column or columns; ``"*"`` for tabular means
-    every column without another role. Without ``id``, a row's id is the hash of all its values. The source is
-    never written to. Raises :class:`~jointset.errors.DataError` for anything wrong with the data and
+    every column without another role. Without ``id``, a row's id is the hash of all its values. Relative image
+    paths start from ``root``, by default the source's own folder. The source is never written to. Raises :class:`~jointset.errors.DataError` for anything wrong with the data and
     :class:`~jointset.errors.RunError` when the cache cannot be written.
 
     >>> import tempfile
@@ -85,7 +86,7 @@ def load_dataset(
         if column is not None:
             _check_column(table, column, role, name)
     columns, starred = _input_columns(table, inputs, taken, label_columns, name)
-    root = _root(source)
+    root = root or folder_of(source)
     columns, notes = check_inputs(table, columns, starred, name=name, root=root)
     row_hashes = hashing.hash_rows(table)
     row_ids = hashing.hex_ids(row_hashes) if id is None else _given_ids(table.column(id), id, name)
@@ -175,7 +176,8 @@ def _fingerprint(table: pa.Table, row_hashes: hashing.Hashes) -> str:
     return digest.hexdigest()
 
 
-def _root(source: Any) -> Path | None:
+def folder_of(source: Any) -> Path | None:
+    """The folder a path stands in, or is; None for an object."""
     if not isinstance(source, (str, Path)):
         return None
     path = Path(source).expanduser().resolve()

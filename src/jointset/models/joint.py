@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,14 +39,20 @@ class JointModel(nn.Module):
         self.sharing = SHARINGS[sharing]([t.name for t in tasks], width=width, depth=depth, dropout=dropout)
         self.heads = nn.ModuleList([KINDS[t.kind].head(t, width) for t in tasks])
 
-    def forward(self, batch: Batch, n: int) -> tuple[dict[str, Tensor], Tensor]:
-        """Logits by task, ``(n, outputs)``, and the joint embedding, ``(n, width)``."""
+    def forward(
+        self, batch: Batch, n: int, mix: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Logits by task, ``(n, outputs)``, and the joint embedding, ``(n, width)``.
+
+        ``mix`` is applied to the rows, ``(n, width)``, where the encoders meet the trunk.
+        """
         total = self.heads[0].weight.new_zeros(n, self.width)  # type: ignore[operator, union-attr]
         count = total.new_zeros(n)
         for modality, (where, tensors) in batch.items():
             encoded = self.encoders[modality](**tensors)  # (m, width)
             total = total.index_add(0, where, encoded.to(total.dtype))
             count = count.index_add(0, where, torch.ones_like(where, dtype=count.dtype))
-        features = self.sharing(total / count.clamp(min=1.0).sqrt()[:, None])
+        rows = total / count.clamp(min=1.0).sqrt()[:, None]
+        features = self.sharing(rows if mix is None else mix(rows))
         logits = {t.name: head(features[t.name]) for t, head in zip(self.tasks, self.heads, strict=True)}
         return logits, self.sharing.embedding(features)

@@ -19,7 +19,7 @@ def run(
     fixes : the actions that are allowed.
     precision : expected share of right edits among those applied, in (0, 1].
     round : number of the round.
-    budget : most labels that may change, ``None`` = no bound; the surest edits go first.
+    budget : most labels that may change, ``None`` = no bound; the surest edits go first. A weight changes no label.
     """
     taken = np.zeros(len(issues), bool)
     parts = []
@@ -42,7 +42,9 @@ def _addressed(issues: Issues, edits: Edits) -> Bools:
 
 
 def _within(edits: Edits, budget: int | None) -> Edits:
-    if budget is None or len(edits) <= budget:
+    if budget is None:
         return edits
-    surest = np.argsort(-edits.confidence, kind="stable")[:budget]
-    return edits.take(np.sort(surest))
+    changes = edits.action != "weight"
+    surest = np.argsort(np.where(changes, -edits.confidence, np.inf), kind="stable")
+    changes[surest[:budget]] = False
+    return edits.take(~changes)

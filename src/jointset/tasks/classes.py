@@ -10,26 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jointset.errors import DataError, nearest
-from jointset.records import Ints, Task
+from jointset.records import Ints, Task, name_of
 from jointset.tasks.base import LabelOptions, LabelSource, some_label
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MANY_NUMBERS = 1000
-
-
-def name_of(value: Any) -> str:
-    """The class name of a raw value: whole numbers without a decimal point, booleans in lower case.
-
-    >>> name_of(1.0), name_of(True), name_of("Yes ")
-    ('1', 'true', 'Yes ')
-    """
-    if isinstance(value, (bool, np.bool_)):
-        return "true" if value else "false"
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
 
 
 @dataclass(frozen=True)
@@ -90,9 +77,8 @@ def encode_classes(
     if not options.classes:
         _meet(name, sources, raw)
     counts = _counts(raw)
-    _one_spelling(name, counts)
+    one_spelling(name, counts)
     classes = options.classes or _order(counts)
-    _enough(name, classes, counts, most)
     position = {c: i for i, c in enumerate(classes)}
     labels = {}
     for dataset, r in raw.items():
@@ -104,6 +90,7 @@ def encode_classes(
             )
         lookup = np.array([position[c] for c in r.names] + [-1], np.int64)
         labels[dataset] = lookup[r.codes]
+    _enough(name, classes, counts, most)
     return classes, labels, tuple(notes)
 
 
@@ -203,7 +190,8 @@ def _counts(raw: Mapping[str, RawClasses]) -> Counter[str]:
     return counts
 
 
-def _one_spelling(name: str, counts: Counter[str]) -> None:
+def one_spelling(name: str, counts: Mapping[str, int]) -> None:
+    """Raise when class names differ only in case or spaces; ``counts`` are labels by class name."""
     spellings: dict[str, list[str]] = defaultdict(list)
     for value in counts:
         spellings[" ".join(value.split()).casefold()].append(value)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from jointset.errors import DataError
 from jointset.metrics import default_metric
-from jointset.records import Floats, Kind, Strings, Task
+from jointset.records import Floats, Kind, Strings, Task, name_of
 from jointset.tasks.base import Encoded, LabelOptions, LabelSource, TaskKind, some_label
-from jointset.tasks.classes import RawClasses, name_of, read_values
+from jointset.tasks.classes import RawClasses, one_spelling, read_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -159,6 +159,8 @@ def _lists(
     targets = [mapping.get(n, "" if mapping else n) for n in values.names]
     sentinels = {name_of(m) for m in source.missing}
     names = sorted({t for n, t in zip(values.names, targets, strict=True) if t and n not in sentinels})
+    counts = np.bincount(values.codes[values.codes >= 0], minlength=len(values.names)).tolist()
+    one_spelling(name, {n: c for n, t, c in zip(values.names, targets, counts, strict=True) if n == t and t in names})
     lookup = np.array([names.index(t) if t in names else -1 for t in targets] + [-1], np.int64)
     entries = np.zeros((len(array), len(names)), np.int8)
     codes = lookup[values.codes]
@@ -175,5 +177,7 @@ def _one_sided(classes: Sequence[str], entries: NDArray[np.int8]) -> tuple[str, 
     """Notes on classes that are never, or always, on."""
     positive, negative = (entries == 1).sum(0), (entries == 0).sum(0)
     notes = [f"class {c!r} never applies" for c, p in zip(classes, positive, strict=True) if not p]
-    notes += [f"class {c!r} always applies" for c, n in zip(classes, negative, strict=True) if not n]
+    notes += [
+        f"class {c!r} always applies" for c, p, n in zip(classes, positive, negative, strict=True) if p and not n
+    ]
     return tuple(notes)

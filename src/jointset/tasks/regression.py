@@ -85,9 +85,11 @@ def _numbers(name: str, source: LabelSource, notes: list[str]) -> Floats:
     where = f"task {name!r}, {source.where}"
     column = next(iter(source.columns.values()))
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    words = [m for m in source.missing if isinstance(m, str) and not _is_number(m)]
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         stripped = pc.utf8_trim_whitespace(array)
-        array = pc.if_else(pc.equal(stripped, ""), None, stripped)
+        empty = pc.is_in(stripped, value_set=pa.array(["", *words], stripped.type))
+        array = pc.if_else(empty, pa.scalar(None, stripped.type), stripped)
     if source.mapping:
         raise DataError(f"{where}: map turns values into classes, and this task is a regression; remove map")
     try:

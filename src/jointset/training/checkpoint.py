@@ -1,28 +1,33 @@
-"""Tensors and plain values to one safetensors file and back, whole or not at all."""
+"""Tensors, arrays and plain values to one file and back, whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
+
+from jointset.data.storage import write_atomically
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-    """Write atomically: the file is either the old one or the new one. ``values`` must be JSON."""
+    """Write safetensors atomically: the file is either the old one or the new one. ``values`` must be JSON."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        owned = {k: t.detach().cpu().contiguous().clone() for k, t in tensors.items()}
-        save_file(owned, temporary, metadata={"jointset": json.dumps(values)})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    owned = {k: t.detach().cpu().contiguous().clone() for k, t in tensors.items()}
+
+    def write(file: Path) -> None:
+        try:
+            save_file(owned, file, metadata={"jointset": json.dumps(values)})
+        except SafetensorError as error:  # it wraps what the system said
+            raise OSError(errno.ENOSPC if "No space left" in str(error) else errno.EIO, str(error)) from None
+
+    write_atomically(path, write)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -32,3 +37,13 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with safe_open(path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         return tensors, json.loads(file.metadata()["jointset"])
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write an ``.npz`` atomically."""
+
+    def write(file: Path) -> None:
+        with file.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+
+    write_atomically(path, write)

@@ -15,6 +15,7 @@ from jointset.records import Floats, Ints, Task
 from jointset.tasks import KINDS
 
 BATCH = 1024
+WRONG = np.linspace(0.0, 0.5, 11)
 
 
 def predict(model: JointModel, inputs: Inputs, rows: Ints) -> tuple[dict[str, Floats], Floats]:
@@ -40,6 +41,10 @@ def skill(tasks: Sequence[Task], labels: Mapping[str, NDArray[Any]], outputs: Ma
 
     The loss is the log-loss, or the squared error of a regression. Dividing by the constant's loss puts all tasks on
     one scale, so that none dominates the mean. Tasks without two different labels are left out; NaN if none is left.
+
+    Held-out labels may be wrong, and then the log-loss punishes a model for being sure of what is right. So exclusive
+    classes are scored with the share ε of wrong labels that fits best: the log-loss of (1 − ε) p + ε q, where q are
+    the class shares, minimised over ε in [0, ½].
     """
     scores = []
     for task in tasks:
@@ -69,4 +74,6 @@ def _losses(task: Task, y: NDArray[Any], p: Floats) -> tuple[float, float]:
         return 0.0, 0.0
     share = np.bincount(y[known], minlength=p.shape[1]) / known.sum()
     constant = -float((share[share > 0] * np.log(share[share > 0])).sum())
-    return float(-np.log(np.clip(p[known, y[known]], 1e-7, 1.0)).mean()), constant
+    own, prior = p[known, y[known]].astype(np.float64), share[y[known]]
+    mixed = own[:, None] + WRONG * (prior - own)[:, None]  # (n, ε)
+    return float(-np.log(np.clip(mixed, 1e-7, 1.0)).mean(0).max()), constant

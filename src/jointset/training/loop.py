@@ -14,14 +14,17 @@ import torch
 from torch import Tensor
 
 from jointset.data.mixing import Sampler, mixing_shares
+from jointset.errors import ConfigError
 from jointset.models.joint import JointModel
 from jointset.records import Floats, Ints
+from jointset.tasks import KINDS
 from jointset.training import checkpoint as checkpoints
+from jointset.training.average import WeightAverage
 from jointset.training.evaluate import predict, skill
+from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
-from jointset.tasks import KINDS
 from jointset.weighting import WEIGHTINGS, Fixed, Weighting
 
 Report = Callable[[dict[str, Any]], None]
@@ -115,7 +118,9 @@ class _Run:
         self.class_weights = problem.class_weights(train)
         by_dataset = [train[problem.dataset_of[train] == d] for d in range(int(problem.dataset_of.max()) + 1)]
         shares = mixing_shares(np.array([len(r) for r in by_dataset]), settings.temperature, settings.cap)
-        self.sampler = Sampler(by_dataset, shares, settings.batch_size, seed, cap=settings.cap)
+        self.sampler = Sampler(by_dataset, shares, settings.batch(len(train)), seed, cap=settings.cap)
+        self.average = WeightAverage(self.model, decay=settings.average)
+        self.rng = np.random.default_rng([seed, 1])
         self.weighting = _weighting(problem, settings)
         self.weighting_state = self.weighting.init([t.name for t in problem.tasks])
         self.optimizer = Optimizer(
@@ -138,24 +143,40 @@ class _Run:
         self.model.train()
         total, steps = 0.0, 0
         for rows in itertools.islice(self.sampler.epoch(), most):
-            index = torch.from_numpy(rows)
-            logits, _ = self.model(self.problem.inputs.batch(rows), len(rows))
-            known, losses = self.labels.batch(index), {}
-            for task in self.problem.tasks:
-                if task.name in known:
-                    losses[task.name] = KINDS[task.kind].loss(
-                        task, logits[task.name], *known[task.name], self.class_weights[task.name]
-                    )
+            index, mixup = torch.from_numpy(rows), self._mixup(len(rows))
+            logits, _ = self.model(self.problem.inputs.batch(rows), len(rows), mixup.features if mixup else None)
+            losses = self._losses(logits, self.labels.batch(index), mixup)
             if not losses:
                 continue
             loss, self.weighting_state = self.weighting.step(losses, self.weighting_state)
+            if not torch.isfinite(loss):
+                raise ConfigError(
+                    f"training: the loss is {float(loss.detach())} in epoch {self.epoch + 1}; "
+                    "lower training.learning_rate, or look for extreme values in inputs and labels"
+                )
             self.optimizer.zero_grad()
             loss.backward()
+            self.average.before_step()
             self.optimizer.step()
+            self.average.after_step()
             self._track(index, logits)
             total, steps = total + float(loss.detach()), steps + 1
         self.epoch += 1
         return total / max(steps, 1), steps
+
+    def _mixup(self, n: int) -> Mixup | None:
+        return Mixup.draw(n, self.settings.mixup, self.rng) if self.settings.mixup > 0 and n > 1 else None
+
+    def _losses(
+        self, logits: dict[str, Tensor], known: dict[str, tuple[Tensor, Tensor]], mixup: Mixup | None
+    ) -> dict[str, Tensor]:
+        losses = {}
+        for task in self.problem.tasks:
+            if task.name in known:
+                z, (y, w) = logits[task.name], known[task.name]
+                z, y, w = mixup.labels(z, y, w) if mixup else (z, y, w)
+                losses[task.name] = KINDS[task.kind].loss(task, z, y, w, self.class_weights[task.name])
+        return losses
 
     def _track(self, index: Tensor, logits: dict[str, Tensor]) -> None:
         """Add each labelled row's margin, its label's logit minus the largest other one (Pleiss et al. 2020, eq. 1)."""
@@ -170,7 +191,8 @@ class _Run:
     def judge(self, *, keep_best: bool) -> None:
         score = float("nan")
         if keep_best and len(self.valid):
-            outputs, _ = predict(self.model, self.problem.inputs, self.valid)
+            with self.average.in_place():
+                outputs, _ = predict(self.model, self.problem.inputs, self.valid)
             score = skill(
                 self.problem.tasks, {n: y[self.valid] for n, y in self.problem.labels.items()}, outputs
             )
@@ -179,14 +201,17 @@ class _Run:
         if not keep_best or np.isnan(score) or better:
             self.best_epoch = self.epoch
             if keep_best and not np.isnan(score):
-                self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+                with self.average.in_place():
+                    self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 
     def patience_is_over(self) -> bool:
         return self.epoch - self.best_epoch >= self.settings.patience
 
     def result(self) -> Fit:
-        if self.best:
-            self.model.load_state_dict(self.best)
+        if not self.best:
+            with self.average.in_place():
+                self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.model.load_state_dict(self.best)
         self.model.eval()
         margin = {
             n: np.where(
@@ -201,11 +226,12 @@ class _Run:
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.tensors().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.tensors().items()}
         tensors |= {f"weighting.{k}": v for k, v in self.weighting_state.items()}
         tensors |= {f"margin_sum.{k}": v for k, v in self.margin_sum.items()}
         tensors |= {f"margin_count.{k}": v for k, v in self.margin_count.items()}
         tensors["generator"] = torch.get_rng_state()
-        values = {
+        values = {"rng": self.rng.bit_generator.state, 
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "scores": self.scores,
@@ -222,6 +248,7 @@ class _Run:
         self.model.load_state_dict(part("model"))
         self.best = part("best")
         self.optimizer.restore(part("optimizer"))
+        self.average.restore(part("average"))
         for name, value in part("weighting").items():
             with torch.no_grad():
                 self.weighting_state[name].copy_(value)
@@ -234,6 +261,7 @@ class _Run:
             list(values["scores"]),
         )
         self.sampler.restore(values["sampler"])
+        self.rng.bit_generator.state = values["rng"]
 
 
 def _weighting(problem: Problem, settings: TrainSettings) -> Weighting:

@@ -37,7 +37,9 @@ class Optimizer:
     lr : learning rate at its peak.
     weight_decay : decoupled decay of dense parameters of two or more dimensions.
     total_steps, warmup : see :func:`schedule`.
-    sparse_lr : factor on ``lr`` for the sparse parameters.
+    sparse_lr : factor on ``lr`` for the sparse parameters. Large, because an n-gram is seen rarely; and because a
+        small ``lr`` elsewhere keeps the growth of an embedding and of the layers after it from feeding each other,
+        which is how wrong labels are memorised.
     sparse_weight_decay : decoupled decay of the rows that a batch touches.
 
     >>> layer = nn.Linear(2, 1, bias=False)
@@ -58,7 +60,7 @@ class Optimizer:
         weight_decay: float,
         total_steps: int,
         warmup: float,
-        sparse_lr: float = 1.0,
+        sparse_lr: float = 10.0,
         sparse_weight_decay: float = 0.0,
     ) -> None:
         names = sparse_names(model)
@@ -142,13 +144,14 @@ class LazyAdam:
         correction = (1 - BETAS[0] ** self.steps, 1 - BETAS[1] ** self.steps)
         gradient = gradient.coalesce() if gradient.is_sparse else gradient.to_sparse(1)
         rows, values = gradient.indices()[0], gradient.values()  # (r,), (r, …)
-        first = self.first[rows].lerp_(values, 1 - BETAS[0])
-        second = self.second[rows].lerp_(values.square(), 1 - BETAS[1])
-        self.first[rows] = first
-        self.second[rows] = second
-        change = (first / correction[0]).div_((second / correction[1]).sqrt_().add_(EPS))
-        current = self.parameter[rows]
-        self.parameter[rows] = current.mul_(1 - lr * self.weight_decay).sub_(change, alpha=lr)
+        # index_select and index_copy_ take a fifth of the time that indexing by a tensor takes.
+        first = self.first.index_select(0, rows).lerp_(values, 1 - BETAS[0])
+        second = self.second.index_select(0, rows).lerp_(values.square(), 1 - BETAS[1])
+        self.first.index_copy_(0, rows, first)
+        self.second.index_copy_(0, rows, second)
+        change = first.div_(second.div_(correction[1]).sqrt_().add_(EPS))
+        current = self.parameter.index_select(0, rows).mul_(1 - lr * self.weight_decay)
+        self.parameter.index_copy_(0, rows, current.sub_(change, alpha=lr / correction[0]))
 
     def tensors(self) -> dict[str, Tensor]:
         """The state as named tensors."""

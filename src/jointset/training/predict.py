@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from jointset.errors import DataError
 from jointset.records import Bools, Floats, Ints, Predictions
+from jointset.training.checkpoint import save_arrays
 from jointset.training.evaluate import predict
 from jointset.training.loop import Report, fit
 from jointset.training.problem import Problem
@@ -19,7 +21,7 @@ def cross_fit(
     fold: Ints,
     settings: TrainSettings,
     *,
-    epochs: int,
+    valid: Ints,
     seed: int,
     cache: Path | None = None,
     report: Report | None = None,
@@ -31,16 +33,21 @@ def cross_fit(
     eligible : (N,) rows that may be trained on (the training split). The others are predicted by the mean over all
         models, none of which saw them.
     fold : (N,) fold of every row; a group, or copies of one input, share a fold.
-    epochs : epochs of every fold's model, as found by the early stopping of a full training.
+    valid : rows that every fold's training is stopped on; none of them is eligible.
     cache : folder for the finished folds, so that an interrupted call that is repeated skips them.
     """
     n, folds = len(fold), int(fold[eligible].max()) + 1
     usable = eligible & problem.usable()
+    if len(np.unique(fold[usable])) < 2:
+        raise DataError(
+            "all labelled training rows belong together (same group or inputs), so none can be predicted by a model "
+            "that never saw it; check the group column, or add data"
+        )
     outputs = {t.name: np.zeros((n, t.n_outputs), np.float32) for t in problem.tasks}
     embedding = np.zeros((n, problem.plan.width), np.float32)
     margins: dict[str, list[Floats]] = {}
     for k in range(folds):
-        part = _one_fold(problem, usable, eligible, fold, k, settings, epochs, seed, cache, report)
+        part = _one_fold(problem, usable, eligible, fold, k, settings, valid, seed, cache, report)
         own, outside = np.flatnonzero(eligible & (fold == k)), np.flatnonzero(~eligible)
         for task in problem.tasks:
             outputs[task.name][own] = part[f"own.{task.name}"]
@@ -55,7 +62,7 @@ def cross_fit(
 
 def _one_fold(
     problem: Problem, usable: Bools, eligible: Bools, fold: Ints, k: int,
-    settings: TrainSettings, epochs: int, seed: int, cache: Path | None, report: Report | None,
+    settings: TrainSettings, valid: Ints, seed: int, cache: Path | None, report: Report | None,
 ) -> dict[str, Floats]:  # fmt: skip
     path = cache / f"fold-{k}.npz" if cache else None
     if path is not None and path.is_file():
@@ -65,10 +72,9 @@ def _one_fold(
     result = fit(
         problem,
         train,
-        np.zeros(0, np.int64),
+        valid,
         settings,
         seed=seed + 1 + k,
-        epochs=epochs,
         track_margin=True,
         checkpoint=cache / f"fold-{k}.safetensors" if cache else None,
         report=(lambda event: report({**event, "fold": k})) if report else None,
@@ -80,10 +86,7 @@ def _one_fold(
         values, part[side] = predict(result.model, problem.inputs, np.flatnonzero(rows))
         part |= {f"{side}.{name}": array for name, array in values.items()}
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp.npz")
-        np.savez(temporary, allow_pickle=False, **part)
-        temporary.replace(path)
+        save_arrays(path, part)
     return part
 
 

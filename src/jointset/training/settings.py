@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -10,7 +11,7 @@ class TrainSettings:
     """How the joint model is trained; the meaning of each field is in the configuration reference."""
 
     epochs: int = 20
-    batch_size: int = 256
+    batch_size: int | None = None
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup: float = 0.1
@@ -18,4 +19,14 @@ class TrainSettings:
     temperature: float = 1.0
     cap: int | None = None
     weighting: str = "fixed"
+    mixup: float = 1.0
+    average: float = 0.97
     checkpoint_seconds: float = 60.0
+
+    def batch(self, rows: int) -> int:
+        """Rows of a batch; when not set, a power of two near a 32nd of the training rows, between 32 and 256.
+
+        >>> TrainSettings().batch(1000), TrainSettings().batch(100_000)
+        (32, 256)
+        """
+        return self.batch_size or int(2 ** min(max(round(math.log2(max(rows, 1) / 32)), 5), 8))

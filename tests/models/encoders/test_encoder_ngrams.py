@@ -1,7 +1,6 @@
 """Hashing: the same n-grams as a plain Python reading of the text, whatever the pieces and neighbours."""
 
 import re
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -127,13 +126,3 @@ def test_ragged_rows_are_taken_and_joined():
     offsets, positions = take_ragged(both["offsets"], np.array([5, 1, 0]))
     assert offsets.tolist() == [0, 2, 2, 3]
     assert both["ids"][positions].tolist() == [6, 7, 5]
-
-
-@pytest.mark.slow
-def test_hashing_reads_ten_million_characters_a_second():
-    text = "the quick brown fox jumps over the lazy dog and runs away from it " * 10
-    texts = pa.array([text] * 20_000)
-    hash_ngrams(texts.slice(0, 100))
-    started = time.perf_counter()
-    hash_ngrams(texts)
-    assert len(text) * 20_000 / (time.perf_counter() - started) > 1e7

@@ -154,8 +154,20 @@ def test_bag_is_the_scaled_sum_of_its_rows():
     arrays, module = run(encoder)
     ids = torch.from_numpy(arrays["ids"][: arrays["offsets"][1]].astype(np.int64))
     assert len(ids) == 3
-    expected = module.out(module.bag.weight[ids].sum(0) / 3**0.5)
+    expected = module.out(module.bag.weight[ids].sum(0) / 3**0.5 * (1 - encoder.dropout) ** 0.5)
     assert torch.allclose(vectors(encoder, module, arrays, [0])[0], expected, atol=1e-6)
+
+
+def test_bag_keeps_its_scale_under_dropout():
+    encoder = TextBag(bits=12, words=1, dropout=0.5)
+    arrays = encoder.prepare(table([" ".join(f"w{i}" for i in range(2000))]), {})
+    module = encoder.module({}, 5)
+    torch.nn.init.constant_(module.bag.weight, 0.01)
+    batch = encoder.batch(arrays, np.array([0]))
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        trained, predicted = module.train()(**batch), module.eval()(**batch)
+    assert torch.allclose(trained, predicted, rtol=0.05)
 
 
 def test_bag_reads_all_columns():

@@ -62,4 +62,9 @@ def notes(fit: NodeFit, labelled: int) -> tuple[str, ...]:
         return ("no label was given",)
     if not fit.model.informative:
         return ("predictions say no more about the labels than the class shares; nothing can be flagged",)
+    noise = fit.model.transition
+    lost = np.flatnonzero(np.diag(noise) < noise.max(axis=1))
+    if len(lost):
+        codes = ", ".join(map(str, lost))
+        return (f"most labels of class {codes} look wrong; which class is which cannot be told: check some",)
     return ()

@@ -14,8 +14,8 @@ from jointset.audit.base import TaskArrays, TaskAudit, choose
 from jointset.records import Bools, Floats
 
 MIN_ROWS = 20
-FREEDOM = 5.0
-ROUNDS = 60
+FREEDOM = (3.0, 6.0, 30.0)  # tails of the noise, the most likely is taken
+ROUNDS = 40
 
 
 def assess(task: TaskArrays, precision: float, fit_rows: Bools) -> TaskAudit:
@@ -26,9 +26,7 @@ def assess(task: TaskArrays, precision: float, fit_rows: Bools) -> TaskAudit:
     p_error, share, fit_quality, shift = np.full(n, np.nan), 0.0, 0.0, 0.0
     notes: tuple[str, ...] = ()
     if rows.sum() < MIN_ROWS:
-        notes = (
-            f"{int(rows.sum())} labels are too few to learn the size of residuals from ({MIN_ROWS} are needed)",
-        )
+        notes = (f"{int(rows.sum())} labels are too few to judge residuals by ({MIN_ROWS} are needed)",)
         p_error[known] = 0.0
     else:
         p_error[known], share, fit_quality, shift = _mixture(given[known], task.probs[known], rows[known])
@@ -53,8 +51,7 @@ def assess(task: TaskArrays, precision: float, fit_rows: Bools) -> TaskAudit:
 
 
 def local_scale(residual: Floats, pred: Floats, bins: int = 10) -> Floats:
-    """Robust width of the residuals as a function of the prediction: median absolute deviation in bins,
-    interpolated.
+    """Robust width of the residuals as a function of the prediction: median deviation in bins, interpolated.
 
     >>> local_scale(np.array([1.0, -1.0, 1.0, -1.0]), np.zeros(4)).round(2)
     array([1.48, 1.48, 1.48, 1.48])
@@ -71,26 +68,38 @@ def local_scale(residual: Floats, pred: Floats, bins: int = 10) -> Floats:
 
 
 def _mixture(given: Floats, pred: Floats, rows: Bools) -> tuple[Floats, float, float, float]:
-    from scipy.stats import norm, t
-
+    """P(error) of every label, their share, the variance explained by the predictions, and their shift."""
     shift = float(np.median(given[rows] - pred[rows]))
     residual = given - pred - shift
     spread = max(float(given[rows].std()), 1e-12)
     unit = np.maximum(local_scale(residual, pred), 1e-9 * spread)
-    z, broad = residual / unit, norm.logpdf(residual, 0, np.hypot(spread, unit))
-    share, width = 0.05, 1.0
-    p = np.zeros(len(given))
-    for _ in range(ROUNDS):
-        good = t.logpdf(z, FREEDOM, scale=width) - np.log(unit) + np.log1p(-share)
-        bad = broad + np.log(share)
-        p = np.exp(bad - np.logaddexp(good, bad))
-        share = float((p[rows].sum() + 0.5) / (rows.sum() + 20))
-        weight = (1 - p[rows]) * (FREEDOM + 1) / (FREEDOM + (z[rows] / width) ** 2)
-        width = float(np.sqrt(max((weight * z[rows] ** 2).sum() / max((1 - p[rows]).sum(), 1e-9), 1e-6)))
+    fits = [_fit(residual, unit, spread, rows, freedom) for freedom in FREEDOM]
+    p, width, _ = max(fits, key=lambda fit: fit[2])
     # a label nearer to its prediction than the noise is wide is no error, whatever the mixture says
-    p[np.abs(z) < width] = 0.0
+    p[np.abs(residual / unit) < width] = 0.0
     inside = 1 - p[rows]
+    centre = np.average(given[rows], weights=inside + 1e-12)
     explained = 1 - (inside * residual[rows] ** 2).sum() / max(
-        (inside * (given[rows] - np.average(given[rows], weights=inside + 1e-12)) ** 2).sum(), 1e-12
+        (inside * (given[rows] - centre) ** 2).sum(), 1e-12
     )
     return p, float(p[rows].mean()), float(np.clip(explained, 0, 1)), shift
+
+
+def _fit(
+    residual: Floats, unit: Floats, spread: float, rows: Bools, freedom: float
+) -> tuple[Floats, float, float]:
+    """EM for one tail weight: P(error), the width of the noise in units, and the log-likelihood."""
+    from scipy.stats import norm, t
+
+    z, broad = residual / unit, norm.logpdf(residual, 0, np.hypot(spread, unit))
+    share, width, likelihood = 0.05, 1.0, -np.inf
+    p = np.zeros(len(z))
+    for _ in range(ROUNDS):
+        good = t.logpdf(z, freedom, scale=width) - np.log(unit) + np.log1p(-share)
+        both = np.logaddexp(good, broad + np.log(share))
+        p = np.exp(broad + np.log(share) - both)
+        share = float((p[rows].sum() + 0.5) / (rows.sum() + 20))
+        weight = (1 - p[rows]) * (freedom + 1) / (freedom + (z[rows] / width) ** 2)
+        width = float(np.sqrt(max((weight * z[rows] ** 2).sum() / max((1 - p[rows]).sum(), 1e-9), 1e-6)))
+        likelihood = float(both[rows].sum())
+    return p, width, likelihood

@@ -41,7 +41,7 @@ class SmallResNet(Encoder):
         *,
         size: int | None = None,
         channels: int | None = None,
-        widths: Sequence[int] = (32, 64, 128),
+        widths: Sequence[int] = (32, 64),
         max_unreadable: float = 0.01,
     ) -> None:
         self.size = size

@@ -1,0 +1,183 @@
+"""Small real and generated datasets, fast settings, and the command line as a function."""
+
+import copy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import settings as hypothesis_settings
+
+hypothesis_settings.register_profile("project", deadline=None, derandomize=True, database=None, max_examples=50)
+hypothesis_settings.load_profile("project")
+
+FAST = {
+    "model": {
+        "width": 16,
+        "text": {"bits": 10, "words": 2},
+        "tabular": {"hidden": 16},
+        "image": {"widths": [4, 8]},
+    },
+    "training": {"epochs": 6, "folds": 2, "batch_size": 32, "learning_rate": 0.01},
+}
+JOBS = np.array(["clerk", "nurse", "smith"])
+WORDS = {"low": "calm quiet slow plain", "mid": "even usual steady common", "high": "loud wild fast rare"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Call the real entry point: ``cli("run", "jointset.yaml")`` → exit code, stdout, stderr."""
+    from jointset.cli.main import main
+
+    def call(*args: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["jointset", *map(str, args)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        out, err = capsys.readouterr()
+        return Done(code, out, err)
+
+    return call
+
+
+def people(n: int = 240, seed: int = 0) -> pd.DataFrame:
+    """Rows with numbers, categories and text; labels of all four kinds, some wrong and some missing."""
+    rng = np.random.default_rng(seed)
+    level = rng.integers(0, 3, n)
+    age = 20 + 15 * level + rng.normal(0, 2, n)
+    names = np.array(list(WORDS))[level]
+    note = [" ".join(rng.choice(WORDS[w].split(), 5)) + f" {i}" for i, w in enumerate(names)]
+    wrong = rng.random(n) < 0.15
+    grade = np.where(wrong, np.roll(names, 1), names).astype(object)
+    risk = np.where(rng.random(n) < 0.1, level != 2, level == 2).astype(int).astype(object)
+    tags = np.array(["; ".join(t for t, on in zip("abc", (lv < 2, lv > 0, lv > 1), strict=True) if on) for lv in level], object)
+    amount = np.where(rng.random(n) < 0.05, 500.0, 10.0 * level + rng.normal(0, 1, n)).astype(object)
+    for labels in (grade, risk, tags, amount):
+        labels[rng.random(n) < 0.2] = None
+    split = np.array(["train"] * n, object)
+    split[: n // 4] = "holdout"
+    split[n // 4 : n // 4 + n // 6] = "test"
+    frame = {
+        "id": [f"p{i}" for i in range(n)],
+        "age": age.round(2),
+        "job": JOBS[level],
+        "note": note,
+        "split": split,
+        "grade": grade,
+        "risk": risk,
+        "tags": tags,
+        "amount": amount,
+    }
+    return pd.DataFrame(frame)
+
+
+def posts(n: int = 120, seed: int = 1) -> pd.DataFrame:
+    """Texts only, labelled for one of the tasks."""
+    rng = np.random.default_rng(seed)
+    level = rng.integers(0, 3, n)
+    names = np.array(list(WORDS))[level]
+    body = [" ".join(rng.choice(WORDS[w].split(), 6)) + f" {i}" for i, w in enumerate(names)]
+    mood = np.where(rng.random(n) < 0.15, np.roll(names, 1), names).astype(object)
+    mood[rng.random(n) < 0.3] = None
+    return pd.DataFrame({"body": body, "mood": mood})
+
+
+def settings() -> dict:
+    """One configuration with four kinds of task over two datasets, one of them of two modalities."""
+    return {
+        "name": "small",
+        "datasets": {
+            "people": {
+                "path": "people.csv",
+                "inputs": {"tabular": ["age", "job"], "text": "note"},
+                "id": "id",
+                "split": "split",
+            },
+            "posts": {"path": "posts.csv", "inputs": {"text": "body"}, "split": {"holdout": 0.2, "test": 0.1}},
+        },
+        "tasks": {
+            "level": {
+                "kind": "multiclass",
+                "labels": {"people": "grade", "posts": "mood"},
+            },
+            "risky": {"kind": "binary", "labels": {"people": "risk"}},
+            "kinds": {"kind": "multilabel", "labels": {"people": "tags"}, "separator": ";"},
+            "price": {"kind": "regression", "labels": {"people": "amount"}, "unit": "EUR"},
+        },
+        "improve": {"rounds": 2, "precision": 0.8, "margin": 0.3},
+        **copy.deepcopy(FAST),
+    }
+
+
+class Folder:
+    """A folder with data files and a configuration that a test may bend."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.frames = {"people": people(), "posts": posts()}
+        self.settings = settings()
+
+    @property
+    def config(self) -> Path:
+        return self.path / "jointset.yaml"
+
+    @property
+    def runs(self) -> Path:
+        return self.path / "runs"
+
+    def write(self) -> "Folder":
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name, frame in self.frames.items():
+            frame.to_csv(self.path / f"{name}.csv", index=False)
+        self.config.write_text(yaml.safe_dump(self.settings, sort_keys=False), encoding="utf-8")
+        return self
+
+    def execute(self, **options):
+        from jointset import config
+        from jointset.project import execute
+
+        return execute(config.load(self.config), self.runs, **options)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Folder:
+    """The small configuration with its files, not yet written."""
+    return Folder(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A finished run of the small configuration; read it, do not change it."""
+    folder = Folder(tmp_path_factory.mktemp("finished")).write()
+    return folder.execute()
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Real images, (1797, 8, 8) uint8, and their digits."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return np.round(found.images * (255 / 16)).astype(np.uint8), found.target
