@@ -74,21 +74,18 @@ def fdu(good: Mapping[str, list[Any]]) -> list[Row]:
                     baseline=[b["ap"] for b in linear],
                 )
             )
-    return rows + unharmed(good.get("fdu_mtl-none", []))
+    plain = good.get("fdu_mtl-none", [])
+    return rows + (unharmed(plain) + one_training(plain) if plain else [])
 
 
 def unharmed(runs: list[Any]) -> list[Row]:
     """On the set as it is: change of test accuracy by domain, in points, and how much was relabelled."""
-    if not runs:
-        return []
     changes = [
         {d: 100 * (r["last"]["domains"][d] - r["first"]["domains"][d]) for d in r["last"]["domains"]}
         for r in runs
     ]
     domains = {d: statistics.median(c[d] for c in changes) for d in changes[0]}
     worst = min(domains, key=lambda d: domains[d])
-    linear = [r["baseline"]["sentiment"]["clean"] for r in runs]
-    accuracy = [r["first"]["accuracy"]["sentiment"] for r in runs]
     return [
         row(
             "fdu as it is: worst domain, points",
@@ -112,6 +109,14 @@ def unharmed(runs: list[Any]) -> list[Row]:
             lambda v: v <= 0.03,
             form=".1%",
         ),
+    ]
+
+
+def one_training(runs: list[Any]) -> list[Row]:
+    """A single joint training on the texts as they are, beside the linear model."""
+    linear = [r["baseline"]["sentiment"]["clean"] for r in runs]
+    accuracy = [r["first"]["accuracy"]["sentiment"] for r in runs]
+    return [
         row(
             "fdu, one joint training: seconds",
             "≤ 15",
@@ -282,22 +287,26 @@ def cost(good: Mapping[str, list[Any]]) -> list[Row]:
                     form=".2f",
                 )
             )
-    two = [r for name, runs in good.items() if name.startswith("fdu") for r in runs]
-    if two:
-        seconds = [r["summary"]["seconds"] + (2 - r["summary"]["rounds"]) * _round_seconds(r) for r in two]
-        short = sum(r["summary"]["rounds"] < 2 for r in two)
-        note = f"{short} of {len(two)} runs stopped earlier and are extrapolated" if short else ""
-        rows += [
-            row("fdu, two rounds: seconds", "< 900", seconds, lambda v: v < 900, form=".0f", note=note),
-            row(
-                "fdu, two rounds: peak memory, GB",
-                "< 3",
-                [r["peak"] / 1e9 for r in two],
-                lambda v: v < 3,
-                form=".2f",
-            ),
-        ]
-    return rows
+    return rows + two_rounds([r for name, runs in good.items() if name.startswith("fdu") for r in runs])
+
+
+def two_rounds(runs: list[Any]) -> list[Row]:
+    """Seconds and memory of two rounds over the reviews."""
+    if not runs:
+        return []
+    seconds = [r["summary"]["seconds"] + (2 - r["summary"]["rounds"]) * _round_seconds(r) for r in runs]
+    short = sum(r["summary"]["rounds"] < 2 for r in runs)
+    note = f"{short} of {len(runs)} runs stopped earlier and are extrapolated" if short else ""
+    return [
+        row("fdu, two rounds: seconds", "< 900", seconds, lambda v: v < 900, form=".0f", note=note),
+        row(
+            "fdu, two rounds: peak memory, GB",
+            "< 3",
+            [r["peak"] / 1e9 for r in runs],
+            lambda v: v < 3,
+            form=".2f",
+        ),
+    ]
 
 
 def kill(raw: Raw) -> list[Row]:

@@ -11,8 +11,12 @@ import pytest
 import yaml
 from hypothesis import settings as hypothesis_settings
 
-hypothesis_settings.register_profile("project", deadline=None, derandomize=True, database=None, max_examples=50)
+hypothesis_settings.register_profile(
+    "project", deadline=None, derandomize=True, database=None, max_examples=50
+)
 hypothesis_settings.load_profile("project")
+
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]  # doctests aside, two of one name are no trouble
 
 FAST = {
     "model": {
@@ -30,6 +34,8 @@ WORDS = {"low": "calm quiet slow plain", "mid": "even usual steady common", "hig
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     import torch
+
+    import jointset.summary  # noqa: F401  it binds functions of stages that tests replace
 
     torch.set_num_threads(1)
 
@@ -72,7 +78,10 @@ def people(n: int = 240, seed: int = 0) -> pd.DataFrame:
     wrong = rng.random(n) < 0.15
     grade = np.where(wrong, np.roll(names, 1), names).astype(object)
     risk = np.where(rng.random(n) < 0.1, level != 2, level == 2).astype(int).astype(object)
-    tags = np.array(["; ".join(t for t, on in zip("abc", (lv < 2, lv > 0, lv > 1), strict=True) if on) for lv in level], object)
+    tags = np.array(
+        ["; ".join(t for t, on in zip("abc", (lv < 2, lv > 0, lv > 1), strict=True) if on) for lv in level],
+        object,
+    )
     amount = np.where(rng.random(n) < 0.05, 500.0, 10.0 * level + rng.normal(0, 1, n)).astype(object)
     for labels in (grade, risk, tags, amount):
         labels[rng.random(n) < 0.2] = None
@@ -115,7 +124,11 @@ def settings() -> dict:
                 "id": "id",
                 "split": "split",
             },
-            "posts": {"path": "posts.csv", "inputs": {"text": "body"}, "split": {"holdout": 0.2, "test": 0.1}},
+            "posts": {
+                "path": "posts.csv",
+                "inputs": {"text": "body"},
+                "split": {"holdout": 0.2, "test": 0.1},
+            },
         },
         "tasks": {
             "level": {
@@ -175,9 +188,44 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def fingerprint():
+    """The ledger's fingerprint of a run."""
+    from jointset.ledger import Ledger
+
+    def of(run):
+        with Ledger(run.directory.ledger) as ledger:
+            return ledger.fingerprint()
+
+    return of
+
+
+@pytest.fixture(scope="session")
 def digits():
     """Real images, (1797, 8, 8) uint8, and their digits."""
     from sklearn.datasets import load_digits
 
     found = load_digits()
     return np.round(found.images * (255 / 16)).astype(np.uint8), found.target
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory):
+    """The small configuration, read and prepared, with nothing trained."""
+    from jointset import config
+    from jointset.prepare import prepare
+    from jointset.rundir import RunDirectory
+    from jointset.stages import set_up
+
+    folder = Folder(tmp_path_factory.mktemp("bench")).write()
+    work = prepare(config.load(folder.config), folder.path / "data")
+    return set_up(RunDirectory(folder.path), work, lambda event: None)
+
+
+@pytest.fixture(scope="session")
+def problem(bench):
+    """The joint training problem of the given labels."""
+    from jointset.data import apply
+    from jointset.records import Edits
+
+    work = bench.work
+    return bench.problem(apply(work.given, Edits.empty(), work.by_name, work.pool))

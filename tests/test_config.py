@@ -154,12 +154,24 @@ def test_a_missing_file_names_the_nearest(file):
 @pytest.mark.parametrize(
     "tasks",
     [
-        {"stars": {"kind": "multiclass", "labels": {"a": "s"}, "map": {"a": {1: "neg", 2.0: "pos", True: "yes", None: "no"}}}},
-        {"stars": {"kind": "multiclass", "labels": {"a": "s"}, "missing": [-1, "NA", None, 2.5, float("nan")]}},
+        {
+            "stars": {
+                "kind": "multiclass",
+                "labels": {"a": "s"},
+                "map": {"a": {1: "neg", 2.0: "pos", False: "yes", None: "no"}},
+            }
+        },
+        {
+            "stars": {
+                "kind": "multiclass",
+                "labels": {"a": "s"},
+                "missing": [-1, "NA", None, 2.5, float("nan")],
+            }
+        },
         {"stars": {"kind": "multilabel", "labels": {"a": ["x", "y"]}, "classes": ["x", "y"]}},
         {"stars": {"kind": "binary", "labels": {"a": "s"}, "classes": [0, 1]}},
     ],
-)  # fmt: skip
+)
 def test_what_was_written_down_reads_back_the_same(tmp_path, tasks):
     config = configs.parse({**SMALL, "tasks": tasks})
     path = tmp_path / "config.yaml"
@@ -167,5 +179,7 @@ def test_what_was_written_down_reads_back_the_same(tmp_path, tasks):
     back = configs.load(path)
     names = {d: {name_of(k): v for k, v in m.items()} for d, m in config.tasks["stars"].map.items()}
     assert {d: {name_of(k): v for k, v in m.items()} for d, m in back.tasks["stars"].map.items()} == names
-    assert list(map(name_of, back.tasks["stars"].missing)) == list(map(name_of, config.tasks["stars"].missing))
+    assert list(map(name_of, back.tasks["stars"].missing)) == list(
+        map(name_of, config.tasks["stars"].missing)
+    )
     assert configs.dump(configs.resolve_paths(config, tmp_path)) == configs.dump(back)

@@ -18,8 +18,10 @@ def loaded(code: str) -> set[str]:
     """Names of the modules that a new interpreter holds after ``code``."""
     out = subprocess.run(
         [sys.executable, "-c", f"import sys\n{code}\nprint('\\n'.join(sys.modules))"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return set(out.stdout.split())
 
 
@@ -53,8 +55,23 @@ assert CliRunner().invoke(app, {}).exit_code == 0
 
 
 @pytest.mark.parametrize(
-    "room", ["errors", "records", "config", "data", "metrics", "audit", "repair", "gate", "ledger", "export", "prepare", "project", "models.encoders"]
-)  # fmt: skip
+    "room",
+    [
+        "errors",
+        "records",
+        "config",
+        "data",
+        "metrics",
+        "audit",
+        "repair",
+        "gate",
+        "ledger",
+        "export",
+        "prepare",
+        "project",
+        "models.encoders",
+    ],
+)
 def test_rooms_without_torch_stay_without(room):
     assert "torch" not in loaded(f"import jointset.{room}")
 
@@ -79,7 +96,8 @@ def test_exported_names():
 
 def test_no_file_is_too_long():
     lengths = {
-        str(f.relative_to(SOURCE)): len(f.read_text(encoding="utf-8").splitlines()) for f in SOURCE.rglob("*.py")
+        str(f.relative_to(SOURCE)): len(f.read_text(encoding="utf-8").splitlines())
+        for f in SOURCE.rglob("*.py")
     }
     assert {f for f, n in lengths.items() if n > 400} <= LONG
 

@@ -24,11 +24,6 @@ FAST = {
 }
 
 
-def fingerprint(run):
-    with Ledger(run.directory.ledger) as ledger:
-        return ledger.fingerprint()
-
-
 def steady(summary):
     return {k: v for k, v in summary.items() if k not in ("seconds", "peak_memory_bytes")}
 
@@ -52,13 +47,24 @@ def test_the_summary_has_the_documented_keys(finished):
         for actions in tasks.values():
             assert set(actions) <= set(FIXES)
             assert all(set(c) == counts for c in actions.values())
-    total = {c: sum(a[c] for t in edits["by"].values() for acts in t.values() for a in acts.values()) for c in counts}
+    total = {
+        c: sum(a[c] for t in edits["by"].values() for acts in t.values() for a in acts.values())
+        for c in counts
+    }
     assert total == {c: edits[c] for c in counts}
     assert edits["accepted"] > 0
 
 
 def test_the_run_directory_holds_what_the_design_lists(finished):
-    for name in ("config.yaml", "environment.json", "data.lock", "summary.json", "metrics.jsonl", "ledger.db", "log.txt"):
+    for name in (
+        "config.yaml",
+        "environment.json",
+        "data.lock",
+        "summary.json",
+        "metrics.jsonl",
+        "ledger.db",
+        "log.txt",
+    ):
         assert (finished.path / name).is_file(), name
     for name in ("model.safetensors", "config.json", "README.md"):
         assert (finished.path / "model" / name).is_file(), name
@@ -90,7 +96,11 @@ def test_replaying_the_ledger_gives_the_labels(finished):
         np.testing.assert_array_equal(replay.weights[task.name], final.weights[task.name])
     changed = finished.datasets["posts"].to_pandas()
     edits = finished.edits(status="accepted").to_pandas()
-    for e in edits[(edits.dataset == "posts") & (edits.action == "fill")].itertuples():
+    labels = edits[(edits.dataset == "posts") & (edits.action != "weight")].drop_duplicates(
+        "row", keep="last"
+    )
+    assert len(labels)
+    for e in labels[labels.action != "drop"].itertuples():
         assert changed.set_index("jointset_row").loc[e.row, "level"] == e.new
 
 
@@ -135,14 +145,22 @@ def test_an_exported_folder_reads_back(finished, tmp_path):
 def test_the_model_predicts_rows_of_either_dataset(finished):
     people = finished.work.pool.datasets[0].table.to_pandas()
     found = finished.model.predict(people[["age", "job", "note"]])
-    assert list(found) == ["level", "level__confidence", "risky", "risky__confidence", "kinds", "kinds__confidence", "price"]
+    assert list(found) == [
+        "level",
+        "level__confidence",
+        "risky",
+        "risky__confidence",
+        "kinds",
+        "kinds__confidence",
+        "price",
+    ]
     assert set(found.level) <= {"low", "mid", "high"}
     assert found.level__confidence.between(1 / 3 - 1e-6, 1).all()
     assert found.price.dtype == np.float64
     texts = finished.model.predict(pd.DataFrame({"body": ["loud wild fast", "calm quiet slow", None]}))
     assert len(texts) == 3
     assert len(finished.model.predict(people[["age", "job", "note"]].head(0))) == 0
-    with pytest.raises(DataError, match="input column 'bodyy' is missing|input column 'age' is missing"):
+    with pytest.raises(DataError, match="input column 'age' is missing"):
         finished.model.predict(pd.DataFrame({"bod": ["x"]}))
     with pytest.raises(DataError, match=r"no dataset 'poosts' \(did you mean 'posts'\?\)"):
         finished.model.predict(pd.DataFrame({"body": ["x"]}), dataset="poosts")
@@ -176,7 +194,7 @@ def test_undo_restores_the_given_labels(folder):
 # Resuming and repeating
 
 
-def test_two_runs_are_alike(folder, finished):
+def test_two_runs_are_alike(folder, finished, fingerprint):
     again = folder.write().execute()
     assert fingerprint(again) == fingerprint(finished)
     assert steady(again.summary) == steady(finished.summary)
@@ -190,22 +208,25 @@ def test_a_finished_run_is_not_trained_again(folder, monkeypatch):
 
 
 BOUNDARIES = [
-    ("jointset.stages", "set_up"),
-    ("jointset.stages", "train"),
-    ("jointset.stages", "cross_fitted"),
-    ("jointset.stages", "audited"),
-    ("jointset.stages", "proposed"),
-    ("jointset.stages", "decide"),
-    ("jointset.stages", "commit"),
-    ("jointset.summary", "write_model"),
-    ("jointset.summary", "summarise"),
-    ("jointset.summary", "write_json"),
+    ("jointset.project", "prepare", "after"),
+    ("jointset.stages", "set_up", "after"),
+    ("jointset.stages", "train", "after"),
+    ("jointset.stages", "cross_fitted", "after"),
+    ("jointset.stages", "audited", "after"),
+    ("jointset.stages", "proposed", "after"),
+    ("jointset.stages", "decide", "after"),
+    ("jointset.stages", "commit", "after"),
+    ("jointset.summary", "write_model", "before"),
+    ("jointset.summary", "write_model", "after"),
+    ("jointset.summary", "write_json", "before"),
+    ("jointset.summary", "write_json", "after"),
 ]
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(("module", "name"), BOUNDARIES)
-def test_a_run_that_dies_at_a_boundary_goes_on_to_the_same_end(folder, finished, monkeypatch, module, name, when):
+@pytest.mark.parametrize(("module", "name", "when"), BOUNDARIES)
+def test_a_run_that_dies_at_a_boundary_goes_on_to_the_same_end(
+    folder, finished, monkeypatch, module, name, when, fingerprint
+):
     from importlib import import_module
 
     place = import_module(module)
@@ -229,7 +250,9 @@ def test_a_run_that_dies_at_a_boundary_goes_on_to_the_same_end(folder, finished,
     assert not (run.path / "checkpoints").exists()
 
 
-def test_a_run_that_dies_in_the_second_round_goes_on_to_the_same_end(folder, finished, monkeypatch):
+def test_a_run_that_dies_in_the_second_round_goes_on_to_the_same_end(
+    folder, finished, monkeypatch, fingerprint
+):
     if finished.summary["rounds"] < 2:
         pytest.skip("the loop ended after one round")
     whole = stages.commit
@@ -250,12 +273,12 @@ def test_a_run_that_dies_in_the_second_round_goes_on_to_the_same_end(folder, fin
 # What never has a say
 
 
-def ledger_of(folder):
+def ledger_of(folder, fingerprint):
     run = folder.write().execute()
     return fingerprint(run), {t.name: t.scale for t in run.work.tasks}
 
 
-def test_test_labels_never_have_a_say(folder, finished):
+def test_test_labels_never_have_a_say(folder, finished, fingerprint):
     frame = folder.frames["people"]
     test = frame.split == "test"
     rng = np.random.default_rng(9)
@@ -263,16 +286,16 @@ def test_test_labels_never_have_a_say(folder, finished):
     frame.loc[test, "risk"] = rng.integers(0, 2, test.sum())
     frame.loc[test, "tags"] = rng.choice(["a", "b; c"], test.sum())
     frame.loc[test, "amount"] = rng.normal(1000, 300, test.sum())
-    found, scales = ledger_of(folder)
+    found, scales = ledger_of(folder, fingerprint)
     assert found == fingerprint(finished)
     assert scales == {t.name: t.scale for t in finished.work.tasks}
 
 
-def test_training_labels_have_a_say(folder, finished):
+def test_training_labels_have_a_say(folder, finished, fingerprint):
     frame = folder.frames["people"]
     train = frame.index[frame.split == "train"][:30]
     frame.loc[train, "grade"] = "low"
-    assert ledger_of(folder)[0] != fingerprint(finished)
+    assert ledger_of(folder, fingerprint)[0] != fingerprint(finished)
 
 
 def test_trusted_rows_are_never_edited(folder):
@@ -290,7 +313,9 @@ def test_trusted_rows_are_never_edited(folder):
 def test_no_more_labels_change_than_allowed(folder, most, bound):
     folder.settings["improve"]["max_changes"] = most
     run = folder.write().execute()
-    labelled = sum(int((y >= 0).sum() if y.dtype.kind != "f" else (~np.isnan(y)).sum()) for y in run.work.given.values())
+    labelled = sum(
+        int((y >= 0).sum() if y.dtype.kind != "f" else (~np.isnan(y)).sum()) for y in run.work.given.values()
+    )
     changed = run.edits(status="accepted")
     assert (changed.action != "weight").sum() <= (int(most * labelled) if bound is None else bound)
 
@@ -317,8 +342,11 @@ def test_images_as_arrays(digits, tmp_path):
     given = np.where(rng.random(500) < 0.1, rng.integers(0, 10, 500), target[rows])
     project = js.Project("digits", root=tmp_path, seed=1)
     project.add_dataset(
-        "scans", {"image": images[rows], "digit": given, "loop": np.isin(given, [0, 6, 8, 9])}, inputs={"image": "image"}, split={"holdout": 0.2, "test": 0.2}
-    )  # fmt: skip
+        "scans",
+        {"image": images[rows], "digit": given, "loop": np.isin(given, [0, 6, 8, 9])},
+        inputs={"image": "image"},
+        split={"holdout": 0.2, "test": 0.2},
+    )
     project.add_task("number", "multiclass", labels={"scans": "digit"})
     project.add_task("round", "binary", labels={"scans": "loop"})
     project.configure(model={"width": 32, "image": {"widths": [8, 16]}}, training={"epochs": 5, "folds": 2})
@@ -361,7 +389,9 @@ def test_real_tables_of_different_tasks(tmp_path):
     project.add_task("benign", "binary", labels={"cancer": "target"}, class_weights="balanced")
     project.add_task("cultivar", "multiclass", labels={"wine": "target"}, metric="log_loss")
     project.add_task("progress", "regression", labels={"diabetes": "target"}, weight=0.5)
-    project.configure(model={"width": 32}, training={"epochs": 12, "folds": 2, "temperature": 2.0, "batch_size": 32})
+    project.configure(
+        model={"width": 32}, training={"epochs": 12, "folds": 2, "temperature": 2.0, "batch_size": 32}
+    )
     run = project.run(rounds=1)
     tasks = run.summary["tasks"]
     assert tasks["benign"]["metrics_after"]["accuracy"] > 0.9
@@ -370,7 +400,7 @@ def test_real_tables_of_different_tasks(tmp_path):
     assert tasks["progress"]["metrics_after"]["r2"] > 0.25
 
 
-def test_sources_in_memory_resume_from_the_same_objects(tmp_path):
+def test_sources_in_memory_resume_from_the_same_objects(tmp_path, fingerprint):
     frame = pd.DataFrame({"x": np.arange(60.0), "y": ["a", "b"] * 30})
 
     def project(frame):

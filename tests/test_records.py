@@ -55,7 +55,9 @@ def test_an_empty_record_has_typed_columns():
 
 
 def test_a_scalar_fills_a_column_and_the_original_stays():
-    issues = Issues.concat([Issues.empty(), *[Issues(*[np.array(["a"], object)] * 5, np.ones(1), *[np.array(["b"], object)] * 2, np.ones(1), np.array(["{}"], object))] * 2])  # fmt: skip
+    text, one = np.array(["a"], object), np.ones(1)
+    issue = Issues(text, text, text, text, text, one, text, text, one, text)
+    issues = Issues.concat([Issues.empty(), issue, issue])
     changed = issues.with_columns(task="other", score=0.5)
     assert changed.task.tolist() == ["other"] * 2
     assert changed.score.tolist() == [0.5] * 2

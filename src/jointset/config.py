@@ -27,8 +27,8 @@ class SplitSettings(Settings):
     """Where a row belongs: a given column, or shares to be drawn."""
 
     column: str | None = None
-    holdout: float = Field(0.15, ge=0.0, lt=1.0)
-    test: float = Field(0.0, ge=0.0, lt=1.0)
+    holdout: float = Field(default=0.15, ge=0.0, lt=1.0)
+    test: float = Field(default=0.0, ge=0.0, lt=1.0)
 
 
 class DatasetSettings(Settings):
@@ -69,7 +69,7 @@ class TaskSettings(Settings):
     classes: list[str] | None = None
     separator: str | None = None
     unit: str = ""
-    weight: float = Field(1.0, ge=0.0)
+    weight: float = Field(default=1.0, ge=0.0)
     class_weights: Literal["none", "balanced"] = "none"
     metric: str | None = None
 
@@ -120,38 +120,38 @@ class ModelSettings(Settings):
     tabular: EncoderSettings = EncoderSettings()
     image: EncoderSettings = EncoderSettings()
     sharing: Literal["hard"] = "hard"
-    width: int = Field(128, ge=1)
-    depth: int = Field(1, ge=0)
-    dropout: float = Field(0.1, ge=0.0, lt=1.0)
+    width: int = Field(default=128, ge=1)
+    depth: int = Field(default=1, ge=0)
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
 
 
 class TrainingSettings(Settings):
     """How the joint model is trained."""
 
-    epochs: int = Field(20, ge=1)
-    batch_size: int | None = Field(None, ge=1)
-    learning_rate: float = Field(2e-3, gt=0.0, le=1.0)
-    weight_decay: float = Field(1e-2, ge=0.0)
-    warmup: float = Field(0.1, ge=0.0, lt=1.0)
-    patience: int = Field(4, ge=1)
-    temperature: float = Field(1.0, gt=0.0)
-    cap: int | None = Field(None, ge=1)
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0.0, le=1.0)
+    weight_decay: float = Field(default=1e-2, ge=0.0)
+    warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
+    patience: int = Field(default=4, ge=1)
+    temperature: float = Field(default=1.0, gt=0.0)
+    cap: int | None = Field(default=None, ge=1)
     weighting: Literal["equal", "fixed", "uncertainty"] = "fixed"
-    folds: int = Field(5, ge=2)
-    threads: int | None = Field(None, ge=1)
-    checkpoint_seconds: float = Field(60.0, ge=0.0)
+    folds: int = Field(default=5, ge=2)
+    threads: int | None = Field(default=None, ge=1)
+    checkpoint_seconds: float = Field(default=60.0, ge=0.0)
 
 
 class ImproveSettings(Settings):
     """The loop of repair."""
 
-    rounds: int = Field(2, ge=0)
+    rounds: int = Field(default=2, ge=0)
     fixes: list[Literal["relabel", "fill", "drop", "weight"]] = ["relabel", "fill", "drop", "weight"]
-    precision: float = Field(0.9, gt=0.0, le=1.0)
+    precision: float = Field(default=0.9, gt=0.0, le=1.0)
     max_changes: float | int | None = None
-    margin: float = Field(0.005, ge=0.0)
+    margin: float = Field(default=0.005, ge=0.0)
     across: bool = False
-    max_seconds: float | None = Field(None, gt=0.0)
+    max_seconds: float | None = Field(default=None, gt=0.0)
 
     @field_validator("max_changes")
     @classmethod
@@ -173,13 +173,13 @@ class Config(Settings):
     (0.9, ['body'])
     """
 
-    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     datasets: dict[str, DatasetSettings]
     tasks: dict[str, TaskSettings]
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     improve: ImproveSettings = ImproveSettings()
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _names_meet(self) -> Config:

@@ -141,7 +141,7 @@ def _dataset(config: Config, name: str, cache: Path, sources: Mapping[str, Any])
     return load_dataset(
         name,
         source,
-        inputs=dict(settings.inputs),
+        inputs={modality: settings.columns(modality) for modality in settings.inputs},
         id=settings.id,
         group=settings.group,
         split=settings.split.column,
@@ -200,7 +200,9 @@ def _options(settings: TaskSettings) -> LabelOptions:
     )
 
 
-def _strata(tasks: tuple[Task, ...], given: Mapping[str, NDArray[Any]], dataset_of: Ints) -> Ints:
+def _strata(
+    tasks: tuple[Task, ...], given: Mapping[str, NDArray[Any]], dataset_of: Ints
+) -> NDArray[np.int64]:
     """One code per row out of its dataset and labels; combinations that are rare fall back to fewer tasks."""
     code = dataset_of.astype(np.int64)
     for task in tasks:

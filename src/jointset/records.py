@@ -91,7 +91,7 @@ def is_labelled(labels: NDArray[Any]) -> Bools:
     array([ True, False,  True])
     """
     known = ~np.isnan(labels) if labels.dtype.kind == "f" else labels >= 0
-    return known.any(axis=1) if known.ndim == 2 else known
+    return np.asarray(known.any(axis=1) if known.ndim == 2 else known)
 
 
 @dataclass(frozen=True)

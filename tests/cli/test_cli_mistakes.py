@@ -105,7 +105,10 @@ def setting(key, value):
 MISTAKES = {
     "a missing file": (dataset(path="poeple.csv"), ["no file poeple.csv", "did you mean 'people.csv'?"]),
     "a missing folder": (dataset(path="data/people.csv"), ["no folder", "people.csv"]),
-    "a missing label column": (task("risky", labels={"people": "risks"}), ["'risks'", "did you mean 'risk'?"]),
+    "a missing label column": (
+        task("risky", labels={"people": "risks"}),
+        ["'risks'", "did you mean 'risk'?"],
+    ),
     "a label column with a space": (
         lambda f: f.frames.update(people=people(f).rename(columns={"risk": "risk "})),
         ["'risk'", "did you mean 'risk ', with a trailing space?"],
@@ -134,7 +137,10 @@ MISTAKES = {
     ),
     "an unknown key": (setting("improve.precison", 0.9), ["unknown key improve.precison", "'precision'"]),
     "an unknown kind": (task("risky", kind="bin"), ["tasks.risky.kind", "found 'bin'"]),
-    "an unknown encoder": (setting("model.text.encoder", "bagg"), ["model.text.encoder: 'bagg' is unknown", "'bag'"]),
+    "an unknown encoder": (
+        setting("model.text.encoder", "bagg"),
+        ["model.text.encoder: 'bagg' is unknown", "'bag'"],
+    ),
     "an unknown option": (setting("model.tabular.hiden", 3), ["model.tabular", "hiden", "hidden"]),
     "an unknown metric": (task("risky", metric="acuracy"), ["acuracy", "did you mean 'accuracy'?"]),
     "a metric of another kind": (task("price", metric="accuracy"), ["price", "accuracy", "r2"]),
@@ -153,7 +159,9 @@ MISTAKES = {
         ["classes differ only in case or spaces", "'mid '"],
     ),
     "maps that clash": (
-        task("level", map={"people": {"low": "l", "mid": "m", "high": "h"}, "posts": {"low": "h", "mid": "m"}}),
+        task(
+            "level", map={"people": {"low": "l", "mid": "m", "high": "h"}, "posts": {"low": "h", "mid": "m"}}
+        ),
         ["maps clash, value 'low' becomes people: 'l', posts: 'h'"],
     ),
     "a label type that differs": (
@@ -166,7 +174,9 @@ MISTAKES = {
     ),
     "numbers given as classes": (
         both(
-            lambda f: f.frames.update(people=pd.concat([people(f)] * 21, ignore_index=True).assign(id=range(5040))),
+            lambda f: f.frames.update(
+                people=pd.concat([people(f)] * 21, ignore_index=True).assign(id=range(5040))
+            ),
             lambda f: people(f).insert(0, "score", np.where(np.arange(5040) < 4812, np.arange(5040), 0) / 7),
             task("risky", kind="multiclass", labels={"people": "score"}),
         ),
@@ -182,8 +192,14 @@ MISTAKES = {
         ["tabular input 'age' has 3 infinite values (first in row 3)"],
     ),
     "empty inputs": (column("note", None), ["text input 'note' is empty in every row"]),
-    "duplicate ids": (column("id", lambda f: np.where(f.index < 3, "x", f.id)), ["'id' repeats", "2 rows", "'x'"]),
-    "missing ids": (column("id", lambda f: f.id.where(f.index != 2)), ["'id' has 1 empty values (first in row 2)"]),
+    "duplicate ids": (
+        column("id", lambda f: np.where(f.index < 3, "x", f.id)),
+        ["'id' repeats", "2 rows", "'x'"],
+    ),
+    "missing ids": (
+        column("id", lambda f: f.id.where(f.index != 2)),
+        ["'id' has 1 empty values (first in row 2)"],
+    ),
     "an unknown split": (
         column("split", lambda f: f.split.where(f.index != 5, "trian")),
         ["split column 'split' holds 'trian'"],
@@ -194,22 +210,36 @@ MISTAKES = {
         ["trusted column 'sure' holds 'maybe'", "true or false"],
     ),
     "too few rows for the folds": (
-        both(setting("training.folds", 100), lambda f: f.frames.update(people=people(f).tail(100), posts=f.frames["posts"].head(20))),
+        both(
+            setting("training.folds", 100),
+            lambda f: f.frames.update(people=people(f).tail(100), posts=f.frames["posts"].head(20)),
+        ),
         ["cannot fill 100 folds", "lower training.folds to"],
     ),
     "one group": (
-        both(column("team", "a"), dataset(group="team", split={"holdout": 0.1}), setting("tasks.level.labels", {"people": "grade"}), lambda f: f.settings["datasets"].pop("posts")),
+        both(
+            column("team", "a"),
+            dataset(group="team", split={"holdout": 0.1}),
+            setting("tasks.level.labels", {"people": "grade"}),
+            lambda f: f.settings["datasets"].pop("posts"),
+        ),
         ["folds: all rows to train on share a group or their inputs"],
     ),
-    "unreadable images": (images(7), ["7 of 240 images cannot be read", "'0.png'", "at most 1%", "max_unreadable"]),
+    "unreadable images": (
+        images(7),
+        ["7 of 240 images cannot be read", "'0.png'", "at most 1%", "max_unreadable"],
+    ),
     "images that are not there": (
         both(column("picture", "gone.png"), dataset(inputs={"image": "picture"})),
         ["names 240 files that do not exist (first 'gone.png' in row 0"],
     ),
     "a column of the export's name": (column("risky__weight", 1), ["'risky__weight'", "export", "rename"]),
-    "a label that is an input": (dataset(inputs={"tabular": ["age", "risk"]}), ["both a label and a tabular input"]),
+    "a label that is an input": (
+        dataset(inputs={"tabular": ["age", "risk"]}),
+        ["both a label and a tabular input"],
+    ),
     "a rate that explodes": (setting("training.learning_rate", 10), ["training.learning_rate", "found 10"]),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -237,7 +267,8 @@ def test_a_mistake_in_the_data_is_one_line(bent, cli, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["a missing file", "a task without labels", "an unknown key", "an unknown encoder", "unreadable images"]
+    "name",
+    ["a missing file", "a task without labels", "an unknown key", "an unknown encoder", "unreadable images"],
 )
 def test_check_finds_it_before_the_run(bent, cli, name):
     bend, parts = MISTAKES[name]
@@ -256,7 +287,9 @@ def test_mending_the_mistake_is_all_it_takes(folder, cli):
 
 def test_a_missing_configuration_names_the_nearest(folder, cli):
     folder.write()
-    one_line(cli("run", folder.path / "jointest.yaml"), "no such configuration", "did you mean 'jointset.yaml'?")
+    one_line(
+        cli("run", folder.path / "jointest.yaml"), "no such configuration", "did you mean 'jointset.yaml'?"
+    )
 
 
 def test_a_wrong_override_names_the_key(folder, cli):
@@ -272,8 +305,14 @@ def test_a_runs_folder_that_cannot_be_made_is_one_line(folder, cli):
 
 @pytest.mark.parametrize("command", ["status", "diff", "undo", "evaluate", "export"])
 def test_a_directory_that_is_no_run_is_one_line(tmp_path, cli, command):
-    one_line(cli(command, tmp_path, *(["--all"] if command == "undo" else [])), "not a run directory", "jointset run")
-    one_line(cli(command, tmp_path / "nowhere", *(["--all"] if command == "undo" else [])), "not a run directory")
+    one_line(
+        cli(command, tmp_path, *(["--all"] if command == "undo" else [])),
+        "not a run directory",
+        "jointset run",
+    )
+    one_line(
+        cli(command, tmp_path / "nowhere", *(["--all"] if command == "undo" else [])), "not a run directory"
+    )
 
 
 def test_undo_needs_a_selector(finished, cli):
@@ -302,8 +341,14 @@ def test_predictions_need_a_known_format_and_the_inputs(finished, cli, tmp_path)
     file.write_text("boddy\nloud\n", encoding="utf-8")
     one_line(cli("predict", finished.path, file, "--out", tmp_path / "p.txt"), ".parquet, .csv, .jsonl")
     one_line(cli("predict", finished.path, file, "--out", tmp_path / "p.csv"), "is missing")
-    one_line(cli("predict", finished.path, file, "--dataset", "posts", "--out", tmp_path / "p.csv"), "did you mean 'boddy'?")
-    one_line(cli("predict", finished.path, tmp_path / "mew.csv", "--out", tmp_path / "p.csv"), "did you mean 'new.csv'?")
+    one_line(
+        cli("predict", finished.path, file, "--dataset", "posts", "--out", tmp_path / "p.csv"),
+        "did you mean 'boddy'?",
+    )
+    one_line(
+        cli("predict", finished.path, tmp_path / "mew.csv", "--out", tmp_path / "p.csv"),
+        "did you mean 'new.csv'?",
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new.csv"]
 
 
@@ -362,20 +407,23 @@ def test_a_changed_configuration_is_refused_until_a_new_run_is_asked_for(begun, 
 def test_changed_data_are_refused_until_a_new_run_is_asked_for(begun, cli):
     begun.frames["people"].loc[100, "age"] = 99
     begun.write()
-    one_line(cli("run", begun.config, "--runs", begun.runs), "the data changed", "datasets.people", "--new-run")
+    one_line(
+        cli("run", begun.config, "--runs", begun.runs), "the data changed", "datasets.people", "--new-run"
+    )
     assert (begun.runs / "small" / "data.lock").is_file()
     assert cli("run", begun.config, "--runs", begun.runs, "--new-run").code in (0, 1)
 
 
-def test_an_interrupted_run_says_where_it_stands_and_goes_on(begun, cli, finished):
-    from test_project import fingerprint
-
+def test_an_interrupted_run_says_where_it_stands_and_goes_on(begun, cli, finished, fingerprint):
     from jointset.project import Run
 
     done = cli("status", begun.runs / "small")
     assert (done.code, done.err) == (0, "")
     assert "not finished, 0 rounds done" in done.out
-    one_line(cli("predict", begun.runs / "small", begun.path / "posts.csv", "--out", begun.path / "p.csv"), "no model here")
+    one_line(
+        cli("predict", begun.runs / "small", begun.path / "posts.csv", "--out", begun.path / "p.csv"),
+        "no model here",
+    )
     assert cli("run", begun.config, "--runs", begun.runs).code in (0, 1)
     assert fingerprint(Run(begun.runs / "small")) == fingerprint(finished)
 
@@ -391,9 +439,7 @@ def test_an_interrupted_run_says_where_it_stands_and_goes_on(begun, cli, finishe
         ("jointset.summary", "shutil.copyfile"),
     ],
 )
-def test_a_full_disk_leaves_a_run_that_goes_on(folder, cli, monkeypatch, finished, module, name):
-    from test_project import fingerprint
-
+def test_a_full_disk_leaves_a_run_that_goes_on(folder, cli, monkeypatch, finished, fingerprint, module, name):
     from jointset.project import Run
 
     def full(*_, **__):
@@ -412,7 +458,11 @@ def test_two_processes_do_not_work_on_one_run(begun, cli):
     from jointset import rundir
 
     with rundir.locked(rundir.RunDirectory(begun.runs / "small")):
-        one_line(cli("run", begun.config, "--runs", begun.runs), "another process is working on this run", "--new-run")
+        one_line(
+            cli("run", begun.config, "--runs", begun.runs),
+            "another process is working on this run",
+            "--new-run",
+        )
 
 
 # The command itself
@@ -439,10 +489,14 @@ def test_the_installed_command_prints_one_line(folder):
 def test_ctrl_c_leaves_a_run_that_goes_on(folder):
     folder.settings["training"] |= {"epochs": 2000, "patience": 2000}
     folder.write()
-    process = subprocess.Popen([COMMAND, "run"], cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [COMMAND, "run"], cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     metrics = folder.runs / "small" / "metrics.jsonl"
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (metrics.is_file() and '"epoch"' in metrics.read_text(encoding="utf-8")):
+    while time.monotonic() < deadline and not (
+        metrics.is_file() and '"epoch"' in metrics.read_text(encoding="utf-8")
+    ):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

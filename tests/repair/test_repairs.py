@@ -22,13 +22,33 @@ def issues(rows) -> Issues:
     n = len(rows)
     blank = np.full(n, "", object)
     ids = np.array([f"r{i}" for i in range(n)], object)
-    return Issues(code, np.full(n, "d", object), ids, task, blank, score.astype(float), old, new, sure.astype(float), blank)
+    return Issues(
+        code,
+        np.full(n, "d", object),
+        ids,
+        task,
+        blank,
+        score.astype(float),
+        old,
+        new,
+        sure.astype(float),
+        blank,
+    )
 
 
 unit = st.floats(0, 1)
 row = st.one_of(
-    st.tuples(st.just("label_error"), st.sampled_from("uv"), st.just("a"), st.sampled_from(["", "a", "b"]), unit, unit),
-    st.tuples(st.just("missing_label"), st.sampled_from("uv"), st.just(""), st.sampled_from(["", "b"]), unit, unit),
+    st.tuples(
+        st.just("label_error"),
+        st.sampled_from("uv"),
+        st.just("a"),
+        st.sampled_from(["", "a", "b"]),
+        unit,
+        unit,
+    ),
+    st.tuples(
+        st.just("missing_label"), st.sampled_from("uv"), st.just(""), st.sampled_from(["", "b"]), unit, unit
+    ),
     st.tuples(st.just("contradiction"), st.sampled_from("uv"), st.just("a"), st.just(""), unit, unit),
 )
 many = st.lists(row, max_size=30).map(issues)
@@ -79,7 +99,9 @@ def test_no_larger_set_keeps_the_precision(confidence, asked):
     surest = np.sort(values)[::-1]
     sizes = [k for k in range(1, len(values) + 1) if surest[:k].mean() >= asked + 1e-9]
     assert count >= max(sizes, default=0)
-    assert count == 0 or (mean == pytest.approx(values[chosen].mean(), abs=1e-6) and values[chosen].mean() >= asked - 1e-9)
+    assert count == 0 or (
+        mean == pytest.approx(values[chosen].mean(), abs=1e-6) and values[chosen].mean() >= asked - 1e-9
+    )
     assert count in (0, len(values)) or values[chosen].min() >= values[~chosen].max()
 
 

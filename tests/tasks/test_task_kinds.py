@@ -144,7 +144,7 @@ def test_outputs_have_the_documented_form(kind):
 
 
 def test_the_head_makes_what_the_loss_reads(kind):
-    task, logits, labels, weights = some(kind)
+    task, logits, labels, _ = some(kind)
     head = kind.head(task, 5)
     assert head(torch.zeros(len(labels), 5)).shape == logits.shape
 
@@ -192,9 +192,7 @@ def test_the_loss_of_label_sets_is_torchs_binary_cross_entropy():
         logits, labels.clamp(min=0).float(), weight=weights * mask, pos_weight=pos, reduction="sum"
     )
     expected = expected / (weights * mask).sum()
-    torch.testing.assert_close(
-        loss_of(KINDS["multilabel"], task, logits, labels, weights, pos), expected
-    )
+    torch.testing.assert_close(loss_of(KINDS["multilabel"], task, logits, labels, weights, pos), expected)
 
 
 def test_the_loss_of_numbers_is_half_the_squared_error_in_standard_deviations():

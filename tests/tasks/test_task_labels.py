@@ -14,7 +14,10 @@ from jointset.tasks.classes import read_values
 
 def source(values, dataset="d", mapping=None, missing=(), type=None):
     columns = values if isinstance(values, dict) else {"y": values}
-    arrays = {c: v if isinstance(v, pa.ChunkedArray) else pa.chunked_array([pa.array(v, type)]) for c, v in columns.items()}
+    arrays = {
+        c: v if isinstance(v, pa.ChunkedArray) else pa.chunked_array([pa.array(v, type)])
+        for c, v in columns.items()
+    }
     return LabelSource(dataset, arrays, mapping, tuple(missing))
 
 
@@ -69,7 +72,9 @@ def test_the_second_class_of_a_binary_task_is_positive():
 def test_chunks_are_read_as_one_column():
     column = pa.chunked_array([["a", "b"], ["b", None, "a"]])
     assert encode("binary", source(column)).labels["d"].tolist() == [0, 1, 1, -1, 0]
-    encoded = pa.chunked_array([pa.array(["a", "b"]).dictionary_encode(), pa.array(["b", "a"]).dictionary_encode()])
+    encoded = pa.chunked_array(
+        [pa.array(["a", "b"]).dictionary_encode(), pa.array(["b", "a"]).dictionary_encode()]
+    )
     assert read_values(encoded, "here").codes.tolist() == [0, 1, 1, 0]
 
 
@@ -114,7 +119,12 @@ def test_known_classes_decide_what_a_further_file_says():
         ("binary", [source([-1, 1] * 3)], {}, ["3 labels are -1"]),
         ("multiclass", [source(np.arange(4812) / 10)], {}, ["4,812 distinct numbers", "regression"]),
         ("multiclass", [source(list(range(1500)) * 2)], {}, ["1,500 distinct numbers in 3,000 labels"]),
-        ("multiclass", [source(["a", "b"] * 3)], {"classes": ("a", "bb")}, ["'b' is not among classes", "declare"]),
+        (
+            "multiclass",
+            [source(["a", "b"] * 3)],
+            {"classes": ("a", "bb")},
+            ["'b' is not among classes", "declare"],
+        ),
         ("multiclass", [source(["a", "b"] * 3, mapping={"x": "y"})], {}, ["no value is in map", "'a', 'b'"]),
         (
             "multiclass",

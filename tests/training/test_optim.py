@@ -93,7 +93,7 @@ def test_only_rows_of_the_batch_change():
 
 def test_dense_parameters_follow_adamw():
     ours, theirs = model(), model()
-    optimizer = Optimizer(ours, **settings(warmup=0.0, total_steps=10**9))
+    optimizer = Optimizer(ours, **settings(warmup=0.0, total_steps=10**9, sparse_lr=1.0))
     linear = theirs["encoder"].out
     decayed, other = [linear.weight], [linear.bias]
     peer = torch.optim.AdamW(
@@ -161,8 +161,8 @@ def test_state_survives_a_safetensors_file(tmp_path):
 def test_a_model_of_sparse_parameters_only_can_be_trained():
     bag = nn.EmbeddingBag(3, 1, mode="sum", sparse=True)
     bag.sparse_parameters = ("weight",)
-    optimizer = Optimizer(bag, **settings(warmup=0.0))
+    optimizer = Optimizer(bag, **settings(warmup=0.0, sparse_lr=2.0))
     before = bag.weight.detach().clone()
     bag(torch.tensor([[0]])).sum().backward()
     optimizer.step()
-    assert float((before - bag.weight)[0].detach()) == pytest.approx(0.1)
+    assert float((before - bag.weight)[0].detach()) == pytest.approx(0.2)

@@ -67,7 +67,9 @@ def test_an_absent_task_does_not_move_its_state(weighting):
 
 @pytest.mark.parametrize("scale", [0.1, 10.0])
 def test_the_weights_of_a_first_step_do_not_depend_on_scale(weighting, scale):
-    assert gradients(weighting, losses(1.0, 2.0, 3.0)) == gradients(weighting, losses(scale, 2 * scale, 3 * scale))
+    assert gradients(weighting, losses(1.0, 2.0, 3.0)) == gradients(
+        weighting, losses(scale, 2 * scale, 3 * scale)
+    )
 
 
 def test_states_are_fresh_and_made_of_tensors(weighting):

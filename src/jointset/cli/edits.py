@@ -45,6 +45,7 @@ def diff(
     if as_json:
         sys.stdout.write(frame.to_json(orient="records") + "\n")
         return
+    row: Any
     for row in frame.head(limit).itertuples():
         place = f"{row.dataset} {row.row} {row.task}{f'[{row.position}]' if row.position else ''}"
         change = f"weight {row.weight:.2f}" if row.action == "weight" else f"{row.old or 'missing'} → {row.new or 'missing'}"

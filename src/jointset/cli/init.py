@@ -23,7 +23,8 @@ def init(files: list[Path], out: Path) -> None:
     """Write the configuration; an existing file is left alone."""
     if out.exists():
         raise UserError(f"{out} exists already; name another with --out, or remove it")
-    datasets, tasks = {}, {}
+    datasets: dict[str, Any] = {}
+    tasks: dict[str, Any] = {}
     for file in files:
         name = re.sub(r"[^A-Za-z0-9]+", "_", file.stem).strip("_") or "data"
         while name in datasets:

@@ -46,7 +46,7 @@ class JointModel(nn.Module):
 
         ``mix`` is applied to the rows, ``(n, width)``, where the encoders meet the trunk.
         """
-        total = self.heads[0].weight.new_zeros(n, self.width)  # type: ignore[operator, union-attr]
+        total = self.heads[0].weight.new_zeros(n, self.width)  # type: ignore[operator]
         count = total.new_zeros(n)
         for modality, (where, tensors) in batch.items():
             encoded = self.encoders[modality](**tensors)  # (m, width)

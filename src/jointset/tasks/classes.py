@@ -80,7 +80,7 @@ def encode_classes(
     one_spelling(name, counts)
     classes = options.classes or _order(counts)
     position = {c: i for i, c in enumerate(classes)}
-    labels = {}
+    labels: dict[str, Ints] = {}
     for dataset, r in raw.items():
         unknown = [c for c in r.names if c not in position]
         if unknown:

@@ -130,6 +130,7 @@ class _Run:
             weight_decay=settings.weight_decay,
             total_steps=settings.epochs * len(self.sampler),
             warmup=settings.warmup,
+            sparse_lr=settings.sparse_learning_rate / settings.learning_rate,
         )
         single = [t.name for t in problem.tasks if t.kind in ("binary", "multiclass")] if track_margin else []
         self.margin_sum = {n: torch.zeros(len(problem.dataset_of)) for n in single}

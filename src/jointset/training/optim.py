@@ -37,9 +37,9 @@ class Optimizer:
     lr : learning rate at its peak.
     weight_decay : decoupled decay of dense parameters of two or more dimensions.
     total_steps, warmup : see :func:`schedule`.
-    sparse_lr : factor on ``lr`` for the sparse parameters. Large, because an n-gram is seen rarely; and because a
-        small ``lr`` elsewhere keeps the growth of an embedding and of the layers after it from feeding each other,
-        which is how wrong labels are memorised.
+    sparse_lr : factor on ``lr`` for the sparse parameters. It is large because an n-gram is seen rarely, and
+        because a small ``lr`` elsewhere keeps the embedding and the layers after it from feeding each other's
+        growth, which is how wrong labels are memorised.
     sparse_weight_decay : decoupled decay of the rows that a batch touches.
 
     >>> layer = nn.Linear(2, 1, bias=False)

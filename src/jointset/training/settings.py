@@ -12,10 +12,11 @@ class TrainSettings:
 
     epochs: int = 20
     batch_size: int | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
+    sparse_learning_rate: float = 5e-4
     weight_decay: float = 1e-2
     warmup: float = 0.1
-    patience: int = 4
+    patience: int = 3
     temperature: float = 1.0
     cap: int | None = None
     weighting: str = "fixed"

@@ -24,8 +24,10 @@ class TextBagModule(nn.Module):
         self.kept = 1.0 - dropout
         self.bag = nn.EmbeddingBag(rows, dim, mode="sum", sparse=True, include_last_offset=True)
         nn.init.zeros_(self.bag.weight)
-        # Without a bias, a text says nothing until it is learnt from, and small data lose no steps on unlearning it.
+        # No bias: a text then says nothing until it is learnt from; small data lost epochs on unlearning one.
         self.out = nn.Linear(dim, width, bias=False)
+        # Fixed: where table and projection grow together, each speeds the other up, and wrong labels are memorised.
+        self.out.weight.requires_grad_(False)
 
     def forward(self, offsets: Tensor, ids: Tensor) -> Tensor:
         """``(b + 1,), (m,)`` → ``(b, width)``."""

@@ -1,0 +1,121 @@
+"""The joint model and its inputs: rows with one modality, with several, and with none."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from jointset.models import inputs as module
+from jointset.models.encoders import make_encoders
+from jointset.models.inputs import prepare_inputs
+from jointset.records import TRAIN
+
+
+@pytest.fixture(scope="module")
+def model(problem):
+    built = problem.build(0)
+    for name, parameter in built.named_parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.2)
+        assert torch.isfinite(parameter).all(), name
+    return built.eval()
+
+
+def run(model, problem, index):
+    with torch.no_grad():
+        return model(problem.inputs.batch(np.asarray(index)), len(index))
+
+
+def test_every_row_gets_outputs_for_every_task(model, problem):
+    n = len(problem.dataset_of)
+    logits, embedding = run(model, problem, np.arange(n))
+    assert {t: tuple(z.shape) for t, z in logits.items()} == {t.name: (n, t.n_outputs) for t in problem.tasks}
+    assert embedding.shape == (n, problem.plan.width)
+
+
+def test_rows_of_both_datasets_mix_in_a_batch(model, problem):
+    n = len(problem.dataset_of)
+    order = np.random.default_rng(0).permutation(n)[:50]
+    whole, mixed = run(model, problem, np.arange(n))[0], run(model, problem, order)[0]
+    for name in whole:
+        torch.testing.assert_close(mixed[name], whole[name][order])
+
+
+def test_rows_lack_the_modalities_of_other_datasets(bench, problem):
+    people, posts = (bench.work.pool.rows_of(n) for n in ("people", "posts"))
+    rows = problem.inputs.row
+    assert set(rows) == {"tabular", "text"}
+    assert (rows["text"][people] >= 0).all() and (rows["text"][posts] >= 0).all()
+    assert (rows["tabular"][people] >= 0).all()
+    assert (rows["tabular"][posts] == -1).all()
+    batch = problem.inputs.batch(np.arange(posts.start, posts.stop))
+    assert set(batch) == {"text"}
+
+
+def test_a_row_of_two_modalities_is_their_sum_over_the_root_of_two(model, problem):
+    batch = problem.inputs.batch(np.array([0]))
+    seen = []
+    with torch.no_grad():
+        parts = [model.encoders[m](**tensors) for m, (_, tensors) in batch.items()]
+        handle = model.sharing.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        model(batch, 1)
+        handle.remove()
+    assert len(parts) == 2
+    torch.testing.assert_close(seen[0], sum(parts) / 2**0.5)
+
+
+def test_a_row_without_any_input_is_zero_and_not_usable(model, problem):
+    empty = {m: np.where(np.arange(len(r)) == 0, -1, r) for m, r in problem.inputs.row.items()}
+    bare = dataclasses.replace(problem, inputs=dataclasses.replace(problem.inputs, row=empty))
+    assert not bare.usable()[0]
+    assert (bare.usable()[1:] == problem.usable()[1:]).all()
+    logits, _ = run(model, bare, [0, 1])
+    assert all(torch.isfinite(z).all() for z in logits.values())
+
+
+def test_building_again_gives_the_same_weights_and_leaves_the_generator_alone(problem):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first, second = (problem.build(3).state_dict() for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_statistics_come_from_training_rows_only(bench, problem):
+    pool = bench.work.pool
+    people = pool.datasets[0]
+    age = people.table.column("age").to_numpy()
+    train = pool.split[pool.rows_of("people")] == TRAIN
+    mean, std = problem.inputs.states["tabular"]["numeric"]["age"]
+    assert mean[0] == pytest.approx(age[train].mean())
+    assert std[0] == pytest.approx(age[train].std())
+
+
+def test_prepared_inputs_are_read_back_and_not_made_again(bench, tmp_path, monkeypatch):
+    encoders = make_encoders(
+        {"tabular": ("default", {}), "text": ("bag", {"bits": 8}), "image": ("default", {})}
+    )
+    plain = prepare_inputs(bench.work.pool, encoders, None)
+    stored = prepare_inputs(bench.work.pool, encoders, tmp_path)
+    monkeypatch.setattr(type(encoders["text"]), "prepare", None)
+    again = prepare_inputs(bench.work.pool, encoders, tmp_path)
+    for other in (stored, again):
+        assert other.states == plain.states
+        for modality, arrays in plain.arrays.items():
+            assert isinstance(next(iter(other.arrays[modality].values())), np.memmap)
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(other.arrays[modality][name], array)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_other_options_are_prepared_apart(bench, tmp_path):
+    for bits in (8, 9):
+        encoders = make_encoders({"text": ("bag", {"bits": bits})})
+        prepare_inputs(bench.work.pool, encoders, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_root_of_relative_paths_travels_with_the_table(bench):
+    table = module.input_table(bench.work.pool.datasets[0], "text")
+    assert table.schema.metadata[b"jointset.root"].decode() == str(bench.work.pool.datasets[0].root)
