@@ -9,7 +9,7 @@ import pytest
 from jointset import rounds, stages
 from jointset.ledger import Ledger
 from jointset.records import Edits, TaskVerdict, Verdict
-from jointset.stages import budget_left, in_reach, news
+from jointset.proposals import budget_left, in_reach, news
 
 
 def verdict(outcome, *, accepted=True, progress=True, task="level"):

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from jointset.errors import ConfigError, nearest
-from jointset.records import Kind, name_of
+from jointset.records import name_of
 
 MODALITIES = ("tabular", "text", "image")
 FIXES = ("relabel", "fill", "drop", "weight")
@@ -93,7 +93,9 @@ class TaskSettings(Settings):
     def _keys_as_names(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {d: {name_of(k): v for k, v in m.items()} if isinstance(m, dict) else m for d, m in value.items()}
+        return {
+            d: {name_of(k): v for k, v in m.items()} if isinstance(m, dict) else m for d, m in value.items()
+        }
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -121,7 +123,7 @@ class ModelSettings(Settings):
     image: EncoderSettings = EncoderSettings()
     sharing: Literal["hard"] = "hard"
     width: int = Field(default=128, ge=1)
-    depth: int = Field(default=1, ge=0)
+    depth: int | None = Field(default=None, ge=0)
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
 
 
@@ -130,13 +132,16 @@ class TrainingSettings(Settings):
 
     epochs: int = Field(default=20, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0.0, le=1.0)
+    learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
+    sparse_learning_rate: float = Field(default=5e-4, gt=0.0, le=1.0)
     weight_decay: float = Field(default=1e-2, ge=0.0)
     warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
-    patience: int = Field(default=4, ge=1)
+    patience: int = Field(default=3, ge=1)
     temperature: float = Field(default=1.0, gt=0.0)
     cap: int | None = Field(default=None, ge=1)
     weighting: Literal["equal", "fixed", "uncertainty"] = "fixed"
+    mixup: float = Field(default=1.0, ge=0.0)
+    average: float = Field(default=0.97, ge=0.0, lt=1.0)
     folds: int = Field(default=5, ge=2)
     threads: int | None = Field(default=None, ge=1)
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
@@ -297,8 +302,3 @@ def _keys_at(model: type[BaseModel], location: Sequence[str]) -> Iterator[str]:
             current = current[1]
     if isinstance(current, type) and issubclass(current, BaseModel):
         yield from current.model_fields
-
-
-def kind_of(task: TaskSettings) -> Kind:
-    """The task's kind as the records spell it."""
-    return task.kind

@@ -81,7 +81,8 @@ def judge(
     Parameters: ``labels`` and outputs ``(n, K)`` over the same n held-out rows, forms as in
     :mod:`jointset.records`; ``trusted`` ``(n,)`` marks rows whose labels are right: they are not corrected,
     and where a task has 50 of them only these judge it; ``margin`` in units of the metric (a share of the
-    constant prediction's score for ``mae`` and ``log_loss``); ``level`` in (0, 1); a finite ``firm`` is stricter on large losses, and the default asks for
+    constant prediction's score for ``mae`` and ``log_loss``); ``level`` in (0, 1); a finite
+    ``firm`` is stricter on large losses, and the default asks for
     the bound whatever was lost. ``low`` and ``high`` of the result are of the improvement: positive is better
     for every metric. Raises ArrayError when arrays do not belong together.
 

@@ -100,7 +100,11 @@ def prepare(config: Config, cache: Path, sources: Mapping[str, Any] | None = Non
 def own_label_columns(config: Config, dataset: str, columns: Sequence[str]) -> list[str]:
     """Label columns that bear their task's own name: in an export the final label takes the name over, and what was
     given stands in ``T__given``."""
-    return [n for n, t in config.tasks.items() if n in columns and _columns(t, dataset) == [n] and dataset not in t.map]
+    return [
+        n
+        for n, t in config.tasks.items()
+        if n in columns and _columns(t, dataset) == [n] and dataset not in t.map
+    ]
 
 
 def _names_are_free(config: Config, dataset: Dataset) -> None:

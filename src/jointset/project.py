@@ -78,7 +78,8 @@ class Project:
 
     >>> import pandas as pd
     >>> project = Project("support")
-    >>> project.add_dataset("reviews", pd.DataFrame({"body": ["good", "bad"], "stars": [5, 1]}), inputs={"text": "body"})
+    >>> reviews = pd.DataFrame({"body": ["good", "bad"], "stars": [5, 1]})
+    >>> project.add_dataset("reviews", reviews, inputs={"text": "body"})
     >>> project.add_task("sentiment", "multiclass", labels={"reviews": "stars"})
     >>> project.config().tasks["sentiment"].kind
     'multiclass'
@@ -90,7 +91,9 @@ class Project:
         self._settings: dict[str, Any] = {"name": name, "datasets": {}, "tasks": {}, "seed": seed}
         self._sources: dict[str, Any] = {}
 
-    def add_dataset(self, name: str, source: Any, *, inputs: Mapping[str, str | list[str]], **settings: Any) -> None:
+    def add_dataset(
+        self, name: str, source: Any, *, inputs: Mapping[str, str | list[str]], **settings: Any
+    ) -> None:
         """Add a dataset: a path, DataFrame, Arrow table, Hugging Face dataset or mapping of NumPy arrays.
 
         ``settings`` are those of the configuration: ``id``, ``group``, ``split``, ``trusted``.
@@ -102,7 +105,9 @@ class Project:
             self._sources[name] = source
         self._settings["datasets"][name] = entry
 
-    def add_task(self, name: str, kind: str, *, labels: Mapping[str, str | list[str]], **settings: Any) -> None:
+    def add_task(
+        self, name: str, kind: str, *, labels: Mapping[str, str | list[str]], **settings: Any
+    ) -> None:
         """Add a task; ``labels`` maps datasets to label columns; ``settings`` are those of the configuration."""
         self._settings["tasks"][name] = {"kind": kind, "labels": dict(labels), **settings}
 
@@ -123,7 +128,8 @@ class Project:
         return execute(self.config(**improve), self.root, sources=self._sources, new_run=new_run, emit=emit)
 
     def __repr__(self) -> str:
-        return f"Project({self.name!r}, datasets={list(self._settings['datasets'])}, tasks={list(self._settings['tasks'])})"
+        datasets, tasks = list(self._settings["datasets"]), list(self._settings["tasks"])
+        return f"Project({self.name!r}, datasets={datasets}, tasks={tasks})"
 
 
 class RepairedDataset:
@@ -202,7 +208,12 @@ class Run:
         config = self.directory.config()
         known(config, task=task, dataset=dataset, action=action)
         selector = Selector(
-            task=task, dataset=dataset, action=action, round=round, row=row, confidence=(min_confidence, max_confidence)
+            task=task,
+            dataset=dataset,
+            action=action,
+            round=round,
+            row=row,
+            confidence=(min_confidence, max_confidence),
         )
         with rundir.locked(self.directory), Ledger(self.directory.ledger) as ledger:
             return ledger.undo(selector, note=note)
@@ -230,10 +241,16 @@ class Run:
 
 def known(config: Config, *, task: str | None, dataset: str | None, action: str | None) -> None:
     """Raise when a selector names what the run does not have; nothing would match, and nobody would know why."""
-    named = (("task", task, config.tasks), ("dataset", dataset, config.datasets), ("action", action, configs.FIXES))
+    named = (
+        ("task", task, config.tasks),
+        ("dataset", dataset, config.datasets),
+        ("action", action, configs.FIXES),
+    )
     for what, value, names in named:
         if value is not None and value not in names:
-            raise DataError(f"the run has no {what} {value!r}{nearest(value, names)}; one of {', '.join(names)}")
+            raise DataError(
+                f"the run has no {what} {value!r}{nearest(value, names)}; one of {', '.join(names)}"
+            )
 
 
 class _Datasets(Mapping[str, RepairedDataset]):
@@ -260,7 +277,10 @@ class _Datasets(Mapping[str, RepairedDataset]):
         for i, task in enumerate(work.tasks):
             given, final = work.given[task.name][rows], self._overlay.labels[task.name][rows]
             empty = np.full(given.shape, np.nan, np.float32)
-            found = {k: self._audit[f"{k}.{i}"][rows] if f"{k}.{i}" in self._audit else None for k in ("quality", "suggested", "confidence")}
+            found = {
+                k: self._audit[f"{k}.{i}"][rows] if f"{k}.{i}" in self._audit else None
+                for k in ("quality", "suggested", "confidence")
+            }
             tasks.append(
                 export.TaskColumns(
                     task=task,
@@ -276,7 +296,9 @@ class _Datasets(Mapping[str, RepairedDataset]):
         from jointset.export.columns import columns
 
         table = dataset.table.drop_columns(own_label_columns(work.config, name, dataset.table.column_names))
-        return RepairedDataset(name, columns(table, tasks, rows=dataset.row_ids, keep=self._overlay.keep[rows]))
+        return RepairedDataset(
+            name, columns(table, tasks, rows=dataset.row_ids, keep=self._overlay.keep[rows])
+        )
 
 
 def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
@@ -284,7 +306,9 @@ def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
 
     file = directory.data / "base" / f"{fingerprint}.parquet"
     if not file.is_file():
-        raise DataError(f"{directory.path}: the run's copy of dataset {name!r} is gone ({file.name}); repeat jointset run")
+        raise DataError(
+            f"{directory.path}: the run's copy of dataset {name!r} is gone ({file.name}); repeat jointset run"
+        )
     return pq.read_table(file)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jointset import stages
+from jointset import proposals, stages
 from jointset.data import Overlay, apply
 from jointset.ledger import Ledger
 from jointset.prepare import Work
@@ -47,7 +47,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             overlay = overlay_with(Edits.empty(), number - 1)
             predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, predictions, number)
-            candidates = stages.proposed(work, issues, overlay, ledger.accepted(number - 1), number)
+            candidates = proposals.proposed(work, issues, overlay, ledger.accepted(number - 1), number)
             decided, model, verdicts = stages.decide(bench, candidates, model, overlay_with, found, number)
             stages.commit(bench, ledger, number, issues, decided, verdicts, found)
             done = number

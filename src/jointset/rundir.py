@@ -68,7 +68,15 @@ class RunDirectory:
 
     def discard(self) -> None:
         """Remove what stands here before anything is trained, and the folder if nothing else is in it."""
-        for name in ("config.yaml", "environment.json", "data.lock", "metrics.jsonl", "log.txt", "ledger.db", ".lock"):
+        for name in (
+            "config.yaml",
+            "environment.json",
+            "data.lock",
+            "metrics.jsonl",
+            "log.txt",
+            "ledger.db",
+            ".lock",
+        ):
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.data, ignore_errors=True)
         for folder in (self.path, self.path.parent):
@@ -125,7 +133,9 @@ def open_run(config: Config, root: Path, *, new_run: bool = False) -> RunDirecto
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{path}: cannot be made ({error.strerror}); name another folder with --runs") from None
+        raise RunError(
+            f"{path}: cannot be made ({error.strerror}); name another folder with --runs"
+        ) from None
     return RunDirectory(path)
 
 
@@ -165,7 +175,8 @@ def check_data(run: RunDirectory, facts: Mapping[str, Any]) -> None:
     changed = _first_difference(json.loads(file.read_text(encoding="utf-8")), facts)
     if changed:
         raise RunError(
-            f"{run.path}: the data changed since the run began ({changed}); put it back to go on, or start afresh with --new-run"
+            f"{run.path}: the data changed since the run began ({changed}); "
+            "put it back to go on, or start afresh with --new-run"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from jointset import audit, repair
+from jointset import audit
 from jointset.audit import AuditResult
 from jointset.data import Overlay
 from jointset.data.storage import write_atomically
@@ -21,7 +21,18 @@ from jointset.models.encoders import make_encoders
 from jointset.models.inputs import Inputs, prepare_inputs
 from jointset.models.joint import JointModel
 from jointset.prepare import Work
-from jointset.records import ACTIONS, HOLDOUT, TEST, TRAIN, Edits, Floats, Ints, Issues, Predictions, Task, Verdict
+from jointset.records import (
+    ACTIONS,
+    HOLDOUT,
+    TEST,
+    TRAIN,
+    Edits,
+    Floats,
+    Ints,
+    Issues,
+    Predictions,
+    Verdict,
+)
 from jointset.rundir import RunDirectory
 from jointset.training import checkpoint
 from jointset.training.checkpoint import save_arrays
@@ -32,7 +43,7 @@ from jointset.training.problem import ModelPlan, Problem
 from jointset.training.settings import TrainSettings
 
 Emit = Callable[[dict[str, Any]], None]
-RELABELLED = 2
+ATTEMPTS = ("all", "retry", "last")
 
 
 @dataclass(frozen=True)
@@ -61,8 +72,8 @@ class Bench:
     def depth(self) -> int:
         """Layers of the trunk: as configured, else one, or none on top of linear encoders only.
 
-        A trunk layer over a bag of n-grams memorised wrong labels within two epochs; without it the model keeps up with,
-        or beats, regularised linear models.
+        A trunk layer over a bag of n-grams memorised wrong labels within two epochs; without it the model keeps up
+        with, or beats, regularised linear models.
         """
         given = self.work.config.model.depth
         return given if given is not None else int(not all(e.linear for e in self.inputs.encoders.values()))
@@ -124,22 +135,10 @@ def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
             checkpoint=partial,
             report=lambda event: bench.emit({"event": "epoch", "name": name, **event}),
         )
-        effective = dict(
-            zip(
-                (d.name for d in bench.work.pool.datasets),
-                result.effective_epochs.round(2).tolist(),
-                strict=True,
-            )
-        )
-        bench.emit(
-            {
-                "event": "trained",
-                "name": name,
-                "epochs": result.epochs,
-                "skill": result.skill,
-                "effective_epochs": effective,
-            }
-        )
+        names = [d.name for d in bench.work.pool.datasets]
+        passes = dict(zip(names, result.effective_epochs.round(2).tolist(), strict=True))
+        told = {"epochs": result.epochs, "skill": result.skill, "effective_epochs": passes}
+        bench.emit({"event": "trained", "name": name, **told})
         model, epochs = result.model, result.epochs
         checkpoint.save(path, model.state_dict(), {"epochs": epochs, "skill": result.skill})
         partial.unlink(missing_ok=True)
@@ -194,7 +193,7 @@ def _store(path: Path, made: Predictions, names: list[str]) -> None:
 
 
 def audited(bench: Bench, predictions: Predictions, round: int) -> tuple[AuditResult, Issues]:
-    """Audit the given labels against the predictions; test labels are hidden from it. Issues go to the round's folder."""
+    """Audit the given labels against the predictions, test labels hidden; the issues go to the round's folder."""
     work = bench.work
     hidden = work.pool.split == TEST
     labels = {}
@@ -203,7 +202,12 @@ def audited(bench: Bench, predictions: Predictions, round: int) -> tuple[AuditRe
         y[hidden] = task.missing(1)[0]
         labels[task.name] = y
     result = audit.run(
-        labels, predictions.outputs, work.tasks, precision=work.config.improve.precision, fit_rows=~hidden, seed=work.config.seed
+        labels,
+        predictions.outputs,
+        work.tasks,
+        precision=work.config.improve.precision,
+        fit_rows=~hidden,
+        seed=work.config.seed,
     )
     issues = audit.issues(
         result, work.tasks, work.pool.dataset_names, work.pool.row_ids, margin=predictions.margin
@@ -225,64 +229,6 @@ def _write(path: Path, record: Issues | Edits) -> None:
     write_atomically(path, lambda file: pq.write_table(record.to_arrow(), file, compression="zstd"))
 
 
-def proposed(work: Work, issues: Issues, overlay: Overlay, settled: Edits, round: int) -> Edits:
-    """The round's proposals: edits within reach, precision and budget that would change something."""
-    improve = work.config.improve
-    edits = repair.run(
-        in_reach(work, issues),
-        fixes=list(improve.fixes),
-        precision=improve.precision,
-        round=round,
-        budget=budget_left(work, settled),
-    )
-    return news(work, edits, overlay)
-
-
-def in_reach(work: Work, issues: Issues) -> Issues:
-    """The issues a repair may act on: training rows that are not trusted, in datasets that label the task."""
-    position = work.pool.positions(issues.dataset, issues.row)
-    reach = work.editable()[position]
-    if not work.config.improve.across:
-        for task in work.tasks:
-            rows = np.flatnonzero(issues.task == task.name)
-            reach[rows] &= work.labels_task(task.name)[position[rows]]
-    return issues.take(reach)
-
-
-def news(work: Work, edits: Edits, overlay: Overlay) -> Edits:
-    """Leave out edits that would change nothing: a label that stands as proposed, or was already repaired more strongly."""
-    keep = np.ones(len(edits), bool)
-    position = work.pool.positions(edits.dataset, edits.row)
-    for task in work.tasks:
-        rows = np.flatnonzero(edits.task == task.name)
-        where: Any = position[rows]
-        if task.kind == "multilabel":
-            where = (where, np.array([task.classes.index(c) for c in edits.position[rows]], np.int64))
-        label, weight, source = (
-            a[task.name][where] for a in (overlay.labels, overlay.weights, overlay.source)
-        )
-        action = edits.action[rows]
-        changed = np.isin(action, ["relabel", "fill"]) & _differs(task, label, edits.new[rows])
-        changed |= (action == "drop") & (weight > 0) & (source < RELABELLED)
-        changed |= (
-            (action == "weight")
-            & (np.abs(weight - edits.weight[rows]) > 0.1)
-            & (source < RELABELLED)
-            & (weight > 0)
-        )
-        keep[rows] = changed
-    return edits.take(keep)
-
-
-def _differs(task: Task, labels: Any, new: Any) -> Any:
-    """Where the labels are not what ``new`` names; numbers are equal when five digits are."""
-    if task.kind == "regression":
-        target = np.array([float(v) if v else np.nan for v in new])
-        return ~np.isclose(labels, target, rtol=1e-5, equal_nan=True)
-    names = ("0", "1") if task.kind == "multilabel" else task.classes
-    return np.array([*names, ""], object)[labels] != new
-
-
 def decide(
     bench: Bench,
     candidates: Edits,
@@ -291,7 +237,7 @@ def decide(
     found: AuditResult,
     round: int,
 ) -> tuple[Edits, Trained, list[tuple[str, Verdict]]]:
-    """Gate the candidates: train with them, compare held-out; if a task got worse, once more without its edits.
+    """Gate the candidates: train with them, compare held-out; while a task gets worse, again without its edits.
 
     Returns the edits with their status and reason, the model of the state that stands, and the verdicts.
     """
@@ -300,7 +246,7 @@ def decide(
         return candidates, before, verdicts
     trying = np.ones(len(candidates), bool)
     status, reason = np.full(len(candidates), "rejected", object), np.full(len(candidates), "", object)
-    for attempt in ("all", "retry"):
+    for attempt in ATTEMPTS:
         after = train(bench, overlay_with(candidates.take(trying), round - 1), f"round-{round:02d}-{attempt}")
         verdict = compare(bench.work, before, after, noise_matrices(found))
         verdicts.append((attempt, verdict))
@@ -333,19 +279,6 @@ def compare(
     )
 
 
-def budget_left(work: Work, accepted: Edits) -> int | None:
-    """How many more labels may change."""
-    most = work.config.improve.max_changes
-    if most is None:
-        return None
-    if isinstance(most, float) and most <= 1:
-        labelled = sum(
-            int((y == y).sum()) if y.dtype.kind == "f" else int((y >= 0).sum()) for y in work.given.values()
-        )
-        most = int(most * labelled)
-    return max(int(most) - int((accepted.action != "weight").sum()), 0)
-
-
 def commit(
     bench: Bench,
     ledger: Ledger,
@@ -365,15 +298,17 @@ def commit(
     for task in bench.work.tasks:
         own = accepted.take(accepted.task == task.name)
         judged = next((t for t in verdicts[-1][1].tasks if t.task == task.name), None) if verdicts else None
-        bench.emit({
-            "event": "round",
-            "round": round,
-            "task": task.name,
-            "noise_rate": rates[task.name],
-            "proposed": int((decided.task == task.name).sum()),
-            **{action: int((own.action == action).sum()) for action in ACTIONS[:4]},
-            "verdict": asdict(judged) if judged else None,
-        })
+        bench.emit(
+            {
+                "event": "round",
+                "round": round,
+                "task": task.name,
+                "noise_rate": rates[task.name],
+                "proposed": int((decided.task == task.name).sum()),
+                **{action: int((own.action == action).sum()) for action in ACTIONS[:4]},
+                "verdict": asdict(judged) if judged else None,
+            }
+        )
 
 
 def noise_matrices(result: AuditResult) -> dict[str, Floats]:

@@ -124,4 +124,3 @@ def peak_memory() -> int:
 
 def _number(value: Any) -> float | None:
     return None if value is None or not np.isfinite(value) else round(float(value), 6)
-

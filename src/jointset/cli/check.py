@@ -51,15 +51,31 @@ def findings(work: Work) -> list[dict[str, str]]:
         known = is_labelled(labels)
         held = int((known & (work.pool.split != TRAIN)).sum())
         if held < FEW_HELD_OUT:
-            found.append({"mark": "⚠", "text": f"{task.name}: {held} held-out labels, the gate will be blind to small changes"})
+            found.append(
+                {
+                    "mark": "⚠",
+                    "text": f"{task.name}: {held} held-out labels, the gate will be blind to small changes",
+                }
+            )
         if task.kind in ("binary", "multiclass"):
             counts = np.bincount(labels[known], minlength=len(task.classes))
             rare = [c for c, n in zip(task.classes, counts, strict=True) if n < 20]
             if rare:
-                found.append({"mark": "⚠", "text": f"{task.name}: fewer than 20 rows in {len(rare)} classes ({', '.join(rare[:5])})"})
+                found.append(
+                    {
+                        "mark": "⚠",
+                        "text": f"{task.name}: fewer than 20 rows in {len(rare)} classes ({', '.join(rare[:5])})",
+                    }
+                )
     copies = len(work.pool) - len(np.unique(work.pool.component))
     if copies:
-        found.append({"mark": "⚠", "text": f"{copies:,} rows share a group or their content with another; they stay on one side of every split"})
+        found.append(
+            {
+                "mark": "⚠",
+                "text": f"{copies:,} rows share a group or their content with another; they stay on one "
+                f"side of every split",
+            }
+        )
     found.append({"mark": "✔", "text": "every file, column and label can be read"})
     return found
 
@@ -88,14 +104,30 @@ def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
     """The check as text."""
     names = [t.name for t in work.tasks]
     width = max(12, *(len(d) for d in facts["grid"]))
-    lines = [f"regime: {facts['regime']}", "", f"{'labels':<{width}} {'rows':>9} " + " ".join(f"{n:>12}" for n in names)]
+    lines = [
+        f"regime: {facts['regime']}",
+        "",
+        f"{'labels':<{width}} {'rows':>9} " + " ".join(f"{n:>12}" for n in names),
+    ]
     for dataset, counts in facts["grid"].items():
         rows = len(work.pool.dataset_of[work.pool.rows_of(dataset)])
-        lines.append(f"{dataset:<{width}} {rows:>9,} " + " ".join(f"{counts[n]:>12,}" if n in counts else f"{'·':>12}" for n in names))
+        lines.append(
+            f"{dataset:<{width}} {rows:>9,} "
+            + " ".join(f"{counts[n]:>12,}" if n in counts else f"{'·':>12}" for n in names)
+        )
     split = work.pool.split
-    lines += ["", f"splits: {(split == TRAIN).sum():,} train, {(split == HOLDOUT).sum():,} holdout, {(split == TEST).sum():,} test", ""]
+    lines += [
+        "",
+        f"splits: {(split == TRAIN).sum():,} train, {(split == HOLDOUT).sum():,} holdout, "
+        f"{(split == TEST).sum():,} test",
+        "",
+    ]
     for task in work.tasks:
-        classes = f", {len(task.classes)} classes: {', '.join(task.classes[:8])}{' …' if len(task.classes) > 8 else ''}" if task.classes else ""
+        classes = (
+            f", {len(task.classes)} classes: {', '.join(task.classes[:8])}{' …' if len(task.classes) > 8 else ''}"
+            if task.classes
+            else ""
+        )
         lines.append(f"  {task.name}: {task.kind}{classes}; judged by {task.metric}")
     lines += ["", *(f"{f['mark']} {f['text']}" for f in facts["findings"])]
     if "estimate_seconds" in facts:

@@ -41,15 +41,20 @@ def demo(folder: Path, *, seed: int, as_json: bool) -> None:
     """Write the files, run the loop, and score it."""
     config = folder / "jointset.yaml"
     if folder.exists() and any(folder.iterdir()) and not config.is_file():
-        raise UserError(f"{folder}: the folder is not empty and holds no demo; name another: jointset demo FOLDER")
+        raise UserError(
+            f"{folder}: the folder is not empty and holds no demo; name another: jointset demo FOLDER"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     if not config.is_file():
         write_files(folder, seed)
     settings = configs.load(config)
     if not as_json:
         typer.echo(
-            f"1,797 real images of digits in three datasets, with damage done on purpose (seed {settings.seed}): of the training "
-            f"labels {WITHHELD:.0%} are withheld and {NOISE:.0%} of the rest are wrong. The truth is in {folder / 'truth.parquet'}, "
+            f"1,797 real images of digits in three datasets, with damage done on purpose (seed "
+            f"{settings.seed}): of the training "
+            f""
+            f"labels {WITHHELD:.0%} are withheld and {NOISE:.0%} of the rest are wrong. The truth is in "
+            f"{folder / 'truth.parquet'}, "
             "which the run never reads."
         )
     with Progress(settings) as progress:
@@ -61,11 +66,14 @@ def demo(folder: Path, *, seed: int, as_json: bool) -> None:
     typer.echo("\n" + render(run.summary) + "\n\nagainst the truth, which the run never saw:")
     for task, s in scores.items():
         typer.echo(
-            f"  {task}: {s['errors_found']} of {s['errors']} wrong labels found (average precision {s['average_precision']:.3f}); "
+            f"  {task}: {s['errors_found']} of {s['errors']} wrong labels found "
+            f"(average precision {s['average_precision']:.3f}); "
             f"{s['relabelled']} relabelled, {s['relabelled_right']:.1%} right; {s['filled']} of {s['missing']} filled, "
             f"{s['filled_right']:.1%} right; labels right {s['right_before']:.1%} → {s['right_after']:.1%}"
         )
-    typer.echo(f"\nnext: jointset diff {run.path} · jointset export {run.path} · edit {config} and run your own")
+    typer.echo(
+        f"\nnext: jointset diff {run.path} · jointset export {run.path} · edit {config} and run your own"
+    )
 
 
 def write_files(folder: Path, seed: int) -> None:
@@ -78,11 +86,17 @@ def write_files(folder: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(digits.target))
     pixels = np.round(digits.data[order] * (255 / 16)).astype(np.uint8)  # (n, 64)
-    truth = {"digit": digits.target[order], "stroke": STROKE_OF[digits.target[order]], "parity": digits.target[order] % 2}
+    truth = {
+        "digit": digits.target[order],
+        "stroke": STROKE_OF[digits.target[order]],
+        "parity": digits.target[order] % 2,
+    }
     names = {"digit": [str(d) for d in range(10)], "stroke": list(STROKES), "parity": ["even", "odd"]}
     image = pa.field("image", pa.list_(pa.uint8(), 64), metadata={"jointset.shape": "8,8"})
     answers = []
-    for part, (name, tasks) in zip(np.array_split(np.arange(len(order)), len(LABELS)), LABELS.items(), strict=True):
+    for part, (name, tasks) in zip(
+        np.array_split(np.arange(len(order)), len(LABELS)), LABELS.items(), strict=True
+    ):
         ids = np.array([f"{name}-{i:04d}" for i in range(len(part))], object)
         split = np.where(rng.random(len(part)) < TEST, "test", "train").astype(object)
         columns: dict[str, Any] = {"id": ids, "split": split}
@@ -91,14 +105,20 @@ def write_files(folder: Path, seed: int) -> None:
             given = damaged(truth[task][part], len(names[task]), split == "train", rng)
             columns[task] = pa.array([names[task][g] if g >= 0 else None for g in given])
             right = [names[task][t] for t in truth[task][part]]
-            answers.append(pa.table({"dataset": [name] * len(part), "id": ids, "task": [task] * len(part), "truth": right}))
+            answers.append(
+                pa.table(
+                    {"dataset": [name] * len(part), "id": ids, "task": [task] * len(part), "truth": right}
+                )
+            )
         fields = [image if c == "image" else pa.field(c, pa.string()) for c in columns]
         pq.write_table(pa.table(columns, schema=pa.schema(fields)), folder / f"{name}.parquet")
     pq.write_table(pa.concat_tables(answers), folder / "truth.parquet")
     (folder / "jointset.yaml").write_text(CONFIG.replace("SEED", str(seed)), encoding="utf-8")
 
 
-def damaged(truth: NDArray[Any], classes: int, training: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[Any]:
+def damaged(
+    truth: NDArray[Any], classes: int, training: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[Any]:
     """Training labels with ``WITHHELD`` of them missing (-1) and ``NOISE`` of the rest moved to another class."""
     moved = (truth + rng.integers(1, classes, len(truth))) % classes
     given = np.where(training & (rng.random(len(truth)) < NOISE), moved, truth)
@@ -140,7 +160,9 @@ def _score(frame: Any, task: str) -> dict[str, Any]:
         "errors_found": int((wrong & suspected).sum()),
         "average_precision": float(average_precision_score(wrong[labelled], 1 - quality)),
         "relabelled": int(repaired.sum()),
-        "relabelled_right": float((final == frame.truth)[repaired].mean()) if repaired.any() else float("nan"),
+        "relabelled_right": float((final == frame.truth)[repaired].mean())
+        if repaired.any()
+        else float("nan"),
         "missing": int((~labelled).sum()),
         "filled": int(filled.sum()),
         "filled_right": float((final == frame.truth)[filled].mean()) if filled.any() else float("nan"),

@@ -25,7 +25,11 @@ def status(path: Path, *, as_json: bool) -> None:
     if run.directory.ledger.is_file():
         with Ledger(run.directory.ledger) as ledger:
             facts |= {"rounds": list(ledger.rounds()), "edits": ledger.counts()}
-    _out(facts, as_json, lambda f: f"not finished, {len(f['rounds'])} rounds done; repeat jointset run to go on")
+    _out(
+        facts,
+        as_json,
+        lambda f: f"not finished, {len(f['rounds'])} rounds done; repeat jointset run to go on",
+    )
 
 
 def diff(
@@ -48,7 +52,11 @@ def diff(
     row: Any
     for row in frame.head(limit).itertuples():
         place = f"{row.dataset} {row.row} {row.task}{f'[{row.position}]' if row.position else ''}"
-        change = f"weight {row.weight:.2f}" if row.action == "weight" else f"{row.old or 'missing'} → {row.new or 'missing'}"
+        change = (
+            f"weight {row.weight:.2f}"
+            if row.action == "weight"
+            else f"{row.old or 'missing'} → {row.new or 'missing'}"
+        )
         typer.echo(f"{place}: {row.action} {change}, confidence {row.confidence:.2f}, round {row.round}")
     if len(frame) > limit:
         typer.echo(f"… {len(frame) - limit:,} more; --limit shows them, --json gives all")
@@ -59,10 +67,16 @@ def diff(
 def undo(path: Path, selector: dict[str, Any], *, everything: bool, note: str, as_json: bool) -> None:
     """Append compensating entries."""
     if not everything and all(v is None for v in selector.values()):
-        raise UserError("undo: say which edits (--task, --dataset, --action, --round, --row, --min-confidence …), or --all")
+        raise UserError(
+            "undo: say which edits (--task, --dataset, --action, --round, --row, --min-confidence …), or --all"
+        )
     run = Run(path)
     count = run.undo(**selector, note=note)
-    _out({"undone": count}, as_json, lambda f: f"{f['undone']:,} edits undone; export shows the labels as they are now")
+    _out(
+        {"undone": count},
+        as_json,
+        lambda f: f"{f['undone']:,} edits undone; export shows the labels as they are now",
+    )
 
 
 def _ledger(run: Run) -> Ledger:

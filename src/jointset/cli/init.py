@@ -11,7 +11,10 @@ import typer
 from jointset.data.sources import read
 from jointset.errors import UserError
 
-LABEL = re.compile(r"label|class|target|category|topic|sentiment|stars?|rating|score|grade|mood|quality|status|^y$|^is_|outcome", re.I)
+LABEL = re.compile(
+    r"label|class|target|category|topic|sentiment|stars?|rating|score|grade|mood|quality|status|^y$|^is_|outcome",
+    re.I,
+)
 SPLIT = re.compile(r"^(split|fold|subset|partition)$", re.I)
 IDENTITY = re.compile(r"^(id|uuid|guid|key|row_?id|.*_id)$", re.I)
 GROUP = re.compile(r"user|customer|patient|author|speaker|writer|group|session|subject", re.I)
@@ -35,7 +38,10 @@ def init(files: list[Path], out: Path) -> None:
             key = re.sub(r"[^A-Za-z0-9]+", "_", label.strip()).strip("_").lower() or "label"
             tasks.setdefault(key, {"kind": kind, "labels": {}})["labels"][name] = label
     out.write_text(render(datasets, tasks), encoding="utf-8")
-    typer.echo(f"{out}: {len(datasets)} datasets, {len(tasks)} tasks guessed; read the lines marked 'guess', then: jointset check {out}")
+    typer.echo(
+        f"{out}: {len(datasets)} datasets, {len(tasks)} tasks guessed; "
+        f"read the lines marked 'guess', then: jointset check {out}"
+    )
 
 
 def guess_columns(table: Any) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def _kind(type_: Any, distinct: int, n: int) -> str:
 
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return "multilabel"
-    if pa.types.is_floating(type_) and distinct > 20 or pa.types.is_integer(type_) and distinct > 50:
+    if (pa.types.is_floating(type_) and distinct > 20) or (pa.types.is_integer(type_) and distinct > 50):
         return "regression"
     return "binary" if distinct == 2 else "multiclass"
 
@@ -83,11 +89,24 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
     import yaml
 
     def one(value: Any) -> str:
-        return yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).strip().removesuffix("...").strip()
+        return (
+            yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
+            .strip()
+            .removesuffix("...")
+            .strip()
+        )
 
-    lines = ["# Written by jointset init. Lines marked 'guess' are what your columns look like: check them.", "name: my-run", "datasets:"]
+    lines = [
+        "# Written by jointset init. Lines marked 'guess' are what your columns look like: check them.",
+        "name: my-run",
+        "datasets:",
+    ]
     for name, (file, guess) in datasets.items():
-        lines += [f"  {name}:", f"    path: {one(str(file.resolve()))}", f"    inputs: {one(guess['inputs'])}  # guess"]
+        lines += [
+            f"  {name}:",
+            f"    path: {one(str(file.resolve()))}",
+            f"    inputs: {one(guess['inputs'])}  # guess",
+        ]
         for role in ("id", "group"):
             if guess[role]:
                 lines.append(f"    {role}: {one(guess[role])}  # guess")
@@ -98,12 +117,19 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
         )
     lines.append("tasks:")
     for name, task in tasks.items():
-        lines += [f"  {name}:", f"    kind: {task['kind']}  # guess: binary, multiclass, multilabel or regression"]
+        lines += [
+            f"  {name}:",
+            f"    kind: {task['kind']}  # guess: binary, multiclass, multilabel or regression",
+        ]
         lines.append(f"    labels: {one(task['labels'])}  # guess")
         lines.append("    # map: {DATASET: {VALUE: CLASS}}   # a value without an entry is missing")
         lines.append("    # missing: [-1]                    # values that mean 'no label'")
     if not tasks:
         lines.append("  # no label column was recognised; name at least one task:")
         lines.append("  # sentiment: {kind: multiclass, labels: {DATASET: COLUMN}}")
-    lines += ["improve: {rounds: 2, precision: 0.9}  # precision: expected share of right edits among those applied", "seed: 0", ""]
+    lines += [
+        "improve: {rounds: 2, precision: 0.9}  # precision: expected share of right edits among those applied",
+        "seed: 0",
+        "",
+    ]
     return "\n".join(lines)

@@ -24,7 +24,10 @@ INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration file.", show_default=True)]
 RunPath = Annotated[Path, typer.Argument(help="Run directory, for example runs/NAME.")]
-Overrides = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, for example improve.rounds=2.")]  # noqa: UP045
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, for example improve.rounds=2."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout; progress on stderr.")]
 Root = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 
@@ -131,7 +134,9 @@ def undo(
 @app.command()
 def evaluate(
     path: RunPath,
-    file: Annotated[Optional[Path], typer.Argument(help="Labelled file; without it, the run's own held-out rows.")] = None,  # noqa: UP045
+    file: Annotated[
+        Path | None, typer.Argument(help="Labelled file; without it, the run's own held-out rows.")
+    ] = None,
     dataset: Annotated[Optional[str], typer.Option(help="Whose columns the file has.")] = None,  # noqa: UP045
     as_json: Json = False,
 ) -> None:
@@ -145,7 +150,9 @@ def evaluate(
 def predict(
     path: RunPath,
     file: Annotated[Path, typer.Argument(help="File with the input columns of one of the datasets.")],
-    out: Annotated[Path, typer.Option("--out", help="Where predictions go (.parquet, .csv or .jsonl).")] = Path("predictions.parquet"),
+    out: Annotated[
+        Path, typer.Option("--out", help="Where predictions go (.parquet, .csv or .jsonl).")
+    ] = Path("predictions.parquet"),
     dataset: Annotated[Optional[str], typer.Option(help="Whose columns the file has.")] = None,  # noqa: UP045
 ) -> None:
     """Predict every task for new rows."""
@@ -157,7 +164,7 @@ def predict(
 @app.command()
 def export(
     path: RunPath,
-    out: Annotated[Optional[Path], typer.Option("--out", help="Folder to write; RUN/export by default.")] = None,  # noqa: UP045
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write; RUN/export by default.")] = None,
     format: Annotated[str, typer.Option(help="parquet, csv, jsonl or arrow.")] = "parquet",
 ) -> None:
     """Write the repaired datasets, a table per task and a dataset card."""
@@ -180,14 +187,14 @@ def main() -> None:
     try:
         app()
     except JointsetError as error:
-        print(f"error: {error}", file=sys.stderr)
+        typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            print("interrupted; repeat the command to go on where it stopped", file=sys.stderr)
+            typer.echo("interrupted; repeat the command to go on where it stopped", err=True)
         raise
     except Exception as error:
         if os.environ.get("JOINTSET_DEBUG"):
             raise
-        print(f"internal error: {type(error).__name__}: {error}; JOINTSET_DEBUG=1 shows where", file=sys.stderr)
+        typer.echo(f"internal error: {type(error).__name__}: {error}; JOINTSET_DEBUG=1 shows where", err=True)
         sys.exit(3)

@@ -26,7 +26,9 @@ def predict(path: Path, file: Path, out: Path, dataset: str | None) -> None:
     table = read(file, name=file.name)
     predictions = run.model.predict_table(table, dataset=dataset, root=file.parent)
     keep = [c for c in table.column_names if c not in predictions.column_names]
-    both = pa.table({**{c: table.column(c) for c in keep}, **{c: predictions.column(c) for c in predictions.column_names}})
+    both = pa.table(
+        {**{c: table.column(c) for c in keep}, **{c: predictions.column(c) for c in predictions.column_names}}
+    )
     _write(both, out)
     typer.echo(f"{both.num_rows:,} rows predicted for {len(run.model.tasks)} tasks: {out}")
 
@@ -80,7 +82,9 @@ def _held_out(run: Run) -> dict[str, Any]:
             parts[task.name].append(outputs[task.name])
             labels[task.name].append(work.given[task.name][rows])
     for task in work.tasks:
-        scores[task.name] = _scores(task, np.concatenate(labels[task.name]), np.concatenate(parts[task.name]), work.config.seed)
+        scores[task.name] = _scores(
+            task, np.concatenate(labels[task.name]), np.concatenate(parts[task.name]), work.config.seed
+        )
     return scores
 
 
@@ -100,7 +104,9 @@ def _on_file(run: Run, file: Path, dataset: str | None) -> dict[str, Any]:
         scores[task.name] = _scores(task, labels, outputs[task.name], config.seed)
     if not scores:
         wanted = sorted({str(c) for t in config.tasks.values() for c in t.labels.values()})
-        raise DataError(f"{file}: no label column of the run's tasks is there; expected one of {', '.join(wanted)}")
+        raise DataError(
+            f"{file}: no label column of the run's tasks is there; expected one of {', '.join(wanted)}"
+        )
     return scores
 
 
@@ -114,7 +120,11 @@ def _scores(task: Any, labels: Any, outputs: Any, seed: int) -> dict[str, Any]:
     from jointset.records import is_labelled
 
     known = is_labelled(labels)
-    low, high = interval(task.metric, labels[known], outputs[known], seed=seed) if known.any() else (float("nan"),) * 2
+    low, high = (
+        interval(task.metric, labels[known], outputs[known], seed=seed)
+        if known.any()
+        else (float("nan"),) * 2
+    )
     finite = {k: (float(v) if np.isfinite(v) else None) for k, v in metrics(task, labels, outputs).items()}
     return {
         "rows": int(known.sum()),

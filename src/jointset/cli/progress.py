@@ -52,12 +52,18 @@ class Progress:
         self.console.print(text, soft_wrap=True, markup=False)
 
     def _prepared(self, event: dict[str, Any]) -> None:
-        self.line(f"{event['rows']:,} rows in {len(self.config.datasets)} datasets, {len(self.config.tasks)} tasks")
+        self.line(
+            f"{event['rows']:,} rows in {len(self.config.datasets)} datasets, {len(self.config.tasks)} tasks"
+        )
         for note in event["notes"]:
             self.line(f"  note: {note}")
 
     def _stage(self, event: dict[str, Any]) -> None:
-        what = "joint training" if event["stage"] == "train" else f"cross-fit, {self.config.training.folds} folds"
+        what = (
+            "joint training"
+            if event["stage"] == "train"
+            else f"cross-fit, {self.config.training.folds} folds"
+        )
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
 
@@ -71,7 +77,10 @@ class Progress:
         self.per_fit = min(self.per_fit, event["epochs"] + self.config.training.patience)
         self.expected = self.done + self._expected()
         passes = ", ".join(f"{n} {e:g}" for n, e in list(event["effective_epochs"].items())[:20])
-        self.line(f"  best after {event['epochs']} epochs, held-out skill {event['skill']:.3f}; passes over the data: {passes}")
+        self.line(
+            f"  best after {event['epochs']} epochs, held-out skill {event['skill']:.3f}; "
+            f"passes over the data: {passes}"
+        )
 
     def _round(self, event: dict[str, Any]) -> None:
         self.rounds_left = self.config.improve.rounds - event["round"]
@@ -80,10 +89,18 @@ class Progress:
         if verdict and verdict["outcome"] == "not judged":
             judged = "not judged"
         elif verdict:
-            judged = f"{verdict['metric']} {verdict['before']:.3f} → {verdict['after']:.3f} ({verdict['outcome']})"
+            judged = (
+                f"{verdict['metric']} {verdict['before']:.3f} → {verdict['after']:.3f} ({verdict['outcome']})"
+            )
         noise = "" if event["noise_rate"] is None else f", noise about {event['noise_rate']:.1%}"
-        counts = ", ".join(f"{event[a]} {a}" for a in ("relabel", "fill", "drop", "weight") if event[a]) or "no edit"
-        self.line(f"round {event['round']} {event['task']}: {counts} of {event['proposed']} proposed{noise}; held out {judged}")
+        counts = (
+            ", ".join(f"{event[a]} {a}" for a in ("relabel", "fill", "drop", "weight") if event[a])
+            or "no edit"
+        )
+        self.line(
+            f"round {event['round']} {event['task']}: {counts} of {event['proposed']} proposed{noise}; "
+            f"held out {judged}"
+        )
 
     def _show(self, text: str, *, stay: bool = False) -> None:
         if self.status:

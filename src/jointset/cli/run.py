@@ -39,7 +39,8 @@ def render(summary: dict[str, Any]) -> str:
             continue
         low, high = task["interval"]
         lines.append(
-            f"{name}: {task['metric']} on {task['rows']:,} {task['on']} rows {task['before']:.3f} → {task['after']:.3f}, "
+            f"{name}: {task['metric']} on {task['rows']:,} {task['on']} rows "
+            f"{task['before']:.3f} → {task['after']:.3f}, "
             f"change {task['after'] - task['before']:+.3f} [{low:+.3f}, {high:+.3f}]: {task['verdict']}"
         )
     edits = summary["edits"]
@@ -47,5 +48,8 @@ def render(summary: dict[str, Any]) -> str:
         f"edits: {edits['proposed']:,} proposed, {edits['accepted']:,} accepted, {edits['rejected']:,} rejected, "
         f"{edits['undone']:,} undone"
     )
-    lines.append(f"{summary['rounds']} rounds in {summary['seconds']:.0f} s, {summary['peak_memory_bytes'] / 1e9:.2f} GB; {summary['stopped']}")
+    lines.append(
+        f"{summary['rounds']} rounds in {summary['seconds']:.0f} s, {summary['peak_memory_bytes'] / 1e9:.2f} GB; "
+        f"{summary['stopped']}"
+    )
     return "\n".join(lines)

@@ -70,7 +70,8 @@ def load_dataset(
 
     ``inputs`` maps a modality (tabular, text, image) to its column or columns; ``"*"`` for tabular means
     every column without another role. Without ``id``, a row's id is the hash of all its values. Relative image
-    paths start from ``root``, by default the source's own folder. The source is never written to. Raises :class:`~jointset.errors.DataError` for anything wrong with the data and
+    paths start from ``root``, by default the source's own folder. The source is never
+    written to. Raises :class:`~jointset.errors.DataError` for anything wrong with the data and
     :class:`~jointset.errors.RunError` when the cache cannot be written.
 
     >>> import tempfile

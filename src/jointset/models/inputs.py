@@ -25,7 +25,7 @@ Batch = dict[str, tuple["torch.Tensor", dict[str, "torch.Tensor"]]]
 
 @dataclass(frozen=True)
 class Inputs:
-    """``arrays[modality]`` hold prepared rows; ``row[modality]`` (N,) says which one is a row of the pool, -1 = none."""
+    """``arrays[modality]`` hold prepared rows; ``row[modality]`` (N,) is the one of each row of the pool, -1 = none."""
 
     encoders: Mapping[str, Encoder]
     states: Mapping[str, State]

@@ -34,7 +34,14 @@ class SavedModel:
 
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.tasks = tuple(
-            Task(**{**t, "classes": tuple(t["classes"]), "scale": tuple(t["scale"]), "notes": tuple(t["notes"])})
+            Task(
+                **{
+                    **t,
+                    "classes": tuple(t["classes"]),
+                    "scale": tuple(t["scale"]),
+                    "notes": tuple(t["notes"]),
+                }
+            )
             for t in config["tasks"]
         )
         self.inputs: Mapping[str, Mapping[str, Any]] = config["inputs"]
@@ -45,7 +52,9 @@ class SavedModel:
         self._model.load_state_dict(load_file(folder / "model.safetensors"))
         self._model.eval()
 
-    def outputs(self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None) -> dict[str, Floats]:
+    def outputs(
+        self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None
+    ) -> dict[str, Floats]:
         """Outputs by task, ``(n, K)``, in the form of :mod:`jointset.records`.
 
         ``dataset`` says whose input columns the rows have; by default the first dataset all of whose columns are
@@ -66,9 +75,13 @@ class SavedModel:
         """Predictions for a frame: per task ``T`` the label name or number, and ``T__confidence`` for classes."""
         import pyarrow as pa
 
-        return self.predict_table(pa.Table.from_pandas(frame, preserve_index=False), dataset=dataset).to_pandas()
+        return self.predict_table(
+            pa.Table.from_pandas(frame, preserve_index=False), dataset=dataset
+        ).to_pandas()
 
-    def predict_table(self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None) -> pa.Table:
+    def predict_table(
+        self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None
+    ) -> pa.Table:
         """As :meth:`predict`, Arrow in and out."""
         import pyarrow as pa
 
@@ -77,7 +90,9 @@ class SavedModel:
             if task.kind == "regression":
                 columns[task.name] = p[:, 0].astype(np.float64)
             elif task.kind == "multilabel":
-                columns[task.name] = [[c for c, on in zip(task.classes, row, strict=True) if on] for row in p >= 0.5]
+                columns[task.name] = [
+                    [c for c, on in zip(task.classes, row, strict=True) if on] for row in p >= 0.5
+                ]
                 columns[f"{task.name}__confidence"] = np.maximum(p, 1 - p).min(1)
             else:
                 columns[task.name] = np.array(task.classes, object)[p.argmax(1)]
@@ -96,7 +111,10 @@ class SavedModel:
 
     def _columns(self, table: pa.Table, dataset: str | None) -> dict[str, list[str]]:
         if dataset is not None and dataset not in self.inputs:
-            raise DataError(f"the model knows no dataset {dataset!r}{nearest(dataset, self.inputs)}; one of {', '.join(self.inputs)}")
+            raise DataError(
+                f"the model knows no dataset {dataset!r}{nearest(dataset, self.inputs)}; "
+                f"one of {', '.join(self.inputs)}"
+            )
         for name in [dataset] if dataset else self.inputs:
             wanted = {m: ([c] if isinstance(c, str) else list(c)) for m, c in self.inputs[str(name)].items()}
             if all(c in table.column_names for cs in wanted.values() for c in cs):

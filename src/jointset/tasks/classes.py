@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -101,7 +101,9 @@ def read_known(task: Task, source: LabelSource) -> Ints:
     sentinels = {name_of(m) for m in source.missing}
     position = {c: i for i, c in enumerate(task.classes)}
     targets = [mapping.get(n, "") if mapping else n for n in values.names]
-    known = [-1 if n in sentinels else position.get(t, -1) for n, t in zip(values.names, targets, strict=True)]
+    known = [
+        -1 if n in sentinels else position.get(t, -1) for n, t in zip(values.names, targets, strict=True)
+    ]
     return np.array([*known, -1], np.int64)[values.codes]
 
 
@@ -164,7 +166,8 @@ def _meet(name: str, sources: Sequence[LabelSource], raw: Mapping[str, RawClasse
         if len(set(by_dataset.values())) > 1:
             shown = ", ".join(f"{d}: {v!r}" for d, v in by_dataset.items())
             raise DataError(
-                f"task {name!r}: maps clash, value {key!r} becomes {shown}; mend the map, or name classes if both are meant"
+                f"task {name!r}: maps clash, value {key!r} becomes {shown}; "
+                "mend the map, or name classes if both are meant"
             )
     filled = {d: r for d, r in raw.items() if r.names}
     first = next(iter(filled), "")
@@ -224,7 +227,8 @@ def _enough(name: str, classes: Sequence[str], counts: Counter[str], most: int |
     single = [c for c in classes if counts.get(c, 0) == 1]
     if single:
         raise DataError(
-            f"task {name!r}: class {single[0]!r} has one row{f' ({len(single)} such classes)' if len(single) > 1 else ''}, "
+            f"task {name!r}: class {single[0]!r} has one row"
+            f"{f' ({len(single)} such classes)' if len(single) > 1 else ''}, "
             "too few to train and to check; join it to another with map, or map it to null"
         )
 

@@ -15,7 +15,6 @@ from jointset.tasks.base import Encoded, LabelOptions, LabelSource, TaskKind, so
 from jointset.tasks.classes import RawClasses, one_spelling, read_values
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from torch import Tensor, nn
 
 YES, NO = {"1", "true", "yes"}, {"0", "false", "no"}
@@ -160,7 +159,9 @@ def _lists(
     sentinels = {name_of(m) for m in source.missing}
     names = sorted({t for n, t in zip(values.names, targets, strict=True) if t and n not in sentinels})
     counts = np.bincount(values.codes[values.codes >= 0], minlength=len(values.names)).tolist()
-    one_spelling(name, {n: c for n, t, c in zip(values.names, targets, counts, strict=True) if n == t and t in names})
+    one_spelling(
+        name, {n: c for n, t, c in zip(values.names, targets, counts, strict=True) if n == t and t in names}
+    )
     lookup = np.array([names.index(t) if t in names else -1 for t in targets] + [-1], np.int64)
     entries = np.zeros((len(array), len(names)), np.int8)
     codes = lookup[values.codes]
@@ -178,6 +179,8 @@ def _one_sided(classes: Sequence[str], entries: NDArray[np.int8]) -> tuple[str, 
     positive, negative = (entries == 1).sum(0), (entries == 0).sum(0)
     notes = [f"class {c!r} never applies" for c, p in zip(classes, positive, strict=True) if not p]
     notes += [
-        f"class {c!r} always applies" for c, p, n in zip(classes, positive, negative, strict=True) if p and not n
+        f"class {c!r} always applies"
+        for c, p, n in zip(classes, positive, negative, strict=True)
+        if p and not n
     ]
     return tuple(notes)

@@ -53,7 +53,9 @@ class WeightAverage:
         """Bring the rows that are about to change up to date; call it between ``backward`` and the update."""
         for name, parameter in self.sparse.items():
             if parameter.grad is not None:
-                parameter.grad = parameter.grad.coalesce() if parameter.grad.is_sparse else parameter.grad.to_sparse(1)
+                parameter.grad = (
+                    parameter.grad.coalesce() if parameter.grad.is_sparse else parameter.grad.to_sparse(1)
+                )
                 self._catch_up(name, parameter.grad.indices()[0])
 
     @torch.no_grad()
@@ -78,7 +80,9 @@ class WeightAverage:
 
     def tensors(self) -> dict[str, Tensor]:
         """The whole state, as named tensors."""
-        state = {f"average.{n}": t for n, t in self.average.items()} | {f"since.{n}": t for n, t in self.since.items()}
+        state = {f"average.{n}": t for n, t in self.average.items()} | {
+            f"since.{n}": t for n, t in self.since.items()
+        }
         return state | {"steps": torch.tensor([self.steps, self.log_decay], dtype=torch.float64)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:

@@ -145,7 +145,9 @@ class _Run:
         total, steps = 0.0, 0
         for rows in itertools.islice(self.sampler.epoch(), most):
             index, mixup = torch.from_numpy(rows), self._mixup(len(rows))
-            logits, _ = self.model(self.problem.inputs.batch(rows), len(rows), mixup.features if mixup else None)
+            logits, _ = self.model(
+                self.problem.inputs.batch(rows), len(rows), mixup.features if mixup else None
+            )
             losses = self._losses(logits, self.labels.batch(index), mixup)
             if not losses:
                 continue
@@ -232,7 +234,8 @@ class _Run:
         tensors |= {f"margin_sum.{k}": v for k, v in self.margin_sum.items()}
         tensors |= {f"margin_count.{k}": v for k, v in self.margin_count.items()}
         tensors["generator"] = torch.get_rng_state()
-        values = {"rng": self.rng.bit_generator.state, 
+        values = {
+            "rng": self.rng.bit_generator.state,
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "scores": self.scores,

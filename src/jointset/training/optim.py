@@ -37,9 +37,7 @@ class Optimizer:
     lr : learning rate at its peak.
     weight_decay : decoupled decay of dense parameters of two or more dimensions.
     total_steps, warmup : see :func:`schedule`.
-    sparse_lr : factor on ``lr`` for the sparse parameters. It is large because an n-gram is seen rarely, and
-        because a small ``lr`` elsewhere keeps the embedding and the layers after it from feeding each other's
-        growth, which is how wrong labels are memorised.
+    sparse_lr : factor on ``lr`` for the sparse parameters.
     sparse_weight_decay : decoupled decay of the rows that a batch touches.
 
     >>> layer = nn.Linear(2, 1, bias=False)
@@ -60,7 +58,7 @@ class Optimizer:
         weight_decay: float,
         total_steps: int,
         warmup: float,
-        sparse_lr: float = 10.0,
+        sparse_lr: float = 1.0,
         sparse_weight_decay: float = 0.0,
     ) -> None:
         names = sparse_names(model)

@@ -23,8 +23,8 @@ class Encoder(ABC):
 
     The work has two sides. The array side runs once per dataset and is cached on disk: ``fit`` learns what must be
     known before training (vocabularies, means), ``prepare`` turns columns into plain arrays. The torch side runs per
-    batch: ``batch`` gathers rows by index, without per-row Python, and ``module`` is the network. ``linear`` says that the
-    network is a linear map of what it reads.
+    batch: ``batch`` gathers rows by index, without per-row Python, and ``module`` is the network. ``linear`` says that
+    the network is a linear map of what it reads.
     """
 
     name: ClassVar[str]

@@ -62,7 +62,7 @@ class Tabular(Encoder):
         return {"numeric": numeric, "categories": categories}
 
     def prepare(self, table: pa.Table, state: State) -> dict[str, NDArray[Any]]:
-        """See :meth:`Encoder.prepare`: ``numbers (n, 2·d) float32`` (values, then indicators), ``categories (n, c)``."""
+        """See :meth:`Encoder.prepare`: ``numbers (n, 2·d)`` (values, then indicators), ``categories (n, c)``."""
         values, hidden = [], []
         for name, (mean, std) in state["numeric"].items():
             if name in table.column_names:

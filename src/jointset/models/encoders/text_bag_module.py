@@ -26,7 +26,7 @@ class TextBagModule(nn.Module):
         nn.init.zeros_(self.bag.weight)
         # No bias: a text then says nothing until it is learnt from; small data lost epochs on unlearning one.
         self.out = nn.Linear(dim, width, bias=False)
-        # Fixed: where table and projection grow together, each speeds the other up, and wrong labels are memorised.
+        # Fixed: where table and projection grow together, each speeds the other up and labels are memorised.
         self.out.weight.requires_grad_(False)
 
     def forward(self, offsets: Tensor, ids: Tensor) -> Tensor:
