@@ -9,7 +9,8 @@ The model is ``P(given j | x) = sum_t P(true t | x) T[t, j]`` with class-conditi
    in turns with the deconvolution of step 1's probabilities (Richardson-Lucy, the EM of a known mixture);
 3. T and the weights of ``log P(true | x) = c1 log deconvolved + c2 log calibrated + bias + messages`` are
    fitted together by maximum likelihood of the given labels, T shrunk towards the T of step 2: where a model
-   saturates, "noisy labels" and "ambiguous rows" fit equally well, and only the anchors tell them apart.
+   saturates, "noisy labels" and "ambiguous rows" fit equally well, and only the anchors tell them apart. With two
+   classes c1 = 0 unless the likelihood asks for more: the deconvolved feature is too sure of itself at its ends.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ SHRINK = 20.0  # pseudo-labels per row of T; 5 % noise on 200 rows a class was o
 RIDGE = 0.01  # on the log-linear weights; with few distinct outputs a stronger one would settle T
 FLOOR = 1e-3  # deconvolved probabilities reach exact zero, their logarithm must not
 STEPS = 20
+COLLAPSED = 0.9  # of two classes: share of the anchors' noise that the plain link has to explain
+LIKELIHOOD_RATIO = 1.0  # what Akaike's criterion asks of one more parameter
 PRIOR = 100.0  # pseudo-labels per row that hold T to its anchors while it is fitted
 # with many classes the counts of T are thin and need most rows; with two, the surest tenth is purer
 TOP_SHARE, TOP_SHARE_TWO = 0.6, 0.1
@@ -113,8 +116,36 @@ def fit_noise_model(
     order = np.argsort(given, kind="stable")
     features = [f[order] for f in [*_features(p_given, anchor), *extra]]
     first = (start.transition if start else anchor, _with_extra(base, len(extra)).weights, base.bias)
-    transition, weights, bias = _maximise(features, given[order], anchor, *first)
+    if start is not None:
+        found = _maximise(features, given[order], anchor, *first, plain=not start.weights[0])
+    else:
+        found = _maximise(features, given[order], anchor, *first)
+        if len(anchor) == 2:
+            plain = _maximise(features, given[order], anchor, *first, plain=True)
+            found = _choose_link(plain, found, features, given[order], anchor)
+    transition, weights, bias = found
     return NoiseModel(transition, anchor, base.temperature, base.given_bias, weights, bias, True)
+
+
+Parameters = tuple[Floats, Floats, Floats]
+
+
+def _choose_link(
+    plain: Parameters, both: Parameters, features: list[Floats], given: Ints, anchor: Floats
+) -> Parameters:
+    """Of two classes, the plain link, unless Akaike's criterion asks for the deconvolved feature (the model saturates
+    where labels are noisy) or the plain link explains away the noise of the surest rows."""
+
+    def evidence(found: Parameters) -> float:
+        transition, weights, bias = found
+        p = _softmax(_logits(weights, bias, features))
+        return float(np.log(np.maximum((p * transition.T[given]).sum(axis=1), 1e-300)).sum())
+
+    def noise(transition: Floats) -> float:
+        return float(1 - np.trace(transition) / len(transition))
+
+    saturates = evidence(both) - evidence(plain) > LIKELIHOOD_RATIO
+    return both if saturates or noise(plain[0]) < COLLAPSED * noise(anchor) else plain
 
 
 def _features(p_given: Floats, anchor: Floats) -> list[Floats]:
@@ -231,15 +262,25 @@ def _anchor(probs: Floats, p_given: Floats, given: Ints) -> Floats:
 
 
 def _maximise(
-    features: list[Floats], given: Ints, prior: Floats, transition: Floats, weights: Floats, bias: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Maximum a posteriori of T (Dirichlet around ``prior``), weights and bias; rows sorted by label."""
+    features: list[Floats],
+    given: Ints,
+    prior: Floats,
+    transition: Floats,
+    weights: Floats,
+    bias: Floats,
+    *,
+    plain: bool = False,
+) -> Parameters:
+    """Maximum a posteriori of T (Dirichlet around ``prior``), weights and bias; rows sorted by label.
+
+    ``plain`` leaves the deconvolved feature out (c1 = 0).
+    """
     from scipy.optimize import minimize
 
     n, (k, m) = len(given), (len(transition), len(weights))
     bounds = np.searchsorted(given, np.arange(k + 1))
     target = PRIOR * prior
-    centre = np.r_[1.0, 0.0, np.tile([0.0, 1.0], m)[: m - 2]]
+    centre = np.r_[float(not plain), float(plain), np.tile([0.0, 1.0], m)[: m - 2]]
 
     def loss(x: Floats) -> tuple[float, Floats]:
         raw, b, c = x[: k * k].reshape(k, k), x[k * k : k * k + k], x[k * k + k :]
@@ -257,6 +298,9 @@ def _maximise(
         return value / n, np.concatenate(g) / n
 
     start = np.r_[np.log(np.clip(transition, 1e-4, None)).ravel(), bias, weights]
-    limits = [(None, None)] * (k * k + k + 2) + [(0.0, 1.0)] * (m - 2)
+    start[k * k + k] *= not plain
+    start[k * k + k + 1] = start[k * k + k + 1] or float(plain)
+    first = (0.0, 0.0) if plain else (None, None)
+    limits = [(None, None)] * (k * k + k) + [first, (None, None)] + [(0.0, 1.0)] * (m - 2)
     x = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 200}).x
     return _softmax(x[: k * k].reshape(k, k)), x[k * k + k :], x[k * k : k * k + k]

@@ -43,11 +43,13 @@ def hash_ngrams(
     words: int = 2,
     chars: tuple[int, int] | None = None,
     bits: int = 18,
+    inside_words: bool = True,
+    lower: bool = True,
     chunk: int = 1 << 18,
 ) -> Ragged:
     """Count the hashed word and character n-grams of every text.
 
-    Text is lower-cased. A word is a run of letters, digits, marks, underscores and inner apostrophes; a
+    A word is a run of letters, digits, marks, underscores and inner apostrophes; a
     character of a script written without spaces, a punctuation mark and a symbol are words by themselves.
     Hashes are polynomial prefix hashes modulo 2^64, so that an n-gram costs one subtraction and one
     multiplication; they depend on nothing but the text: ids agree between datasets, runs and machines.
@@ -55,9 +57,12 @@ def hash_ngrams(
     Parameters
     ----------
     texts : (n,) strings; null and empty texts get no n-grams.
-    words : longest word n-gram, >= 1 (2 = words and pairs of neighbours).
-    chars : shortest and longest character n-gram, >= 3, inside a word with its ends marked; None = none.
+    words : longest word n-gram (2 = words and pairs of neighbours; 0 = none, with ``chars`` only).
+    chars : shortest and longest character n-gram; None = none.
     bits : ids lie in [0, 2**bits), 1 to 31.
+    inside_words : character n-grams stay inside a word, its ends marked, and have 3 characters or more; otherwise they
+        run over the whole text, which suits formulas and codes such as SMILES.
+    lower : text is lower-cased first.
     chunk : bytes of text worked on at a time; about 100 bytes of memory per byte of it.
 
     >>> bag = hash_ngrams(pa.array(["Good, good book", None, "book"]), words=1)
@@ -66,11 +71,21 @@ def hash_ngrams(
     >>> sorted(bag.counts[:3].tolist()), bool(bag.ids[3] in bag.ids[:3])
     ([1.0, 1.0, 2.0], True)
     """
-    if words < 1 or not 1 <= bits <= 31 or (chars is not None and not 3 <= chars[0] <= chars[1]):
+    shortest = 3 if inside_words else 1
+    fits = chars is None or shortest <= chars[0] <= chars[1]
+    if words < (chars is None) or not 1 <= bits <= 31 or not fits:
         raise ArrayError(
-            f"n-grams need words >= 1, bits in 1 to 31 and chars from 3 up; got {words}, {bits}, {chars}"
+            f"n-grams need words >= {int(chars is None)}, bits in 1 to 31 and chars from {shortest} up; "
+            f"got {words}, {bits}, {chars}"
         )
-    parts = [_count(_grams(piece, words, chars), len(piece), bits) for piece in _pieces(texts, chunk)]
+    parts = []
+    for piece in _pieces(texts, chunk):
+        tokens = _tokens(piece, lower)
+        grams = _word_grams(tokens, words)
+        if chars is not None:
+            grams += (_grams_in_words if inside_words else _grams_anywhere)(tokens, chars)
+        rows, hashes = (np.concatenate([g[i] for g in grams]) for i in (0, 1))
+        parts.append(_count((rows, hashes), len(piece), bits))
     return _join(parts)
 
 
@@ -144,8 +159,8 @@ class _Tokens:
     hashes: NDArray[np.uint64]  # (words,)
 
 
-def _tokens(piece: pa.Array) -> _Tokens:
-    codes, lengths = _codes(piece)
+def _tokens(piece: pa.Array, lower: bool = True) -> _Tokens:
+    codes, lengths = _codes(piece, lower)
     kind = _kinds()[codes]
     word = kind == WORD
     inner = np.flatnonzero(kind == APOSTROPHE)
@@ -161,34 +176,57 @@ def _tokens(piece: pa.Array) -> _Tokens:
     return _Tokens(codes, kind, lengths, rows, _hashes(_prefix(codes), starts, ends))
 
 
-def _grams(piece: pa.Array, words: int, chars: tuple[int, int] | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Rows and 64-bit hashes of all n-grams of one piece, in no particular order."""
-    tokens = _tokens(piece)
-    rows, hashes = [tokens.rows], [tokens.hashes]
+Grams = list[tuple[NDArray[Any], NDArray[Any]]]
+
+
+def _word_grams(tokens: _Tokens, words: int) -> Grams:
+    """Rows and 64-bit hashes of all word n-grams of one piece, in no particular order."""
+    found: Grams = [(tokens.rows, tokens.hashes)] if words else []
     gram = tokens.hashes
     for n in range(2, words + 1):
         gram = _mix(gram[:-1] * np.uint64(_BASE) + tokens.hashes[n - 1 :])
         whole = tokens.rows[: -n + 1] == tokens.rows[n - 1 :]
-        rows.append(tokens.rows[: -n + 1][whole])
-        hashes.append(gram[whole])
-    if chars is not None:
-        word = tokens.kind == WORD
-        prefix = _prefix(np.where(word, tokens.codes, 0))
-        count = np.concatenate([[0], np.cumsum(word)])
-        ends = np.cumsum(tokens.lengths)
-        for n in range(chars[0], chars[1] + 1):
-            # All but the outermost characters must belong to one word; the outermost may be its marked ends.
-            starts = np.flatnonzero(count[n - 1 : -1] - count[1 : 1 - n] == n - 2)
-            rows.append(np.searchsorted(ends, starts + 1, side="right"))
-            hashes.append(_mix(_hashes(prefix, starts, starts + n) + np.uint64(n)))
-    return np.concatenate(rows), np.concatenate(hashes)
+        found.append((tokens.rows[: -n + 1][whole], gram[whole]))
+    return found
 
 
-def _codes(piece: pa.Array) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def _grams_in_words(tokens: _Tokens, chars: tuple[int, int]) -> Grams:
+    word = tokens.kind == WORD
+    prefix = _prefix(np.where(word, tokens.codes, 0))
+    count = np.concatenate([[0], np.cumsum(word)])
+    ends = np.cumsum(tokens.lengths)
+    found: Grams = []
+    for n in range(chars[0], chars[1] + 1):
+        # All but the outermost characters must belong to one word; the outermost may be its marked ends.
+        starts = np.flatnonzero(count[n - 1 : -1] - count[1 : 1 - n] == n - 2)
+        hashes = _mix(_hashes(prefix, starts, starts + n) + np.uint64(n))
+        found.append((np.searchsorted(ends, starts + 1, side="right"), hashes))
+    return found
+
+
+def _grams_anywhere(tokens: _Tokens, chars: tuple[int, int]) -> Grams:
+    prefix = _prefix(tokens.codes)
+    row = np.repeat(np.arange(len(tokens.lengths)), tokens.lengths)
+    inner = np.ones(len(row), bool)
+    ends = np.cumsum(tokens.lengths)
+    inner[ends - 1] = inner[ends - tokens.lengths] = False  # the spaces around each text
+    found: Grams = []
+    for n in range(chars[0], chars[1] + 1):
+        last = slice(n - 1, None)
+        starts = np.flatnonzero(
+            (row[: len(row) - n + 1] == row[last]) & inner[: len(row) - n + 1] & inner[last]
+        )
+        found.append((row[starts], _mix(_hashes(prefix, starts, starts + n) + np.uint64(n))))
+    return found
+
+
+def _codes(piece: pa.Array, lower: bool) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Code points of all texts in one array, each text between spaces, and each text's length."""
     try:
         space, nothing = (pa.scalar(s, pa.large_string()) for s in (" ", ""))
-        spaced = pc.binary_join_element_wise(space, pc.utf8_lower(piece.fill_null("")), space, nothing)
+        text = piece.fill_null("")
+        text = pc.utf8_lower(text) if lower else text
+        spaced = pc.binary_join_element_wise(space, text, space, nothing)
         lengths = pc.utf8_length(spaced).to_numpy(zero_copy_only=False).astype(np.int64)
         joined = _joined(spaced)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:

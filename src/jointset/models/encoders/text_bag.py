@@ -28,6 +28,8 @@ class TextBag(Encoder):
     ----------
     words : longest word n-gram.
     chars : shortest and longest character n-gram, or None; they help with misspellings and inflection.
+    inside_words, lower : see :func:`~jointset.models.encoders.ngrams.hash_ngrams`; for SMILES and other codes take
+        ``words=0, chars=(1, 6), inside_words=False, lower=False``.
     bits : n-grams are hashed to ``2**bits`` rows of the table.
     dim : width of the table.
     dropout : share of a text's n-grams left out of each training step, in [0, 1). It keeps rare n-grams from
@@ -52,12 +54,16 @@ class TextBag(Encoder):
         bits: int = 20,
         dim: int = 16,
         dropout: float = 0.7,
+        inside_words: bool = True,
+        lower: bool = True,
     ) -> None:
         self.words = words
         self.chars = None if chars is None else (int(chars[0]), int(chars[1]))
         self.bits = bits
         self.dim = dim
         self.dropout = dropout
+        self.inside_words = inside_words
+        self.lower = lower
 
     def fit(self, tables: Sequence[pa.Table]) -> State:
         """See :meth:`Encoder.fit`: hashing needs no vocabulary, so there is nothing to learn."""
@@ -65,7 +71,14 @@ class TextBag(Encoder):
 
     def prepare(self, table: pa.Table, state: State) -> dict[str, NDArray[Any]]:
         """See :meth:`Encoder.prepare`: ``offsets (n + 1,) int64`` and ``ids (m,) int32``, unique in a row."""
-        grams = hash_ngrams(join_columns(table), words=self.words, chars=self.chars, bits=self.bits)
+        grams = hash_ngrams(
+            join_columns(table),
+            words=self.words,
+            chars=self.chars,
+            bits=self.bits,
+            inside_words=self.inside_words,
+            lower=self.lower,
+        )
         return {"offsets": grams.offsets, "ids": grams.ids}
 
     def concat(self, parts: Sequence[Arrays]) -> dict[str, NDArray[Any]]:
