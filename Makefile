@@ -23,6 +23,10 @@ types: $(VENV)/.ready-dev
 contracts: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
 
+# Hours on two cores: three seeds of every set; --only and --seeds take less. JOINTSET_DATA names the folder of the sets.
+bench: $(VENV)/.ready-dev
+	OMP_NUM_THREADS=2 $(BIN)/python bench/loop.py --out bench-numbers.json
+
 # A CPU build of torch comes first: a plain requirement would take the newest build with gigabytes of CUDA packages.
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 IMPROVE = {"rounds": 2, "precision": 0.9}
 HOLDOUT = 0.15
+FDU_HOLDOUT = 0.1  # of 25,380 rows
 DIGIT_NOISE, DIGIT_WITHHELD, DIGIT_TEST = 0.2, 0.3, 0.25
 STROKES = ("loop", "line", "curve")
 STROKE_OF = np.array([0, 1, 2, 2, 1, 2, 0, 1, 0, 0])
@@ -68,7 +69,7 @@ def fdu_mtl(folder: Path, seed: int, damage: str = "none") -> None:
         tables,
         _truth(frame["domain"], frame["id"], "sentiment", frame["truth"]),
         name="fdu",
-        datasets={n: _dataset(n, {"text": "text"}, split="split") for n in tables},
+        datasets={n: _dataset(n, {"text": "text"}, split="split", holdout=FDU_HOLDOUT) for n in tables},
         tasks={"sentiment": {"kind": "binary", "labels": dict.fromkeys(tables, "sentiment")}},
         seed=seed,
     )
@@ -151,7 +152,10 @@ def tox21(folder: Path, seed: int) -> None:
         name="tox21",
         datasets={"tox21": _dataset("tox21", {"text": "smiles"}, id="mol_id", split="split")},
         tasks={a: {"kind": "binary", "labels": {"tox21": a}, "metric": "auc"} for a in assays},
-        model={"text": {"encoder": "bag", "words": 3, "chars": [3, 6]}},
+        model={
+            "text": {"encoder": "bag", "words": 0, "chars": [1, 6], "inside_words": False, "lower": False}
+        },
+        improve={**IMPROVE, "fixes": ["fill"]},
         seed=seed,
     )
 
@@ -183,9 +187,14 @@ def youtube_spam(folder: Path, seed: int, by_video: bool = False) -> None:
 
 
 def _dataset(
-    name: str, inputs: Mapping[str, str], *, id: str = "id", split: str | None = None
+    name: str,
+    inputs: Mapping[str, str],
+    *,
+    id: str = "id",
+    split: str | None = None,
+    holdout: float = HOLDOUT,
 ) -> dict[str, Any]:
-    settings = {"holdout": HOLDOUT} if split is None else {"column": split, "holdout": HOLDOUT}
+    settings = {"holdout": holdout} if split is None else {"column": split, "holdout": holdout}
     return {"path": f"{name}.parquet", "inputs": dict(inputs), "id": id, "split": settings}
 
 
@@ -201,7 +210,7 @@ def _write(folder: Path, tables: Mapping[str, Any], truth: pd.DataFrame, *, seed
             table = pa.Table.from_pandas(table, preserve_index=False)
         pq.write_table(table, folder / f"{name}.parquet")
     pq.write_table(pa.Table.from_pandas(truth, preserve_index=False), folder / "truth.parquet")
-    text = yaml.safe_dump({**config, "improve": IMPROVE, "seed": seed}, sort_keys=False)
+    text = yaml.safe_dump({"improve": IMPROVE, **config, "seed": seed}, sort_keys=False)
     (folder / "jointset.yaml").write_text(text, encoding="utf-8")
 
 

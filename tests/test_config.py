@@ -183,3 +183,11 @@ def test_what_was_written_down_reads_back_the_same(tmp_path, tasks):
         map(name_of, config.tasks["stars"].missing)
     )
     assert configs.dump(configs.resolve_paths(config, tmp_path)) == configs.dump(back)
+
+
+def test_training_has_the_same_defaults_with_and_without_a_configuration():
+    from jointset.config import TrainingSettings
+    from jointset.training.settings import TrainSettings
+
+    plain, configured = TrainSettings(), TrainingSettings()
+    assert {n: getattr(configured, n) for n in TrainSettings.__dataclass_fields__} == vars(plain)

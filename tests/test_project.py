@@ -213,7 +213,7 @@ BOUNDARIES = [
     ("jointset.stages", "train", "after"),
     ("jointset.stages", "cross_fitted", "after"),
     ("jointset.stages", "audited", "after"),
-    ("jointset.stages", "proposed", "after"),
+    ("jointset.proposals", "proposed", "after"),
     ("jointset.stages", "decide", "after"),
     ("jointset.stages", "commit", "after"),
     ("jointset.summary", "write_model", "before"),

@@ -130,7 +130,7 @@ class ModelSettings(Settings):
 class TrainingSettings(Settings):
     """How the joint model is trained."""
 
-    epochs: int = Field(default=20, ge=1)
+    epochs: int = Field(default=40, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
     sparse_learning_rate: float = Field(default=5e-4, gt=0.0, le=1.0)

@@ -114,5 +114,7 @@ class Progress:
         return self.per_fit * (self.rounds_left * (self.config.training.folds + 1) + (0 if self.done else 1))
 
     def _left(self) -> str:
+        if self.rounds_left == self.config.improve.rounds and self.per_fit == self.config.training.epochs:
+            return ""  # nothing is known before the first training has stopped
         seconds = (time.monotonic() - self.started) / self.done * max(self.expected - self.done, 0)
         return f", about {seconds / 60:.0f} min left" if seconds > 90 else f", about {seconds:.0f} s left"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class TrainSettings:
     """How the joint model is trained; the meaning of each field is in the configuration reference."""
 
-    epochs: int = 20
+    epochs: int = 40
     batch_size: int | None = None
     learning_rate: float = 1e-3
     sparse_learning_rate: float = 5e-4
@@ -25,9 +25,9 @@ class TrainSettings:
     checkpoint_seconds: float = 60.0
 
     def batch(self, rows: int) -> int:
-        """Rows of a batch; when not set, a power of two near a 32nd of the training rows, between 32 and 256.
+        """Rows of a batch; when not set, a power of two near a 64th of the training rows, between 16 and 256.
 
         >>> TrainSettings().batch(1000), TrainSettings().batch(100_000)
-        (32, 256)
+        (16, 256)
         """
-        return self.batch_size or int(2 ** min(max(round(math.log2(max(rows, 1) / 32)), 5), 8))
+        return self.batch_size or int(2 ** min(max(round(math.log2(max(rows, 1) / 64)), 4), 8))
