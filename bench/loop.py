@@ -29,7 +29,7 @@ from bench.datasets import SETS  # noqa: E402
 from bench.table import markdown  # noqa: E402
 
 MACHINE = ("kill", "startup")
-ALONE = ("digits-mixed", "tox21")
+ALONE = ("digits-mixed",)
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from jointset import rounds, stages
 from jointset.ledger import Ledger
-from jointset.records import Edits, TaskVerdict, Verdict
 from jointset.proposals import budget_left, in_reach, news
+from jointset.records import Edits, TaskVerdict, Verdict
 
 
 def verdict(outcome, *, accepted=True, progress=True, task="level"):
