@@ -89,9 +89,10 @@ class Progress:
         if verdict and verdict["outcome"] == "not judged":
             judged = "not judged"
         elif verdict:
-            judged = (
-                f"{verdict['metric']} {verdict['before']:.3f} → {verdict['after']:.3f} ({verdict['outcome']})"
-            )
+            # corrected for noise, an accuracy may exceed what it estimates
+            most = 1.0 if verdict["metric"] in ("accuracy", "auc", "macro_f1", "r2") else float("inf")
+            before, after = (min(verdict[side], most) for side in ("before", "after"))
+            judged = f"{verdict['metric']} {before:.3f} → {after:.3f} ({verdict['outcome']})"
         noise = "" if event["noise_rate"] is None else f", noise about {event['noise_rate']:.1%}"
         counts = (
             ", ".join(f"{event[a]} {a}" for a in ("relabel", "fill", "drop", "weight") if event[a])

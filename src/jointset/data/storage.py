@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import uuid
@@ -44,13 +45,9 @@ def store(table: pa.Table, fingerprint: str, cache: Path) -> pa.Table:
     if not base.exists():
         write_atomically(base, lambda path: pq.write_table(table, path, compression="zstd"))
     if mapped.exists():
-        try:
+        # damaged from outside: what was read is at hand, so it is written again
+        with contextlib.suppress(pa.ArrowException, OSError):
             return _map(mapped)
-        except (
-            pa.ArrowException,
-            OSError,
-        ):  # damaged from outside: what was read is at hand, so write it again
-            pass
     write_atomically(mapped, lambda path: _write_ipc(table, path))
     return _map(mapped)
 
