@@ -12,9 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from jointset.errors import ConfigError, nearest
 from jointset.records import name_of
 
-MODALITIES = ("tabular", "text", "image")
 FIXES = ("relabel", "fill", "drop", "weight")
-Name = str
 
 
 class Settings(BaseModel):
