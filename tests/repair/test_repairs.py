@@ -118,7 +118,11 @@ def test_each_action_does_what_it_says():
         "r0": ("relabel", "b", 1.0),
         "r1": ("drop", "", 0.0),
         "r2": ("weight", "a", 0.3),
-        "r3": ("fill", "b", 0.95),
+        "r3": (
+            "fill",
+            "b",
+            pytest.approx(0.9),
+        ),  # 1 - (1 - 0.95) / (1 - 1 / 2): the class of half the suggestions
     }
 
 
@@ -154,3 +158,14 @@ def test_a_repair_needs_no_torch():
 
     code = "import sys, jointset.repair; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_fill_that_knows_no_more_than_the_class_shares_does_not_pull():
+    rows = [("missing_label", "t", "", "no", 0.05, 0.95)] * 95 + [
+        ("missing_label", "t", "", "yes", 0.01, 0.99)
+    ] * 5
+    edits = repair.run(issues(rows), fixes=["fill"], precision=0.9, round=1)
+    common, rare = edits.weight[edits.new == "no"], edits.weight[edits.new == "yes"]
+    assert len(edits) == 100
+    assert common.max() < 0.2
+    assert rare.min() > 0.98
