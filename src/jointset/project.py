@@ -63,10 +63,6 @@ def execute(
             from jointset.rounds import run_rounds
             from jointset.summary import finish
 
-            if config.training.threads:
-                import torch
-
-                torch.set_num_threads(config.training.threads)
             summary = finish(run_rounds(directory, work, tell), time.monotonic() - started)
             directory.log(f"finished: {summary['stopped']}")
             tell({"event": "finished", **summary})

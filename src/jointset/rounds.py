@@ -32,7 +32,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
     """Repair the datasets of ``work`` round by round; every decision goes to the ledger of ``run``."""
     improve, started = work.config.improve, time.monotonic()
     bench = stages.set_up(run, work, emit)
-    with Ledger(run.ledger) as ledger:
+    with Ledger(run.ledger) as ledger, stages.threads(bench):
 
         def overlay_with(edits: Edits, until: int) -> Overlay:
             return apply(work.given, Edits.concat([ledger.accepted(until), edits]), work.by_name, work.pool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from jointset import audit
 from jointset.audit import AuditResult
-from jointset.data import Overlay
+from jointset.data import Overlay, apply
 from jointset.data.storage import write_atomically
 from jointset.errors import DataError
 from jointset.gate import judge
@@ -41,6 +42,7 @@ from jointset.training.loop import fit
 from jointset.training.predict import cross_fit
 from jointset.training.problem import ModelPlan, Problem
 from jointset.training.settings import TrainSettings
+from jointset.training.threads import threads as threads_for
 
 Emit = Callable[[dict[str, Any]], None]
 ATTEMPTS = ("all", "retry", "last")
@@ -102,6 +104,13 @@ def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
     options = {m: getattr(work.config.model, m) for m in ("tabular", "text", "image")}
     encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
     return Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
+
+
+def threads(bench: Bench) -> AbstractContextManager[int]:
+    """As many threads as the configuration asks for, or as the model is worth."""
+    problem = bench.problem(apply(bench.work.given, Edits.empty(), bench.work.by_name, bench.work.pool))
+    rows = int((bench.work.pool.split == TRAIN).sum())
+    return threads_for(problem, bench.work.config.training.threads, bench.settings.batch(rows))
 
 
 def held_out_rows(work: Work) -> Ints:

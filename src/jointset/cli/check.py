@@ -85,7 +85,7 @@ def cost(work: Work, folder: Path) -> float:
     from jointset.data import apply
     from jointset.records import Edits
     from jointset.rundir import RunDirectory
-    from jointset.stages import set_up
+    from jointset.stages import set_up, threads
     from jointset.training.loop import time_steps
 
     started = time.monotonic()
@@ -94,7 +94,8 @@ def cost(work: Work, folder: Path) -> float:
     overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
     problem = bench.problem(overlay)
     train = np.flatnonzero(problem.usable() & (work.pool.split == TRAIN))
-    per_epoch = time_steps(problem, train, bench.settings, steps=STEPS)
+    with threads(bench):
+        per_epoch = time_steps(problem, train, bench.settings, steps=STEPS)
     training, improve = work.config.training, work.config.improve
     share = (training.folds - 1) / training.folds
     return prepared + per_epoch * training.epochs * (1 + improve.rounds * (training.folds * share + 1))
