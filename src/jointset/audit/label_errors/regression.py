@@ -18,7 +18,7 @@ FREEDOM = (3.0, 6.0, 30.0)  # tails of the noise, the most likely is taken
 ROUNDS = 40
 
 
-def assess(task: TaskArrays, precision: float, fit_rows: Bools) -> TaskAudit:
+def assess(task: TaskArrays, precision: float | None, fit_rows: Bools) -> TaskAudit:
     """Judge numeric labels by their residual; the suggestion is the shifted prediction."""
     given, known = task.labels, np.isfinite(task.labels)
     rows = known & fit_rows
