@@ -20,6 +20,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from jointset.audit.chunks import row_sum
 from jointset.audit.posterior import FLOOR, Mixture, NoiseModel, deconvolve, log, softmax
 from jointset.records import Floats, Ints
 
@@ -141,13 +142,13 @@ def calibrate(views: Sequence[Floats], given: Ints) -> NoiseModel:
 
     logs = [log(v) for v in views]
     (n, k), v = logs[0].shape, len(logs)
-    rows = np.arange(n)
+    rows, ones = np.arange(n), np.ones(n)
 
     def loss(x: Floats) -> tuple[float, Floats]:
         p = softmax(_logits(x[:v], x[v:], logs))
         value = -np.log(np.maximum(p[rows, given], 1e-300)).sum() + 0.5 * (x[v:] @ x[v:])
         p[rows, given] -= 1
-        slope = np.concatenate([[np.vdot(p, f) for f in logs], p.sum(axis=0) + x[v:]])
+        slope = np.concatenate([[np.vdot(p, f) for f in logs], ones @ p + x[v:]])
         return value / max(n, 1), slope / max(n, 1)
 
     found = minimize(
@@ -238,7 +239,8 @@ def _maximise(
     from scipy.optimize import minimize
 
     n, (k, m) = len(given), (len(transition), len(weights))
-    bounds = np.searchsorted(given, np.arange(k + 1))
+    bounds, ones = np.searchsorted(given, np.arange(k + 1)), np.ones(n)
+    parts = [slice(*bounds[j : j + 2]) for j in range(k)]
     target = PRIOR * prior
     centre = np.r_[float(not plain), float(plain), np.tile([0.0, 1.0], m)[: m - 2]]
 
@@ -246,15 +248,15 @@ def _maximise(
         raw, b, c = x[: k * k].reshape(k, k), x[k * k : k * k + k], x[k * k + k :]
         noise = softmax(raw)
         p = softmax(_logits(c, b, features))
-        q = p * noise.T[given]
-        evidence = np.maximum(q.sum(axis=1), 1e-300)
-        q /= evidence[:, None]
-        counts = np.stack([q[bounds[j] : bounds[j + 1]].sum(axis=0) for j in range(k)], axis=1) + target
+        q = np.concatenate([p[part] * noise[:, j] for j, part in enumerate(parts)])
+        evidence = np.maximum(row_sum(q), 1e-300)
+        q /= evidence
+        counts = np.stack([ones[part] @ q[part] for part in parts], axis=1) + target
         value = -np.log(evidence).sum() - (target * np.log(np.maximum(noise, 1e-300))).sum()
         value += 0.5 * (b @ b + RIDGE * (c - centre) @ (c - centre))
         p -= q
         slope = np.array([np.vdot(p, f) for f in features]) + RIDGE * (c - centre)
-        g = [(noise * counts.sum(axis=1, keepdims=True) - counts).ravel(), p.sum(axis=0) + b, slope]
+        g = [(noise * counts.sum(axis=1, keepdims=True) - counts).ravel(), ones @ p + b, slope]
         return value / n, np.concatenate(g) / n
 
     start = np.r_[np.log(np.clip(transition, 1e-4, None)).ravel(), bias, weights]

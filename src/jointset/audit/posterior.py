@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jointset.audit.chunks import row_max, row_sum
 from jointset.records import Floats, Ints
 
 FLOOR = 1e-3  # deconvolved probabilities reach exact zero, their logarithm must not
@@ -110,7 +111,7 @@ def observe(p_true: Floats, transition: Floats, given: Ints) -> Floats:
     k = p_true.shape[1]
     columns = np.concatenate([transition.T, np.ones((1, k), transition.dtype)])  # the last one: no label
     out = p_true * columns[given]
-    out /= np.maximum(out.sum(axis=1, keepdims=True), np.finfo(out.dtype).tiny)
+    out /= np.maximum(row_sum(out), np.finfo(out.dtype).tiny)
     return out
 
 
@@ -137,8 +138,7 @@ def deconvolve(p_given: Floats, transition: Floats, steps: int = STEPS) -> Float
         ratio = seen @ back
         p *= ratio
         if step < steps - 1:
-            p *= ratio
-        p /= np.maximum(p.sum(axis=1, keepdims=True), np.finfo(p.dtype).tiny)
+            p *= ratio  # the sum of a row turns to its inverse, and the last step brings it to one
     return p
 
 
@@ -148,8 +148,8 @@ def log(probs: Floats) -> Floats:
 
 
 def softmax(z: Floats) -> Floats:
-    """Rows of ``z`` as distributions; ``z`` is overwritten."""
-    z -= z.max(axis=1, keepdims=True)
-    np.exp(z, out=z)
-    z /= z.sum(axis=1, keepdims=True)
-    return z
+    """Rows of ``z`` as distributions."""
+    out = z - row_max(z)
+    np.exp(out, out=out)
+    out /= row_sum(out)
+    return out
