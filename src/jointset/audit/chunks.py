@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,17 @@ def over_slices(n: int, width: int, work: Callable[[slice], None]) -> None:
         for part in parts:
             work(part)
         return
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(work, parts):
             pass
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Products with K × K matrices are too small for BLAS threads, which cost more than they do."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
 
 
 def row_sum(z: NDArray[Any]) -> NDArray[Any]:

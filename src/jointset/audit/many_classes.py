@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jointset.audit.chunks import over_slices
+from jointset.audit.chunks import over_slices, row_sum
 from jointset.audit.noise_fit import RIDGE, SHRINK, calibrate
 from jointset.audit.posterior import FLOOR, NoiseModel, log, softmax
 from jointset.records import Floats, Ints
 
 MANY = 64  # more classes than that: T is sparse
-FIT_CELLS = 1 << 22  # that temperature and weights are fitted on: with few parameters some thousand rows do
+FIT_CELLS, FIT_ROWS = 1 << 20, 2000  # that temperature and weights are fitted on, few parameters as they are
+FILLED = 0.05  # share of non-zero counts from which a dense matrix is the faster one
 SHARE = 0.6
 TURNS = 2
 STEPS = 5
@@ -29,7 +30,7 @@ STEPS = 5
 
 @dataclass(frozen=True)
 class SparseNoise:
-    """T = D (counts + spread + own I) with rows of ``counts`` ``(K, K)`` = true class, sparse float32."""
+    """T = D (counts + spread + own I) with rows of ``counts`` ``(K, K)`` = true class, float32, sparse or dense."""
 
     counts: Any
     scale: Floats  # (K,), the diagonal of D
@@ -40,7 +41,7 @@ class SparseNoise:
         """``p @ T``, ``(n, K)``."""
         scaled = p * self.scale
         out: Floats = scaled @ self.counts
-        out += self.spread * scaled.sum(axis=1, keepdims=True)
+        out += self.spread * row_sum(scaled)
         scaled *= self.own
         out += scaled
         return out
@@ -48,7 +49,7 @@ class SparseNoise:
     def backward(self, r: Floats) -> Floats:
         """``r @ T.T``, ``(n, K)``."""
         out: Floats = r @ self.counts.T
-        out += self.spread * r.sum(axis=1, keepdims=True)
+        out += self.spread * row_sum(r)
         out += self.own * r
         out *= self.scale
         return out
@@ -56,28 +57,26 @@ class SparseNoise:
     def observe(self, p_true: Floats, given: Ints) -> Floats:
         """``p_true * T[:, given]`` normalised; rows without a label as they are. Overwrites ``p_true``."""
         rows = np.flatnonzero(given >= 0)
-        labels = given[rows]
+        labels, here = given[rows], np.arange(len(rows))
         mine = p_true[rows] * self.scale
-        seen = self.counts.T.tocsr()[labels].tocoo()  # (n, K), the column of the given label
-        rest = np.zeros_like(mine) if seen.nnz > mine.size // 4 else None
-        plus = mine[seen.row, seen.col] * seen.data
-        own = mine[np.arange(len(rows)), labels] * self.own
-        mine *= self.spread
-        if rest is None:
-            np.add.at(mine, (seen.row, seen.col), plus)
+        plus = mine[here, labels] * self.own
+        if isinstance(self.counts, np.ndarray):
+            mine *= self.counts.T[labels] + self.spread
         else:
-            rest[seen.row, seen.col] = plus
-            mine += rest
-        mine[np.arange(len(rows)), labels] += own
-        mine /= np.maximum(mine.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+            seen = self.counts.T.tocsr()[labels].tocoo()  # (n, K), the column of the given label
+            counted = mine[seen.row, seen.col] * seen.data
+            mine *= self.spread
+            mine[seen.row, seen.col] += counted
+        mine[here, labels] += plus
+        mine /= np.maximum(row_sum(mine), np.finfo(np.float32).tiny)
         p_true[rows] = mine
         return p_true
 
     def to_sparse(self) -> Any:
         """T without the uniform part, ``(K, K)`` sparse: counts and diagonal, each row scaled."""
-        from scipy.sparse import diags, identity
+        from scipy.sparse import csr_matrix, diags, identity
 
-        return (diags(self.scale) @ (self.counts + self.own * identity(len(self.scale)))).tocsr()
+        return (diags(self.scale) @ (csr_matrix(self.counts) + self.own * identity(len(self.scale)))).tocsr()
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def deconvolve(p_given: Floats, noise: SparseNoise, steps: int = STEPS) -> Float
         p *= ratio
         if step < steps - 1:
             p *= ratio
-        p /= np.maximum(p.sum(axis=1, keepdims=True), np.finfo(p.dtype).tiny)
+        p /= np.maximum(row_sum(p), np.finfo(p.dtype).tiny)
     return p
 
 
@@ -133,7 +132,7 @@ def link(weights: Floats, features: Sequence[Floats]) -> Floats:
 def fit_many(views: Sequence[NDArray[Any]], given: Ints, rows: Ints) -> ManyClasses:
     """Fit temperature, sparse T and weights on the labelled ``rows`` of memory maps or arrays ``(n, K)``."""
     k = views[0].shape[1]
-    few = rows[:: max(1, len(rows) * k // FIT_CELLS)]
+    few = rows[:: max(1, len(rows) // max(FIT_ROWS, FIT_CELLS // k))]
     sampled = [np.asarray(v[few], np.float64) for v in views]
     base = calibrate(sampled, given[few])
     if not base.informative:
@@ -211,7 +210,8 @@ def _shrunk(true: Ints, given: Ints, k: int) -> SparseNoise:
     rate = (total - 1.0 - counts.diagonal().sum()) / total if len(true) else 0.05
     spread = SHRINK * rate / max(k - 1, 1)
     row = np.asarray(counts.sum(axis=1)).ravel() + SHRINK
-    return SparseNoise(counts, (1 / row).astype(np.float32), spread, SHRINK * (1 - rate) - spread)
+    kept = counts.toarray() if counts.nnz > FILLED * k * k else counts
+    return SparseNoise(kept, (1 / row).astype(np.float32), spread, SHRINK * (1 - rate) - spread)
 
 
 def _weights(features: Sequence[Floats], given: Ints, noise: SparseNoise) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from jointset.audit.chunks import over_slices
+from jointset.audit.chunks import one_blas_thread, over_slices
 from jointset.audit.joint import Edge, Forest, evidence, fit_forest
 from jointset.audit.many_classes import MANY, fit_many
 from jointset.audit.noise_fit import fit_mixture, shares
@@ -130,6 +130,11 @@ def fit_nodes(nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int = 
     """
     if not nodes:
         return Fitted((), Forest(0, (), ()))
+    with one_blas_thread():
+        return _fitted(nodes, fit_rows, max_fit, seed)
+
+
+def _fitted(nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int) -> Fitted:
     singles = [_fit(node, fit_rows, max_fit, seed) for node in nodes]
     fits = [NodeFit(n, m, m) for n, m in zip(nodes, singles, strict=True)]
     joined = [i for i, n in enumerate(nodes) if n.probs.shape[1] <= MANY]
