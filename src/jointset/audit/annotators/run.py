@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from jointset.audit.annotators.agreement import measure, vote_counts
 from jointset.audit.annotators.base import Consensus, Dependence, Fit
 from jointset.audit.annotators.confusions import estimate
-from jointset.audit.annotators.dawid_skene import Discount, dawid_skene
+from jointset.audit.annotators.dawid_skene import dawid_skene
 from jointset.audit.annotators.dependence import discount, find_dependence
 from jointset.audit.annotators.votes import Annotations, from_table
 from jointset.audit.base import check_arrays, check_precision, choose
@@ -114,7 +114,7 @@ def _joint(votes: Annotations, k: int, probs: Floats | None, seed: int) -> Fitte
     if probs is not None and len(np.unique(votes.annotator)) == 1:
         return _single(votes, probs, seed), Dependence.none(), np.ones(len(votes))
     found = find_dependence(votes, k)
-    weight: Discount = discount(votes, found)
+    weight = discount(votes, k, found)
     return dawid_skene(votes, k, probs, weight), found, weight.vote
 
 
