@@ -2,6 +2,7 @@
 
 from jointset.audit.annotators.base import Agreement, Consensus, Dependence
 from jointset.audit.annotators.run import consensus
+from jointset.audit.annotators.views import give_away
 from jointset.audit.annotators.votes import Annotations, from_long
 
-__all__ = ["Agreement", "Annotations", "Consensus", "Dependence", "consensus", "from_long"]
+__all__ = ["Agreement", "Annotations", "Consensus", "Dependence", "consensus", "from_long", "give_away"]

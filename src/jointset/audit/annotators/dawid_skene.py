@@ -15,7 +15,7 @@ import numpy as np
 
 from jointset.audit.annotators.agreement import vote_counts
 from jointset.audit.annotators.base import Fit
-from jointset.audit.annotators.confusions import Rates, estimate, speaks_for_itself
+from jointset.audit.annotators.confusions import estimate, speaks_for_itself
 from jointset.audit.annotators.votes import Annotations
 from jointset.records import Floats
 
@@ -58,16 +58,15 @@ def dawid_skene(
     base = np.full(start.shape, 1 / n_classes) if probs is None else probs
     posterior = (start + base) / (start.sum(axis=1, keepdims=True) + 1)
     model = None if probs is None else Model(probs)
-    held, rates, prior = None, None, None
+    held: tuple[float, float] | None = None
     for turn in range(ROUNDS):
         prior = (posterior[counted].sum(axis=0) + 1) / (counted.sum() + n_classes)
         counts = np.asarray(ones.T @ posterior).reshape(-1, n_classes, n_classes)
         rates, held = estimate(counts, prior, counted.sum(), fires, held if turn >= REFITS else None)
         log = np.log(prior) if model is None else model.fit(posterior)
-        new = _posterior(log, rates, said, spoke, weight.silence)
-        change = np.abs(new - posterior).max() if len(new) else 0.0
-        posterior = new
-        if change < TOLERANCE and turn >= REFITS:
+        silent = (weight.silence[:, None] * rates.silent).sum(axis=0) - spoke @ rates.silent
+        before, posterior = posterior, softmax(log + said @ rates.said + silent)
+        if turn >= REFITS and np.abs(posterior - before).max(initial=0.0) < TOLERANCE:
             break
     return Fit(
         posterior,
@@ -77,12 +76,6 @@ def dawid_skene(
         prior,
         float("nan") if model is None else model.weight,
     )
-
-
-def _posterior(log: Floats, rates: Rates, said, spoke, silence: Floats) -> Floats:
-    weighted = silence[:, None] * rates.silent
-    z = log + said @ rates.said + (weighted.sum(axis=0) - spoke @ rates.silent)
-    return softmax(z)
 
 
 def softmax(z: Floats) -> Floats:

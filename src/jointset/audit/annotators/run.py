@@ -47,9 +47,11 @@ def consensus(
       posterior of ``find_label_errors``.
 
     The model must be cross-fitted (no row's probabilities from a model that saw its votes) and, where rules
-    are functions of the input, see something that the rules do not: a model that has learnt the rules'
-    mistakes confirms them, and nothing in the arrays tells. ``precision`` is the expected share of really
-    wrong votes among those flagged; ``seed`` draws the rows that a single annotator's noise is fitted to.
+    are functions of the input, see something that the rules do not (``give_away``): a model that has learnt
+    the rules' mistakes confirms them, and nothing in the arrays tells. Mistakes that annotators share for the
+    row's own reasons (a hard image) are not seen either: confidence is then too high. ``precision`` is the
+    expected share of really wrong votes among those flagged; ``seed`` draws the rows that a single
+    annotator's noise is fitted to.
     Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
