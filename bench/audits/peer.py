@@ -81,14 +81,15 @@ def speed_batched(labels, probs):
     """Seconds and memory of the path for large data."""
     from cleanlab.experimental.label_issues_batched import find_label_issues_batched
 
-    return clocked(lambda: find_label_issues_batched(labels, probs, n_jobs=None, verbose=False))
+    return clocked(lambda: find_label_issues_batched(labels, probs, verbose=False))
 
 
 def clocked(call):
     """Seconds of a call, and the bytes by which memory rose above what was resident before.
 
-    ``peak`` is ``ru_maxrss`` less the resident size before; ``children`` the largest child process; ``anonymous``
-    the rise of RssAnon, sampled every 10 ms, which leaves out pages of memory-mapped files.
+    ``peak`` is ``ru_maxrss`` less the resident size before; ``children`` the same of the largest child process, which
+    begins with all that its parent holds; ``anonymous`` the rise of RssAnon, sampled every 10 ms, which leaves out
+    pages of memory-mapped files.
     """
     before, anonymous = resident("VmRSS"), resident("RssAnon")
     highest, done = [anonymous], threading.Event()
@@ -104,10 +105,14 @@ def clocked(call):
     seconds = time.perf_counter() - started
     done.set()
     watcher.join()
+    own, child = (
+        max(resource.getrusage(who).ru_maxrss * 1024 - before, 0)
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     return {
         "seconds": seconds,
-        "peak": max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before, 0),
-        "children": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+        "peak": own,
+        "children": child,
         "anonymous": highest[0] - anonymous,
     }
 
