@@ -90,7 +90,8 @@ def parsed() -> argparse.Namespace:
 
 def measured(name: str, seed: int, context: Context, again: bool) -> dict[str, Any]:
     """The raw numbers of one section and seed, or why there are none; a failure is not kept."""
-    done = context.work / name / str(seed) / "scores.json"
+    folder = f"{name}-quick" if name == "cifar10n" and context.quick_images else name
+    done = context.work / folder / str(seed) / "scores.json"
     if again or not done.is_file():
         print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
         try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class CrossFit:
-    """Probabilities by task, rows as in the file, and the seconds of training and predicting."""
+    """Probabilities by task, rows in the order of their ids, which are numbers; and the seconds of all epochs."""
 
     probs: Mapping[str, Array]
     seconds: float
@@ -26,17 +26,18 @@ class CrossFit:
 
 def cross_fit(config: Path, tasks: Sequence[str]) -> CrossFit:
     """Cross-fit the joint model of a configuration's one dataset on ``tasks`` alone; kept beside the file."""
-    folder = config.with_name("-".join([config.stem, *tasks]))
-    done = folder / "done.json"
+    asked = hashlib.sha256("\n".join([config.read_text(encoding="utf-8"), *tasks]).encode())
+    folder = config.with_name(f"{config.stem}-{asked.hexdigest()[:12]}")
+    done = folder / "probs.npz"
     if not done.is_file():
-        _made(config, tasks, folder)
-        # last: what was interrupted before is not taken over
-        done.write_text(json.dumps({"seconds": _seconds(folder)}), encoding="utf-8")
-    probs = {task: np.load(folder / f"{i}.npy") for i, task in enumerate(tasks)}
-    return CrossFit(probs, json.loads(done.read_text(encoding="utf-8"))["seconds"])
+        made = _made(config, tasks, folder / "run")
+        np.savez(folder / "partial.npz", **made)
+        (folder / "partial.npz").replace(done)
+    with np.load(done) as stored:
+        return CrossFit(dict(stored), _seconds(folder / "run"))
 
 
-def _made(config: Path, tasks: Sequence[str], folder: Path) -> None:
+def _made(config: Path, tasks: Sequence[str], folder: Path) -> dict[str, Array]:
     from jointset import config as configs
     from jointset import stages
     from jointset.data import apply
@@ -46,18 +47,17 @@ def _made(config: Path, tasks: Sequence[str], folder: Path) -> None:
 
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["tasks"] = {task: settings["tasks"][task] for task in tasks}
-    run = RunDirectory(folder / "run")
+    run = RunDirectory(folder)
     work = prepare(configs.resolve_paths(configs.parse(settings), config.parent), run.data)
-    bench = stages.set_up(run, work, lambda event: None)
+    bench = stages.set_up(run, work, run.metric)
     overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
-    started = time.perf_counter()
     with stages.threads(bench):
         predictions = stages.cross_fitted(bench, overlay, 1)
-    np.save(folder / "seconds.npy", time.perf_counter() - started)
-    order = np.argsort(work.pool.row_ids.astype(np.int64))  # ids are row numbers
-    for i, task in enumerate(tasks):
-        np.save(folder / f"{i}.npy", predictions.outputs[task][order])
+    order = np.argsort(work.pool.row_ids.astype(np.int64))
+    return {task: predictions.outputs[task][order] for task in tasks}
 
 
-def _seconds(folder: Path) -> float:
-    return float(np.load(folder / "seconds.npy"))
+def _seconds(run: Path) -> float:
+    """Of every epoch that was told, so that an interrupted call that was repeated counts in full."""
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return float(sum(e["seconds"] for e in map(json.loads, lines) if e.get("event") == "epoch"))

@@ -23,7 +23,7 @@ from bench.table import Row
 Array = NDArray[Any]
 SETS = {"aggre": "aggre_label", "random1": "random_label1", "worse": "worse_label"}
 FOLDS = 3
-# sized for half an hour on two cores
+# sized to stay within half an hour on two cores
 NETWORK = {"encoder": "resnet", "size": 32, "widths": [16, 32, 64, 128]}
 TRAINING = {"epochs": 15, "batch_size": 128, "folds": FOLDS}
 CELL = 4  # pixels of a side of a cell of the histograms

@@ -1,13 +1,16 @@
 """The scoring code of the label-error benchmark, on data worked out by hand."""
 
 import ast
+import io
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from bench.audits import handover, judged, models, noise, promises, rows, scores
+import yaml
+from bench.audits import crossfit, handover, images, judged, models, noise, promises, rows, scores, speed
 from bench.audits.context import Context, digest, kept
 from bench.audits.handover import SCRIPT
 from bench.audits.peer import clocked
@@ -240,3 +243,52 @@ def test_the_peer_answers(case, tmp_path):
     found = judged.theirs(Context(tmp_path, handover.interpreter(None)), case)
     assert found["ap"]["self_confidence"] == 1
     assert found["f1"]["prune_by_noise_rate"] == 1
+
+
+def test_the_joint_cross_fit_keeps_the_order_of_the_rows_and_what_it_made(tmp_path):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 120)
+    table = pd.DataFrame(
+        {"id": np.arange(120), "x": truth + rng.normal(0, 0.01, 120), "a": truth, "b": 1 - truth}
+    )
+    table.sample(frac=1, random_state=0).sort_values("id", ascending=False).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    config = tmp_path / "t.yaml"
+    settings = {
+        "datasets": {"t": {"path": "t.csv", "inputs": {"tabular": ["x"]}, "id": "id"}},
+        "tasks": {t: {"kind": "binary", "labels": {"t": t}} for t in "ab"},
+        "training": {"folds": 2, "epochs": 15, "learning_rate": 0.05},
+    }
+    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    found = crossfit.cross_fit(config, ["a", "b"])
+    assert ((found.probs["a"][:, 1] > 0.5) == truth).mean() > 0.9
+    assert ((found.probs["b"][:, 1] > 0.5) == truth).mean() < 0.1
+    assert found.seconds > 0
+    again = crossfit.cross_fit(config, ["a", "b"])
+    assert again.seconds == found.seconds
+    assert list(crossfit.cross_fit(config, ["b"]).probs) == ["b"]
+
+
+def test_image_features_are_standardised_and_tell_an_edge_from_none():
+    from PIL import Image
+
+    def jpg(pixels):
+        file = io.BytesIO()
+        Image.fromarray(pixels.astype(np.uint8)).save(file, "jpeg")
+        return file.getvalue()
+
+    plain, edge = np.full((32, 32, 3), 128), np.full((32, 32, 3), 20)
+    edge[:, 16:] = 230
+    found = images.histograms([jpg(p) for p in (plain, edge, edge.transpose(1, 0, 2))])
+    assert found.shape == (3, 633)
+    assert found.mean(0) == pytest.approx(np.zeros(633), abs=1e-4)
+    assert np.abs(found[1] - found[2]).max() > 1
+
+
+def test_the_arrays_of_the_speed_section_are_probabilities(tmp_path):
+    speed.write(tmp_path, 5000, 10, 0)
+    labels, probs = np.load(tmp_path / "labels.npy"), np.load(tmp_path / "probs.npy")
+    assert probs.dtype == np.float32
+    assert probs.sum(1) == pytest.approx(np.ones(5000), abs=1e-5)
+    assert 0.5 < (probs.argmax(1) == labels).mean() < 0.8
