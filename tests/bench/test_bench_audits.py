@@ -183,7 +183,9 @@ def test_promises_pool_seeds_and_leave_small_sets_out():
             "real": pytest.approx(0.8),
         }
     }
-    average, worst = promises.rows(raw)
+    average, worst, section = promises.rows(raw)
+    assert section["what"].startswith("promises at 0.9, digits")
+    assert "|" not in average["what"]
     assert average["value"] == pytest.approx(10)
     assert (worst["value"], worst["met"]) == (pytest.approx(-10), False)
 
