@@ -5,11 +5,12 @@ grade off are the same thing, so a noise model without order takes it for noise.
 
 ``P(given j | x) = (1 - e) sum_t P(t | x) N[t, j] + e (1 - P(j | x)) / (K - 1)``
 
-- P(t | x) is an adjacent-category logit (Goodman 1983; Agresti 2010, section 4.1) of the cross-fitted
-  probabilities: ``log P(t | x) = c1 log p_t - c2 (t - m)^2 + bias_t + const`` with ``m = sum_t t p_t``, whose tails
-  fall off with distance;
+- P(t | x) is an adjacent-category logit (Goodman 1983; Agresti 2010, section 4.1),
+  ``log P(t | x) = c1 log p_t - c2 (t - m)^2 + c3 log q_t + bias_t``, whose tails fall off with distance: q are the
+  calibrated cross-fitted probabilities and p the deconvolved ones, as in ``posterior``; ``m = sum_t t p_t``;
 - ``e`` is the share of labels given without regard to x, evenly over the other grades (the uncertainty part of
-  D'Elia and Piccolo 2005, the lapses of Wichmann and Hill 2001); labels far from where scatter reaches show it;
+  D'Elia and Piccolo 2005, the lapses of Wichmann and Hill 2001): labels out of reach of scatter show it
+  (``lapses``);
 - ``N`` moves labels to neighbours. It is the identity unless neighbours are told apart sharply out of sample
   (``neighbour_noise``).
 
@@ -33,6 +34,7 @@ from jointset.audit.posterior import (
     SHRINK,
     NoiseModel,
     _calibrate,
+    _log,
     _logits,
     _softmax,
     deconvolve,
@@ -41,7 +43,7 @@ from jointset.audit.posterior import (
 )
 from jointset.records import Bools, Floats, Ints
 
-START = 0.05  # of e: what its prior of SHRINK pseudo-labels says too
+START = 0.05  # of e: where its prior of SHRINK pseudo-labels puts it
 SUREST = 0.1  # of a grade's labels: the rows at either end of a pair of neighbours that should be decided
 RESOLVED = 0.75  # what two neighbours share of a row that is surely one of them
 NOT_REJECTED = 1.92  # drop of the log-likelihood at the end of a 95 % interval (half of chi-squared's 3.84)
@@ -52,7 +54,7 @@ MIN_PAIR = 40  # labels of each of two neighbours; fewer cannot show that they a
 class OrdinalModel(NoiseModel):
     """A noise model whose features know the order of the classes.
 
-    ``anchor`` is the first T, ``neighbours`` is N ``(K, K)``; ``weights`` are c1, c2 and those of the extra
+    ``anchor`` is the first T, ``neighbours`` is N ``(K, K)``; ``weights`` are c1, c2, c3 and those of the extra
     features.
     """
 
@@ -68,13 +70,13 @@ def nodes(task: TaskArrays) -> list[Node]:
 
 
 def ordered_features(p_given: Floats, transition: Floats) -> list[Floats]:
-    """``log`` of the deconvolved probabilities and minus the squared distance of every grade to the expected one.
+    """Log of the deconvolved p, minus the squared distance of every grade to the expected one, log of p given x.
 
     >>> ordered_features(np.array([[0.0, 0.5, 0.5]]), np.eye(3))[1].round(2)
     array([[-2.25, -0.25, -0.25]])
     """
     p = deconvolve(p_given, transition)
-    return [np.log(p + FLOOR), -(distance(p) ** 2)]
+    return [np.log(p + FLOOR), -(distance(p) ** 2), _log(p_given)]
 
 
 def distance(probs: Floats) -> Floats:
@@ -187,7 +189,8 @@ def _maximise(
     (n, k), m = features[0].shape, len(features)
     slope = uniform_noise(1.0, k) - near
     guess, pull = max(guess, 1e-6), strength if np.isfinite(strength) else 0.0
-    centre = np.r_[1.0, 0.0, np.tile([0.0, 1.0], m)[: m - 2]]
+    own = min(m, 3)  # features of the task itself; those of other tasks follow in pairs
+    centre = np.r_[1.0, np.zeros(own - 1), np.tile([0.0, 1.0], m)[: m - own]]
 
     def loss(x: Floats) -> tuple[float, Floats]:
         c, b, e = x[:m], x[m:-1], x[-1]
@@ -202,8 +205,8 @@ def _maximise(
         g_e = -gain.sum() - pull * (guess / e - (1 - guess) / (1 - e))
         return value / n, np.concatenate([g_c, p.sum(axis=0) + b, [g_e]]) / n
 
-    first = np.r_[1.0, 0.1, np.tile([0.1, 0.9], m)[: m - 2], np.zeros(k), guess]
-    limits = [(0.0, None)] * 2 + [(0.0, 1.0)] * (m - 2) + [(None, None)] * k
+    first = np.r_[[1.0, 0.1, 0.0][:own], np.tile([0.1, 0.9], m)[: m - own], np.zeros(k), guess]
+    limits = [(0.0, None)] * own + [(0.0, 1.0)] * (m - own) + [(None, None)] * k
     limits += [(1e-6, 0.9) if np.isfinite(strength) else (guess, guess)]
     x = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 200}).x
     p = (_softmax(_logits(x[:m], x[m:-1], features)) * (near + x[-1] * slope).T[given]).sum(axis=1)
