@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ArrayError
-from jointset.records import Bools, Floats, Ints, Kind
+from jointset.records import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LabelKind = Literal["binary", "multiclass", "ordinal", "multilabel", "regression"]
 LIKELY = 0.5  # a label that is more likely wrong than right is worth a look, flagged or not
 ANCHORED = 0.1  # the smallest share of the labels that T is anchored on
 
@@ -27,7 +28,7 @@ class TaskArrays:
     """
 
     name: str
-    kind: Kind
+    kind: LabelKind
     labels: NDArray[Any]
     probs: NDArray[Any]
     views: tuple[NDArray[Any], ...] = ()
@@ -88,7 +89,7 @@ class TaskAudit:
     """
 
     name: str
-    kind: Kind
+    kind: LabelKind
     given: NDArray[Any]
     is_error: Bools
     quality: Floats
@@ -239,7 +240,7 @@ def interval(rate: float, rates: Floats, labelled: int) -> tuple[float, float]:
     """95 % interval of a noise rate: T is counted on a part of the labels, and the members differ in which.
 
     >>> [round(v, 3) for v in interval(0.2, np.array([0.19, 0.2, 0.21]), 10_000)]
-    [0.174, 0.226]
+    [0.168, 0.232]
     """
     if not labelled:
         return float("nan"), float("nan")

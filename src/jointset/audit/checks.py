@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jointset.audit.base import TaskArrays
+from jointset.audit.base import LabelKind, TaskArrays
 from jointset.audit.chunks import slices, spooled
 from jointset.errors import ArrayError
-from jointset.records import Kind
 
-KINDS = ("binary", "multiclass", "multilabel", "regression")
+KINDS = ("binary", "multiclass", "ordinal", "multilabel", "regression")
 SUM_TOLERANCE = 0.02  # rows stored as float16 were seen to miss one by 0.012
 EDGE = 1e-3  # rounding outside of [0, 1]
 
 
-def resolve_kind(labels: NDArray[Any], probs: NDArray[Any], kind: str | None, name: str) -> Kind:
+def resolve_kind(labels: NDArray[Any], probs: NDArray[Any], kind: str | None, name: str) -> LabelKind:
     """Tell what kind of task the arrays belong to, refusing to guess between a score and a probability.
 
     Two-dimensional labels are multilabel; one-dimensional labels with K >= 2 columns are classes; a single
@@ -161,7 +160,7 @@ def _range(codes: NDArray[np.int64], k: int, name: str) -> None:
         )
 
 
-def _classes(given: NDArray[Any], pred: NDArray[Any], kind: Kind, name: str) -> TaskArrays:
+def _classes(given: NDArray[Any], pred: NDArray[Any], kind: LabelKind, name: str) -> TaskArrays:
     if given.ndim != 1:
         raise ArrayError(
             f"{name}: {kind} labels must be (n,), found {given.shape}; for 0/1 columns say kind='multilabel'"

@@ -134,7 +134,9 @@ def fit_many(views: Sequence[NDArray[Any]], given: Ints, rows: Ints) -> ManyClas
     k = views[0].shape[1]
     few = rows[:: max(1, len(rows) // max(FIT_ROWS, FIT_CELLS // k))]
     sampled = [np.asarray(v[few], np.float64) for v in views]
-    base = calibrate(sampled, given[few])
+    base = calibrate(
+        sampled, given[few], freedom=len(few) / 20
+    )  # the ridge leaves most of the K biases at rest
     if not base.informative:
         return ManyClasses(
             replace(base, weights=np.array([0.0, 1.0])), _shrunk(np.empty(0, int), np.empty(0, int), k)

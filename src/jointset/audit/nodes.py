@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -14,8 +14,10 @@ from jointset.audit.chunks import one_blas_thread, over_slices
 from jointset.audit.joint import Edge, Forest, evidence, fit_forest
 from jointset.audit.many_classes import MANY, fit_many
 from jointset.audit.noise_fit import fit_mixture, shares
+from jointset.audit.posterior import Mixture, NoiseModel
 from jointset.records import Bools, Floats, Ints
 
+MAX_FIT = 36_000  # labels that a noise model is learnt from
 RELATED_CELLS = 400_000  # rows that relations between tasks are learnt from, at least two classes each
 CHUNK = 1 << 16
 
@@ -42,12 +44,14 @@ class Node:
     """One class-valued variable: a binary or multiclass task, or one class of a multilabel task.
 
     ``probs`` ``(n, K)`` may be a memory map in any float type; ``views`` are further predictions of the same shape.
+    ``fit(views, given, extra, start)`` takes the place of the noise model of unordered classes.
     """
 
     name: str
     probs: NDArray[Any]
     given: Ints
     views: tuple[NDArray[Any], ...] = ()
+    fit: Callable[..., NoiseModel] | None = None
 
     @property
     def all_views(self) -> tuple[NDArray[Any], ...]:
@@ -171,9 +175,15 @@ def _fit(
     start: Any = None,
 ) -> Scorer:
     """Fit one node; the members of its mixture share ``max_fit`` rows where there are more."""
-    rows, k = np.flatnonzero(fit_rows & (node.given >= 0)), node.probs.shape[1]
-    if k > MANY:
+    rows: Ints = np.flatnonzero(fit_rows & (node.given >= 0))
+    k = node.probs.shape[1]
+    if k > MANY and node.fit is None:
         return fit_many(node.all_views, node.given, sample(rows, k, max_fit, seed))
+    if node.fit is not None:
+        rows = sample(rows, k, max_fit, seed)
+        first = start.members[0] if start else None
+        views, messages = [v[rows] for v in node.all_views], [e[rows] for e in extra]
+        return Mixture((node.fit(views, node.given[rows], messages, first),))
     parts = len(shares(k))
     samples = [sample(rows, k, max_fit // parts, seed + part) for part in range(parts)]
     every = samples[0] if all(len(s) == len(rows) for s in samples) else np.unique(np.concatenate(samples))
@@ -196,3 +206,19 @@ def _evidence(
         ):
             x[rows], g[rows] = part_x, part_g
     return out
+
+
+def remarks(fit: NodeFit, labelled: int) -> tuple[str, ...]:
+    """Why a task could not be judged, if so."""
+    if not labelled:
+        return ("no label was given",)
+    if not fit.model.informative:
+        return ("predictions say no more about the labels than the class shares; nothing can be flagged",)
+    noise = fit.model.transition
+    if not isinstance(noise, np.ndarray):
+        return ()
+    lost = np.flatnonzero(np.diag(noise) < noise.max(axis=1))
+    if len(lost):
+        codes = ", ".join(map(str, lost))
+        return (f"most labels of class {codes} look wrong; which class is which cannot be told: check some",)
+    return ()

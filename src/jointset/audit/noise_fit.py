@@ -108,7 +108,7 @@ def _choose_link(
 
     def evidence(found: Parameters) -> float:
         transition, weights, bias = found
-        p = softmax(_logits(weights, bias, features))
+        p = softmax(logits(weights, bias, features))
         return float(np.log(np.maximum((p * transition.T[given]).sum(axis=1), 1e-300)).sum())
 
     def noise(transition: Floats) -> float:
@@ -126,17 +126,19 @@ def _with_extra(model: NoiseModel, n: int) -> NoiseModel:
     return replace(model, weights=np.concatenate([model.weights[:2], np.tile([0.1, 0.9], n)[:n]]))
 
 
-def _logits(weights: Floats, bias: Floats, features: Sequence[Floats]) -> Floats:
+def logits(weights: Floats, bias: Floats, features: Sequence[Floats]) -> Floats:
+    """``sum_i weights_i features_i + bias``, ``(n, K)``."""
     z = weights[0] * features[0] + bias
     for w, f in zip(weights[1:], features[1:], strict=True):
         z += w * f
     return z
 
 
-def calibrate(views: Sequence[Floats], given: Ints) -> NoiseModel:
+def calibrate(views: Sequence[Floats], given: Ints, freedom: float | None = None) -> NoiseModel:
     """A temperature a view, and a bias, by maximum likelihood of the given labels, with a unit ridge on the bias.
 
-    A model that explains the labels no better than the class shares do is marked as not informative.
+    A model that explains the labels no better than the class shares do, by three nats for each of ``freedom`` (K)
+    parameters, is marked as not informative.
     """
     from scipy.optimize import minimize
 
@@ -145,7 +147,7 @@ def calibrate(views: Sequence[Floats], given: Ints) -> NoiseModel:
     rows, ones = np.arange(n), np.ones(n)
 
     def loss(x: Floats) -> tuple[float, Floats]:
-        p = softmax(_logits(x[:v], x[v:], logs))
+        p = softmax(logits(x[:v], x[v:], logs))
         value = -np.log(np.maximum(p[rows, given], 1e-300)).sum() + 0.5 * (x[v:] @ x[v:])
         p[rows, given] -= 1
         slope = np.concatenate([[np.vdot(p, f) for f in logs], ones @ p + x[v:]])
@@ -162,7 +164,7 @@ def calibrate(views: Sequence[Floats], given: Ints) -> NoiseModel:
     share = (np.bincount(given, minlength=k) + 1) / (n + k)
     gain = -np.log(share[given]).sum() - found.fun * n
     weights = np.array([1.0, 0.0])
-    if gain > 3 * k:
+    if gain > 3 * (freedom or k):
         identity = np.eye(k)
         return NoiseModel(identity, identity, found.x[:v], found.x[v:], weights, np.zeros(k), True)
     # noise in proportion to the classes accuses no label without evidence, however rare its class
@@ -247,7 +249,7 @@ def _maximise(
     def loss(x: Floats) -> tuple[float, Floats]:
         raw, b, c = x[: k * k].reshape(k, k), x[k * k : k * k + k], x[k * k + k :]
         noise = softmax(raw)
-        p = softmax(_logits(c, b, features))
+        p = softmax(logits(c, b, features))
         q = np.concatenate([p[part] * noise[:, j] for j, part in enumerate(parts)])
         evidence = np.maximum(row_sum(q), 1e-300)
         q /= evidence

@@ -47,17 +47,23 @@ class NoiseModel:
     def p_true(self, views: Sequence[Floats], extra: Sequence[Floats] = ()) -> Floats:
         """P(true | x) and, with ``extra`` log-messages ``(n, K)``, the other tasks' evidence, ``(n, K)``."""
         pool = self.p_given(views)
-        dtype = pool.dtype
-        found = [log(pool), *extra]
-        if self.weights[0]:
-            first = np.log(deconvolve(pool, self.anchor.astype(dtype)) + dtype.type(FLOOR))
-            first *= self.weights[0]
-        else:
-            first = np.zeros_like(pool)
-        first += self.bias.astype(dtype)
-        for weight, feature in zip(self.weights[1 : len(found) + 1], found, strict=True):
-            first += dtype.type(weight) * feature
-        return softmax(first)
+        found = [*self.features(pool), *extra]
+        z = np.empty_like(pool)
+        z[:] = self.bias
+        for weight, feature in zip(self.weights, found, strict=True):
+            if weight:
+                z += pool.dtype.type(weight) * feature
+        return softmax(z)
+
+    def features(self, p_given: Floats) -> list[Floats]:
+        """What P(true | x) is made of beside other tasks' evidence; the costly first one only where it counts."""
+        logs = log(p_given)
+        if not self.weights[0]:
+            return [logs, logs]
+        return [
+            np.log(deconvolve(p_given, self.anchor.astype(p_given.dtype)) + p_given.dtype.type(FLOOR)),
+            logs,
+        ]
 
     def posterior(self, p_true: Floats, given: Ints) -> Floats:
         """P(true | x, given), ``(n, K)``; rows without a given label keep P(true | x)."""

@@ -13,16 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from jointset.audit.base import TaskArrays, TaskAudit, TaskAudits, check_precision
 from jointset.audit.checks import check_arrays
 from jointset.audit.contradictions import Contradictions, find_contradictions
-from jointset.audit.label_errors import classification, multilabel, regression
-from jointset.audit.nodes import Fitted, Node, fit_nodes
+from jointset.audit.label_errors import classification, multilabel, ordinal, regression
+from jointset.audit.nodes import MAX_FIT, Fitted, Node, fit_nodes
 from jointset.errors import ArrayError
 from jointset.records import Bools, Task
 
-MAX_FIT = 36_000
 CLASS_KINDS: dict[str, ModuleType] = {
     "binary": classification,
     "multiclass": classification,
     "multilabel": multilabel,
+    "ordinal": ordinal,
 }
 
 
@@ -87,9 +87,9 @@ def find_label_errors(
     probabilities (regression: ``(n,)`` or ``(n, 1)`` values); or mappings from task to such arrays over the
     same rows. Probabilities may be a memory map, or a function that returns an iterator of chunks ``(m, K)``; they are
     read in slices. ``precision`` in (0, 1] is the expected share of true errors among those flagged; with None the set
-    with the highest expected F1 is flagged. ``kind`` (for mappings also task → kind) is binary, multiclass, multilabel
-    or regression; without it, 2-D labels are multilabel, K >= 2 columns are classes, and a single column is regression
-    if some label is not a whole number, else refused. ``views`` are further out-of-sample probabilities of a class
+    with the highest expected F1 is flagged. ``kind`` (for mappings also task → kind) is binary, multiclass, ordinal
+    (classes in order), multilabel or regression; without it, 2-D labels are multilabel, K >= 2 columns are classes, and
+    a single column is regression if some label is not a whole number, else refused. ``views`` are further out-of-sample probabilities of a class
     task, ``(n, K)`` each (other models; :func:`neighbour_votes`), or a mapping from task to them: how much each counts
     is learnt. ``fit_rows`` ``(n,) bool`` restricts what is learnt from; at most ``max_fit`` rows (400 K if that is
     more) are sampled with ``seed`` for it.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jointset.audit.annotators.votes import Annotations
-from jointset.audit.posterior import shrink
+from jointset.audit.noise_fit import shrink
 from jointset.records import Bools, Floats
 
 STRENGTHS = 2.0 ** np.arange(1, 12)  # pseudo-votes per row of a confusion; 2 hardly shrinks, 2048 pools
@@ -16,7 +16,7 @@ FLOOR = 1e-6
 # What a rule claims (that its label is right as often as rules' labels are on average) weighs at least as much
 # as its own votes. Other rules are the only witnesses against it, and where a class is of several kinds, each
 # caught by rules of its own, they are silent about most of what it finds. Simulated rules, 10 or 20 over 1, 2
-# or 4 kinds a class: 0 is best by .01 with one kind, 1 best by .00 to .04 with more.
+# or 4 kinds a class: 0 is best by .01 with one kind; with more, 1 gains up to .04 and sometimes loses.
 CLAIM = 1.0
 
 

@@ -13,15 +13,15 @@ from jointset.audit.annotators.confusions import estimate
 from jointset.audit.annotators.dawid_skene import dawid_skene
 from jointset.audit.annotators.dependence import discount, find_dependence
 from jointset.audit.annotators.votes import Annotations, from_table
-from jointset.audit.base import check_arrays, check_precision, choose
-from jointset.audit.label_errors.classification import margin_quality
-from jointset.audit.posterior import fit_noise_model, uniform_noise
+from jointset.audit.base import check_precision, choose
+from jointset.audit.checks import check_arrays
+from jointset.audit.nodes import MAX_FIT, Node, fit_nodes
+from jointset.audit.noise_fit import uniform_noise
 from jointset.errors import ArrayError
 from jointset.records import Floats
 
 LEVEL = 0.95
 CHUNK = 1 << 16
-MAX_FIT = 20_000
 
 
 def consensus(
@@ -158,24 +158,21 @@ def _counted(votes: Annotations, posterior: Floats, prior: Floats) -> Fit:
 
 def _single(votes: Annotations, probs: Floats, seed: int) -> Fit:
     """One annotator and a model: the noise posterior of one task."""
-    k, rows = probs.shape[1], np.arange(len(votes))
-    if len(rows) > MAX_FIT:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MAX_FIT, replace=False))
-    noise = fit_noise_model(probs[votes.row[rows]], votes.label[rows])
+    k = probs.shape[1]
     given = np.full(votes.n_rows, -1)
     given[votes.row] = votes.label
-    p_true = noise.p_true(probs)
-    posterior = noise.posterior(p_true, given)
+    (noise,) = fit_nodes([Node("votes", probs, given)], np.ones(len(given), bool), MAX_FIT, seed).fits
+    posterior, transition = noise.posterior.astype(np.float64), np.asarray(noise.model.transition)
     confusion = np.broadcast_to(uniform_noise(0.0, k), (votes.n_annotators, k, k)).copy()
-    confusion[votes.annotator[0]] = noise.transition
+    confusion[votes.annotator[0]] = transition
     share = np.bincount(votes.annotator, minlength=votes.n_annotators) / votes.n_rows
     return Fit(
         posterior,
         confusion,
         np.repeat(share[:, None], k, axis=1),
-        noise.transition,
+        transition,
         posterior.mean(axis=0),
-        float(noise.weights[:2].sum() * noise.temperature),
+        1.0,
         notes=("one annotator: judged by the noise posterior of a single task",),
     )
 
@@ -222,7 +219,7 @@ def _judge(votes: Annotations, posterior: Floats) -> tuple[Floats, Floats]:
         part = slice(start, start + CHUNK)
         own = posterior[votes.row[part]]
         p_right[part] = own[np.arange(len(own)), votes.label[part]]
-        quality[part] = margin_quality(own, votes.label[part])
+        quality[part] = p_right[part]
     return p_right, quality
 
 

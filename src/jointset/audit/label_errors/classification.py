@@ -8,7 +8,7 @@ import numpy as np
 
 from jointset.audit.base import Posterior, Scores, TaskArrays, TaskAudit, finished
 from jointset.audit.chunks import over_slices, row_max, row_sum
-from jointset.audit.nodes import Node, NodeFit
+from jointset.audit.nodes import Node, NodeFit, remarks
 from jointset.records import Floats, Ints
 
 KEEP = 1 << 25  # cells of a posterior that are kept; a larger one is computed again where it is asked for
@@ -46,7 +46,7 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> Ta
         posterior,
         fit.model.transition,
         rates,
-        notes(fit, int(known.sum())),
+        remarks(fit, int(known.sum())),
     )
 
 
@@ -61,19 +61,3 @@ def fill(scores: Scores, rows: slice, posterior: Floats, given: Ints) -> None:
     quality[known] = np.minimum(own, 1)
     p_error[known] = np.minimum(row_sum(posterior)[known, 0], 1)  # keeps its digits where 1 - own would round
     scores.quality[rows], scores.p_error[rows] = quality, p_error
-
-
-def notes(fit: NodeFit, labelled: int) -> tuple[str, ...]:
-    """Why a task could not be judged, if so."""
-    if not labelled:
-        return ("no label was given",)
-    if not fit.model.informative:
-        return ("predictions say no more about the labels than the class shares; nothing can be flagged",)
-    noise = fit.model.transition
-    if not isinstance(noise, np.ndarray):
-        return ()
-    lost = np.flatnonzero(np.diag(noise) < noise.max(axis=1))
-    if len(lost):
-        codes = ", ".join(map(str, lost))
-        return (f"most labels of class {codes} look wrong; which class is which cannot be told: check some",)
-    return ()

@@ -24,23 +24,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jointset.audit.base import TaskArrays, TaskAudit, choose
-from jointset.audit.label_errors.classification import notes
-from jointset.audit.nodes import Node, NodeFit
-from jointset.audit.posterior import (
-    FLOOR,
-    PRIOR,
-    RIDGE,
-    SHRINK,
-    NoiseModel,
-    _calibrate,
-    _log,
-    _logits,
-    _softmax,
-    deconvolve,
-    fit_noise_model,
-    uniform_noise,
-)
+from jointset.audit.base import Scores, TaskArrays, TaskAudit, finished
+from jointset.audit.nodes import Node, NodeFit, remarks
+from jointset.audit.noise_fit import PRIOR, RIDGE, SHRINK, calibrate, fit_noise_model, logits, uniform_noise
+from jointset.audit.posterior import FLOOR, NoiseModel, deconvolve, log, softmax
 from jointset.records import Bools, Floats, Ints
 
 START = 0.05  # of e: where its prior of SHRINK pseudo-labels puts it
@@ -60,13 +47,14 @@ class OrdinalModel(NoiseModel):
 
     neighbours: Floats
 
-    def _features(self, p_given: Floats) -> list[Floats]:
-        return ordered_features(p_given, self.anchor)
+    def features(self, p_given: Floats) -> list[Floats]:
+        """See :func:`ordered_features`."""
+        return ordered_features(p_given, self.anchor.astype(p_given.dtype))
 
 
 def nodes(task: TaskArrays) -> list[Node]:
     """The task as one variable of the joint label model."""
-    return [Node(task.name, task.probs, task.labels)]
+    return [Node(task.name, task.probs, task.labels, task.views, fit)]
 
 
 def ordered_features(p_given: Floats, transition: Floats) -> list[Floats]:
@@ -76,7 +64,7 @@ def ordered_features(p_given: Floats, transition: Floats) -> list[Floats]:
     array([[-2.25, -0.25, -0.25]])
     """
     p = deconvolve(p_given, transition)
-    return [np.log(p + FLOOR), -(distance(p) ** 2), _log(p_given)]
+    return [np.log(p + FLOOR), -(distance(p) ** 2), log(p_given)]
 
 
 def distance(probs: Floats) -> Floats:
@@ -86,24 +74,25 @@ def distance(probs: Floats) -> Floats:
 
 
 def fit(
-    probs: Floats, given: Ints, extra: Sequence[Floats] = (), start: NoiseModel | None = None
+    views: Sequence[Floats], given: Ints, extra: Sequence[Floats] = (), start: NoiseModel | None = None
 ) -> NoiseModel:
-    """Fit the ordinal noise model to rows that carry a label; called as ``posterior.fit_noise_model`` is.
+    """Fit the ordinal noise model to rows that carry a label; called as ``noise_fit.fit_noise_model`` is.
 
-    ``probs`` is ``(n, K)``, ``given`` ``(n,)`` codes in order without missing ones, ``extra`` holds log-messages
+    ``views`` are ``(n, K)``, ``given`` ``(n,)`` codes in order without missing ones, ``extra`` holds log-messages
     of other tasks ``(n, K)``, whose weights are kept in [0, 1]; ``start`` is a model fitted without them.
 
     >>> rng = np.random.default_rng(0)
     >>> true = rng.integers(0, 5, 3000)
     >>> probs = 0.96 * np.eye(5)[true] + 0.008
-    >>> bool(fit(probs, np.where(rng.random(3000) < 0.02, 4 - true, true)).transition[0, 0] > 0.97)
+    >>> bool(fit([probs], np.where(rng.random(3000) < 0.02, 4 - true, true)).transition[0, 0] > 0.97)
     True
     """
-    base = start or _calibrate(probs, given)
-    k = probs.shape[1]
+    views = [np.asarray(v, np.float64) for v in views]
+    extra = [np.asarray(e, np.float64) for e in extra]
+    base, k = start or calibrate(views, given), views[0].shape[1]
     if k == 2 or not base.informative:
-        return fit_noise_model(probs, given, extra, start)
-    p_given = base.p_given(probs)
+        return fit_noise_model(views, given, extra, start)
+    p_given = base.p_given(views)
     if isinstance(start, OrdinalModel):
         near, anchor = start.neighbours, start.anchor
         first = (k - anchor.trace()) / k  # close enough to start from
@@ -114,7 +103,7 @@ def fit(
     features = [*ordered_features(p_given, anchor), *extra]
     e, weights, bias, _ = _maximise(features, given, near, first, PRIOR)
     transition = near + e * (uniform_noise(1.0, k) - near)
-    return OrdinalModel(transition, anchor, base.temperature, base.given_bias, weights, bias, True, near)
+    return OrdinalModel(transition, anchor, base.temperatures, base.given_bias, weights, bias, True, near)
 
 
 def lapses(p_given: Floats, given: Ints) -> float:
@@ -194,7 +183,7 @@ def _maximise(
 
     def loss(x: Floats) -> tuple[float, Floats]:
         c, b, e = x[:m], x[m:-1], x[-1]
-        p = _softmax(_logits(c, b, features))
+        p = softmax(logits(c, b, features))
         joint = p * (near + e * slope).T[given]
         evidence = np.maximum(joint.sum(axis=1), 1e-300)
         value = -np.log(evidence).sum() + 0.5 * (b @ b + RIDGE * (c - centre) @ (c - centre))
@@ -209,7 +198,7 @@ def _maximise(
     limits = [(0.0, None)] * own + [(0.0, 1.0)] * (m - own) + [(None, None)] * k
     limits += [(1e-6, 0.9) if np.isfinite(strength) else (guess, guess)]
     x = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 200}).x
-    p = (_softmax(_logits(x[:m], x[m:-1], features)) * (near + x[-1] * slope).T[given]).sum(axis=1)
+    p = (softmax(logits(x[:m], x[m:-1], features)) * (near + x[-1] * slope).T[given]).sum(axis=1)
     return float(x[-1]), x[:m], x[m:-1], float(np.log(np.maximum(p, 1e-300)).sum())
 
 
@@ -232,32 +221,26 @@ def severity(posterior: Floats, given: Ints) -> Floats:
     return np.where(given >= 0, (posterior * far).sum(axis=1), np.nan)
 
 
-def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit:
+def graded_quality(posterior: Floats, given: Ints) -> Floats:
+    """P(given) times the expected agreement ``1 - E|true - given| / (K - 1)``, ``(n,)``; NaN without a label."""
+    own = posterior[np.arange(len(given)), given]
+    return np.clip(own * (1 - severity(posterior, given) / (posterior.shape[1] - 1)), 0, 1)
+
+
+def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> TaskAudit:
     """Rank the given labels by how far off they are expected to be, suggest the median, flag by precision.
 
     ``quality`` is P(given) times the expected agreement ``1 - E|true - given| / (K - 1)`` (the linear weights of
     Cohen 1968): zero when surely wrong, and of two labels as likely wrong the one further off comes first.
     """
-    posterior, given = fits[0].posterior, task.labels
+    posterior, given = np.asarray(fits[0].posterior), task.labels
     known = given >= 0
-    n, k = posterior.shape
-    suggested = median(posterior)
-    p_error = np.full(n, np.nan)
+    n = len(given)
+    suggested, p_error = median(posterior), np.full(n, np.nan)
     p_error[known] = 1 - posterior[known, given[known]]
-    quality = np.clip((1 - p_error) * (1 - severity(posterior, given) / (k - 1)), 0, 1)
-    flagged, promised = choose(p_error, quality, known & (suggested != given), precision)
-    return TaskAudit(
-        task.name,
-        task.kind,
-        given,
-        flagged,
-        quality,
-        suggested,
-        posterior[np.arange(n), suggested],
-        p_error,
-        posterior,
-        fits[0].model.transition,
-        float(p_error[known].mean()) if known.any() else float("nan"),
-        promised,
-        notes(fits[0], int(known.sum())),
-    )
+    scores = Scores(graded_quality(posterior, given), suggested, posterior[np.arange(n), suggested], p_error)
+    rate = np.array([p_error[known].mean() if known.any() else np.nan])
+    candidates = known & (suggested != given)
+    noise = fits[0].model.transition
+    labelled = int(known.sum())
+    return finished(task, scores, candidates, precision, posterior, noise, rate, remarks(fits[0], labelled))

@@ -211,7 +211,7 @@ def _pairs(given: Spans, suggested: Spans) -> tuple[Ints, Ints]:
 
 
 def compare(
-    given: Spans, suggested: Spans, p_given: Floats, p_suggested: Floats, precision: float
+    given: Spans, suggested: Spans, p_given: Floats, p_suggested: Floats, precision: float | None
 ) -> SpanErrors:
     """Name what differs, score it by the worst token, and flag as many as the expected precision allows.
 

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jointset.audit.base import TaskArrays, check_arrays, check_precision, choose
+from jointset.audit.base import TaskArrays, check_precision, choose
+from jointset.audit.checks import check_arrays
 from jointset.audit.label_errors import classification
 from jointset.audit.label_errors.spans import Grammar, SpanErrors, compare, illegal_tags, read_spans, viterbi
-from jointset.audit.nodes import Node, fit_nodes
+from jointset.audit.nodes import MAX_FIT, Node, fit_nodes
 from jointset.errors import ArrayError
 from jointset.records import Bools, Floats, Ints
 
@@ -71,7 +72,7 @@ def find_tag_errors(
     lengths: ArrayLike | None = None,
     tags: Sequence[str] | None = None,
     scheme: str | None = None,
-    precision: float = 0.9,
+    precision: float | None = 0.9,
     seed: int = 0,
 ) -> TagAudit:
     """Find wrong tags, and wrong spans, from out-of-sample predicted probabilities of every token.
@@ -98,7 +99,7 @@ def find_tag_errors(
     if tags is not None and len(tags) != task.probs.shape[1]:
         raise ArrayError(f"{len(tags)} tags are named, predictions have {task.probs.shape[1]} columns")
     sentence = np.repeat(np.arange(len(sizes)), sizes)
-    fitted = fit_nodes([Node("tags", task.probs, task.labels)], np.ones(len(task), bool), seed=seed)
+    fitted = fit_nodes([Node("tags", task.probs, task.labels)], np.ones(len(task), bool), MAX_FIT, seed)
     found = classification.assess(task, list(fitted.fits), precision)
     audit = TagAudit(
         task.labels,
@@ -109,7 +110,7 @@ def find_tag_errors(
         found.suggested.astype(np.int64),
         found.confidence,
         found.p_error,
-        found.posterior,
+        np.asarray(found.posterior),
         worst_token(found.quality, sentence, len(sizes)),
         found.noise_matrix,
         found.noise_rate,
@@ -121,7 +122,7 @@ def find_tag_errors(
     return audit if grammar is None else _heed(audit, sizes, grammar, precision)
 
 
-def _heed(audit: TagAudit, sizes: Ints, grammar: Grammar, precision: float) -> TagAudit:
+def _heed(audit: TagAudit, sizes: Ints, grammar: Grammar, precision: float | None) -> TagAudit:
     """Suggest valid sequences only, and compare the spans they make."""
     given, sentence = audit.given, audit.sentence
     suggested = viterbi(np.log(np.maximum(audit.posterior, 1e-12)), sizes, grammar)
