@@ -201,7 +201,9 @@ def _store(path: Path, made: Predictions, names: list[str]) -> None:
     save_arrays(path, arrays)
 
 
-def audited(bench: Bench, predictions: Predictions, round: int) -> tuple[AuditResult, Issues]:
+def audited(
+    bench: Bench, overlay: Overlay, predictions: Predictions, round: int
+) -> tuple[AuditResult, Issues]:
     """Audit the given labels against the predictions, test labels hidden; the issues go to the round's folder."""
     work = bench.work
     hidden = work.pool.split == TEST
@@ -215,6 +217,10 @@ def audited(bench: Bench, predictions: Predictions, round: int) -> tuple[AuditRe
         predictions.outputs,
         work.tasks,
         precision=work.config.improve.precision,
+        margins={
+            name: np.where(overlay.labels[name] == labels[name], margin, np.nan)
+            for name, margin in predictions.margin.items()
+        },
         fit_rows=~hidden,
         seed=work.config.seed,
     )

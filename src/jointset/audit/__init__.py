@@ -6,7 +6,10 @@ from jointset.audit.contradictions import Contradictions
 from jointset.audit.issues import issues
 from jointset.audit.label_errors.spans import SpanErrors
 from jointset.audit.label_errors.tagging import TagAudit, find_tag_errors
+from jointset.audit.margins import heed_margins
 from jointset.audit.missing_labels import fillable
+from jointset.audit.neighbours import neighbour_votes
+from jointset.audit.quality import label_quality
 from jointset.audit.run import AuditResult, find_label_errors, run
 
 __all__ = [
@@ -24,6 +27,9 @@ __all__ = [
     "find_tag_errors",
     "from_long",
     "give_away",
+    "heed_margins",
     "issues",
+    "label_quality",
+    "neighbour_votes",
     "run",
 ]

@@ -24,7 +24,8 @@ ANCHORED = 0.1  # the smallest share of the labels that T is anchored on
 class TaskArrays:
     """One task's checked arrays: labels with -1 (NaN for regression) where missing, and predictions.
 
-    ``views`` are further predictions of the same shape. Predictions keep their type and may be memory maps.
+    ``views`` are further predictions of the same shape; ``margin`` ``(n,)`` is the area under the margin of every
+    given label, NaN where it is not known. Predictions keep their type and may be memory maps.
     """
 
     name: str
@@ -32,6 +33,7 @@ class TaskArrays:
     labels: NDArray[Any]
     probs: NDArray[Any]
     views: tuple[NDArray[Any], ...] = ()
+    margin: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from jointset.audit.base import LabelKind, TaskArrays
 from jointset.audit.chunks import slices, spooled
 from jointset.errors import ArrayError
+from jointset.records import Floats
 
 KINDS = ("binary", "multiclass", "ordinal", "multilabel", "regression")
 SUM_TOLERANCE = 0.02  # rows stored as float16 were seen to miss one by 0.012
@@ -50,6 +51,7 @@ def check_arrays(
     kind: str | None = None,
     name: str = "labels",
     views: Sequence[ArrayLike] = (),
+    margin: ArrayLike | None = None,
 ) -> TaskArrays:
     """Check one task's arrays and bring them to the form of ``records``; raises ``ArrayError``.
 
@@ -77,15 +79,25 @@ def check_arrays(
     found = resolve_kind(given, pred, kind, name)
     if found == "regression":
         _finite(pred, name)
-        return _refuse_views(_regression(given, pred.astype(np.float64), name), views)
+        return _plain(_regression(given, pred.astype(np.float64), name), views, margin)
     if pred.dtype.kind != "f":
         pred = pred.astype(np.float64)
     if found == "multilabel":
-        return _refuse_views(_multilabel(given, pred, name), views)
+        return _plain(_multilabel(given, pred, name), views, margin)
     task = _classes(given, pred, found, name)
-    return TaskArrays(
-        name, found, task.labels, task.probs, tuple(_view(v, task, i) for i, v in enumerate(views))
-    )
+    further = tuple(_view(view, task, i) for i, view in enumerate(views))
+    return TaskArrays(name, found, task.labels, task.probs, further, _margin(margin, task))
+
+
+def _margin(margin: ArrayLike | None, task: TaskArrays) -> Floats | None:
+    if margin is None:
+        return None
+    array = np.asarray(margin, np.float64)
+    if array.shape != (len(task),):
+        raise ArrayError(
+            f"{task.name}: margins must be numbers ({len(task)},), one a row, found {array.shape}"
+        )
+    return array
 
 
 def _view(view: ArrayLike, task: TaskArrays, number: int) -> NDArray[Any]:
@@ -99,10 +111,10 @@ def _view(view: ArrayLike, task: TaskArrays, number: int) -> NDArray[Any]:
     return array
 
 
-def _refuse_views(task: TaskArrays, views: Sequence[ArrayLike]) -> TaskArrays:
-    if len(views):
+def _plain(task: TaskArrays, views: Sequence[ArrayLike], margin: ArrayLike | None) -> TaskArrays:
+    if len(views) or margin is not None:
         raise ArrayError(
-            f"{task.name}: views are heeded for binary and multiclass tasks, not for {task.kind}"
+            f"{task.name}: views and margins are heeded for tasks with classes, not for {task.kind}"
         )
     return task
 

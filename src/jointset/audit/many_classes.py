@@ -22,6 +22,7 @@ from jointset.records import Floats, Ints
 
 MANY = 64  # more classes than that: T is sparse
 FIT_CELLS, FIT_ROWS = 1 << 20, 2000  # that temperature and weights are fitted on, few parameters as they are
+LABELS_A_BIAS = 20  # with fewer, the biases of the classes follow the wrong labels
 FILLED = 0.05  # share of non-zero counts from which a dense matrix is the faster one
 SHARE = 0.6
 TURNS = 2
@@ -134,9 +135,7 @@ def fit_many(views: Sequence[NDArray[Any]], given: Ints, rows: Ints) -> ManyClas
     k = views[0].shape[1]
     few = rows[:: max(1, len(rows) // max(FIT_ROWS, FIT_CELLS // k))]
     sampled = [np.asarray(v[few], np.float64) for v in views]
-    base = calibrate(
-        sampled, given[few], freedom=len(few) / 20
-    )  # the ridge leaves most of the K biases at rest
+    base = calibrate(sampled, given[few], biased=len(few) >= LABELS_A_BIAS * k)
     if not base.informative:
         return ManyClasses(
             replace(base, weights=np.array([0.0, 1.0])), _shrunk(np.empty(0, int), np.empty(0, int), k)

@@ -134,11 +134,11 @@ def logits(weights: Floats, bias: Floats, features: Sequence[Floats]) -> Floats:
     return z
 
 
-def calibrate(views: Sequence[Floats], given: Ints, freedom: float | None = None) -> NoiseModel:
+def calibrate(views: Sequence[Floats], given: Ints, *, biased: bool = True) -> NoiseModel:
     """A temperature a view, and a bias, by maximum likelihood of the given labels, with a unit ridge on the bias.
 
-    A model that explains the labels no better than the class shares do, by three nats for each of ``freedom`` (K)
-    parameters, is marked as not informative.
+    A model that explains the labels no better than the class shares do, by three nats a parameter, is marked as not
+    informative. Where labels are fewer than classes, ``biased`` should be false: temperatures alone are fitted.
     """
     from scipy.optimize import minimize
 
@@ -158,13 +158,13 @@ def calibrate(views: Sequence[Floats], given: Ints, freedom: float | None = None
         np.r_[np.full(v, 1 / v), np.zeros(k)],
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, 20.0)] * v + [(None, None)] * k,
+        bounds=[(0.0, 20.0)] * v + [(None, None) if biased else (0.0, 0.0)] * k,
         options={"maxiter": 60},
     )
     share = (np.bincount(given, minlength=k) + 1) / (n + k)
     gain = -np.log(share[given]).sum() - found.fun * n
     weights = np.array([1.0, 0.0])
-    if gain > 3 * (freedom or k):
+    if gain > 3 * (k if biased else v):
         identity = np.eye(k)
         return NoiseModel(identity, identity, found.x[:v], found.x[v:], weights, np.zeros(k), True)
     # noise in proportion to the classes accuses no label without evidence, however rare its class

@@ -51,6 +51,7 @@ def find_label_errors(
     precision: float | None = ...,
     kind: str | Mapping[str, str] | None = ...,
     views: Mapping[str, Sequence[ArrayLike]] | None = ...,
+    margins: Mapping[str, ArrayLike] | None = ...,
     fit_rows: ArrayLike | None = ...,
     max_fit: int = ...,
     seed: int = ...,
@@ -63,6 +64,7 @@ def find_label_errors(
     precision: float | None = ...,
     kind: str | None = ...,
     views: Sequence[ArrayLike] = ...,
+    margins: ArrayLike | None = ...,
     fit_rows: ArrayLike | None = ...,
     max_fit: int = ...,
     seed: int = ...,
@@ -74,6 +76,7 @@ def find_label_errors(
     precision: float | None = 0.9,
     kind: str | Mapping[str, str] | None = None,
     views: Any = None,
+    margins: Any = None,
     fit_rows: ArrayLike | None = None,
     max_fit: int = MAX_FIT,
     seed: int = 0,
@@ -89,10 +92,11 @@ def find_label_errors(
     read in slices. ``precision`` in (0, 1] is the expected share of true errors among those flagged; with None the set
     with the highest expected F1 is flagged. ``kind`` (for mappings also task → kind) is binary, multiclass, ordinal
     (classes in order), multilabel or regression; without it, 2-D labels are multilabel, K >= 2 columns are classes, and
-    a single column is regression if some label is not a whole number, else refused. ``views`` are further out-of-sample probabilities of a class
-    task, ``(n, K)`` each (other models; :func:`neighbour_votes`), or a mapping from task to them: how much each counts
-    is learnt. ``fit_rows`` ``(n,) bool`` restricts what is learnt from; at most ``max_fit`` rows (400 K if that is
-    more) are sampled with ``seed`` for it.
+    a single column is regression if some label is not a whole number, else refused. ``views`` are further out-of-sample
+    probabilities of a class task, ``(n, K)`` each (other models, ``neighbour_votes``), or a mapping from task to them;
+    how much each counts is learnt. ``margins`` ``(n,)`` are areas under the margin of the given labels, from models
+    that trained on them, or a mapping; see ``heed_margins``. ``fit_rows`` ``(n,) bool`` restricts what is learnt from;
+    at most ``max_fit`` rows (400 K if that is more) are sampled with ``seed`` for it.
 
     Returns a ``TaskAudit``, or for mappings ``TaskAudits`` by task. Raises ``ArrayError``.
 
@@ -108,11 +112,11 @@ def find_label_errors(
     if isinstance(labels, Mapping) != isinstance(pred_probs, Mapping):
         raise ArrayError("labels and pred_probs must both be arrays or both be mappings from task to array")
     if isinstance(labels, Mapping):
-        tasks = _checked(labels, pred_probs, kind, views or {})
+        tasks = _checked(labels, pred_probs, kind, views or {}, margins or {})
         return _audit(tasks, precision, fit_rows, max_fit, seed).tasks
     if isinstance(kind, Mapping):
         raise ArrayError("kind must be a string when labels are one task's array")
-    task = check_arrays(labels, pred_probs, kind, views=() if views is None else views)
+    task = check_arrays(labels, pred_probs, kind, views=() if views is None else views, margin=margins)
     return _audit([task], precision, fit_rows, max_fit, seed)["labels"]
 
 
@@ -122,7 +126,7 @@ def run(
     tasks: Sequence[Task],
     *,
     precision: float = 0.9,
-    views: Mapping[str, Sequence[ArrayLike]] | None = None,
+    margins: Mapping[str, ArrayLike] | None = None,
     fit_rows: Bools | None = None,
     max_fit: int = MAX_FIT,
     seed: int = 0,
@@ -148,7 +152,8 @@ def run(
         {t: labels[t] for t in names},
         {t: outputs[t] for t in names},
         {t.name: t.kind for t in tasks},
-        views or {},
+        {},
+        margins or {},
     )
     for task, found in zip(tasks, arrays, strict=True):
         k = found.probs.shape[1] if found.probs.ndim == 2 else 1
@@ -164,6 +169,7 @@ def _checked(
     outputs: Mapping[str, ArrayLike],
     kind: str | Mapping[str, str] | None,
     views: Mapping[str, Sequence[ArrayLike]],
+    margins: Mapping[str, ArrayLike],
 ) -> list[TaskArrays]:
     odd = sorted(str(t) for t in set(labels) ^ set(outputs))
     if odd:
@@ -171,10 +177,13 @@ def _checked(
             f"labels and predictions must be of the same tasks; only one of them has {', '.join(odd)}"
         )
     kinds = kind if isinstance(kind, Mapping) else dict.fromkeys(labels, kind)
-    unknown = sorted(str(t) for t in set(views) - set(labels))
+    unknown = sorted(str(t) for t in {*views, *margins} - set(labels))
     if unknown:
-        raise ArrayError(f"views are given for {', '.join(unknown)}, which is none of the tasks")
-    tasks = [check_arrays(labels[t], outputs[t], kinds.get(t), str(t), views.get(t, ())) for t in labels]
+        raise ArrayError(f"views or margins are given for {', '.join(unknown)}, which is none of the tasks")
+    tasks = [
+        check_arrays(labels[t], outputs[t], kinds.get(t), str(t), views.get(t, ()), margins.get(t))
+        for t in labels
+    ]
     if len({len(t) for t in tasks}) > 1:
         sizes = ", ".join(f"{t.name} {len(t)}" for t in tasks)
         raise ArrayError(f"tasks must have aligned rows, found different numbers of them: {sizes}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from jointset.audit.base import Posterior, Scores, TaskArrays, TaskAudit, finished
 from jointset.audit.chunks import over_slices, row_max, row_sum
+from jointset.audit.margins import heed_margins
 from jointset.audit.nodes import Node, NodeFit, remarks
 from jointset.records import Floats, Ints
 
@@ -38,16 +39,29 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> Ta
     over_slices(n, k, work)
     rates = np.sum(errors, axis=0) / max(int(known.sum()), 1) if errors else np.zeros(1)
     posterior: Any = kept if kept is not None else Posterior((n, k), lambda rows: fit.score(rows)[1])
-    return finished(
-        task,
-        scores,
-        known & (scores.suggested != given),
-        precision,
-        posterior,
-        fit.model.transition,
-        rates,
-        remarks(fit, int(known.sum())),
-    )
+    if task.margin is not None and kept is not None:
+        rates += _heard(scores, kept, given, heed_margins(scores.p_error, task.margin))
+    candidates, noise = known & (scores.suggested != given), fit.model.transition
+    said = remarks(fit, int(known.sum()))
+    return finished(task, scores, candidates, precision, posterior, noise, rates, said)
+
+
+def _heard(scores: Scores, posterior: Floats, given: Ints, p_error: Floats) -> float:
+    """Bring scores and posterior to a new P(error), the other classes in proportion; the change of the noise rate."""
+    rows = np.flatnonzero(np.isfinite(p_error) & (p_error != scores.p_error))
+    if not len(rows):
+        return 0.0
+    before, after = scores.p_error[rows], p_error[rows]
+    posterior[rows] *= (after / np.maximum(before, 1e-12))[:, None].astype(np.float32)
+    posterior[rows, given[rows]] = 1 - after
+    known = int(np.isfinite(scores.p_error).sum())
+    change = float((after - before).sum() / known)
+    part = Scores.empty(len(rows))
+    fill(part, slice(None), posterior[rows].copy(), given[rows])
+    for mine, new in ((scores.quality, part.quality), (scores.confidence, part.confidence)):
+        mine[rows] = new
+    scores.suggested[rows], scores.p_error[rows] = part.suggested, part.p_error
+    return change
 
 
 def fill(scores: Scores, rows: slice, posterior: Floats, given: Ints) -> None:
