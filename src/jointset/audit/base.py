@@ -18,12 +18,16 @@ SUM_TOLERANCE = 0.02  # rows stored as float16 were seen to miss one by 0.012
 
 @dataclass(frozen=True)
 class TaskArrays:
-    """One task's checked arrays: labels with -1 (NaN for regression) where missing, float64 predictions."""
+    """One task's checked arrays: labels with -1 (NaN for regression) where missing, float64 predictions.
+
+    ``std`` ``(n,)`` is the standard error of a numeric task's predictions, where it was given.
+    """
 
     name: str
     kind: Kind
     labels: NDArray[Any]
     probs: Floats
+    std: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -40,7 +44,8 @@ class TaskAudit:
     (multilabel: of the positive class, entry by entry; regression: empty). ``noise_matrix[t, j]`` is P(given
     j | true t), ``(K, K)`` (multilabel ``(K, 2, 2)``; regression empty), and ``noise_rate`` the expected
     share of wrong given labels. ``promised_precision`` is the mean of ``p_error`` over the flagged set (NaN
-    when nothing is flagged).
+    when nothing is flagged). ``interval`` ``(n, 2)`` (regression only, else None) holds the true label with
+    the probability asked for as precision, by x and the other tasks' labels; NaN where it cannot be told.
     """
 
     name: str
@@ -56,6 +61,7 @@ class TaskAudit:
     noise_rate: float
     promised_precision: float
     notes: tuple[str, ...] = ()
+    interval: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.given)
@@ -217,17 +223,25 @@ def _multilabel(given: NDArray[Any], pred: Floats, name: str) -> TaskArrays:
 
 
 def _regression(given: NDArray[Any], pred: Floats, name: str) -> TaskArrays:
-    if given.ndim != 1 or (pred.ndim == 2 and pred.shape[1] != 1):
+    if given.ndim != 1 or (pred.ndim == 2 and pred.shape[1] not in (1, 2)):
         raise ArrayError(
-            f"{name}: regression needs labels (n,) and predictions (n,) or (n, 1), found {given.shape} "
-            f"and {pred.shape}"
+            f"{name}: regression needs labels (n,) and predictions (n,), (n, 1), or (n, 2) of mean and standard "
+            f"error, found {given.shape} and {pred.shape}"
         )
     values = given.astype(np.float64)
     if np.isinf(values).any():
         raise ArrayError(
             f"{name}: labels contain infinity in row {int(np.argmax(np.isinf(values)))}; NaN = missing"
         )
-    return TaskArrays(name, "regression", values, pred.reshape(-1))
+    if pred.ndim == 1 or pred.shape[1] == 1:
+        return TaskArrays(name, "regression", values, pred.reshape(-1))
+    if len(pred) and pred[:, 1].min() <= 0:
+        row = int(np.argmin(pred[:, 1]))
+        raise ArrayError(
+            f"{name}: standard errors, the second column of predictions, must be positive; row {row} has "
+            f"{pred[row, 1]:.4g} (leave the column out if they are not known)"
+        )
+    return TaskArrays(name, "regression", values, pred[:, 0].copy(), pred[:, 1].copy())
 
 
 def check_precision(precision: float) -> float:

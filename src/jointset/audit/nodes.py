@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,15 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Node:
-    """One class-valued variable: a binary or multiclass task, or one class of a multilabel task."""
+    """One variable: a binary or multiclass task, one class of a multilabel task, or the bins of a numeric one.
+
+    ``model`` is a ready one (of a numeric task), which stands where a noise model would be fitted.
+    """
 
     name: str
     probs: Floats
     given: Ints
+    model: Any = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ def _fit(
     start: NoiseModel | None = None,
 ) -> NoiseModel:
     rows = sample(np.flatnonzero(fit_rows & (node.given >= 0)), node.probs.shape[1], max_fit, seed)
+    if node.model is not None:
+        return node.model.heed(node.probs[rows], node.given[rows], [e[rows] for e in extra])
     return fit_noise_model(node.probs[rows], node.given[rows], [e[rows] for e in extra], start)
 
 
