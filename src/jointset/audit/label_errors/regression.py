@@ -13,7 +13,7 @@ import numpy as np
 
 from jointset.audit.base import TaskArrays, TaskAudit, choose
 from jointset.audit.nodes import Node, NodeFit, sample
-from jointset.audit.numeric import LabelDensity, fit_density
+from jointset.audit.numeric import PRIOR, LabelDensity, fit_density
 from jointset.audit.posterior import observe
 from jointset.records import Bools, Floats, Ints
 
@@ -22,27 +22,36 @@ BINS = 10
 ROWS_PER_BIN = 40
 CHUNK = 1 << 14
 FLOOR = 1e-6
+ROUNDS = 100
 
 
 @dataclass(frozen=True)
 class NumericModel:
     """A numeric task as a variable of the joint label model; it stands where a ``NoiseModel`` does.
 
-    ``edges`` ``(B - 1,)`` part the bins, ``centres`` ``(B,)`` are their labels' means, ``weights`` those of the
-    others' messages; ``transition`` ``(B, B)`` is P(given bin | true bin). ``right`` and ``wrong`` ``(n,)`` are
-    the densities of the given labels, ``explained`` the share of the labels' variance that x explains.
+    ``edges`` ``(B - 1,)`` part the bins, ``centres`` ``(B,)`` are their labels' means; a given label is with
+    probability ``noise`` drawn from ``others`` ``(B,)``. ``right`` and ``wrong`` ``(n,)`` are the densities of
+    the given labels, ``rows`` those fitted to, ``explained`` the share of the labels' variance that x explains,
+    ``shift`` the predictions' mean error, and ``weights`` ``(2,)`` those of the other tasks' messages.
     """
 
     density: LabelDensity
     edges: Floats
     centres: Floats
-    transition: Floats
+    noise: float
+    others: Floats
     right: Floats
     wrong: Floats
+    rows: Ints
     explained: float
     shift: float
     weights: Floats
     informative: bool = True
+
+    @property
+    def transition(self) -> Floats:
+        """P(given bin | true bin), ``(B, B)``."""
+        return (1 - self.noise) * np.eye(len(self.others)) + self.noise * self.others
 
     def code(self, labels: Floats) -> Ints:
         """Bins of labels, -1 where missing."""
@@ -68,7 +77,7 @@ class NumericModel:
 
         if not extra or not len(given):
             return self
-        likelihood, logs = self.transition.T[given], np.log(np.maximum(probs, FLOOR))
+        logs, likelihood = np.log(np.maximum(probs, FLOOR)), self.transition.T[given]
 
         def loss(c: Floats) -> tuple[float, Floats]:
             z = logs + c[0] * extra[0] + c[1] * extra[1]
@@ -76,11 +85,10 @@ class NumericModel:
             p /= p.sum(axis=1, keepdims=True)
             q = p * likelihood
             total = np.maximum(q.sum(axis=1, keepdims=True), 1e-300)
-            q /= total
-            slope = np.array([np.vdot(p - q, e) for e in extra])
+            slope = np.array([np.vdot(p - q / total, e) for e in extra])
             return -float(np.log(total).sum()) / len(given), slope / len(given)
 
-        found = minimize(loss, [0.1, 0.9], jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * 2)
+        found = minimize(loss, self.weights, jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * 2)
         return replace(self, weights=found.x)
 
 
@@ -106,11 +114,10 @@ def nodes(task: TaskArrays, fit_rows: Bools, max_fit: int, seed: int) -> list[No
     centres = np.bincount(code, inside * given[rows], len(edges) + 1) / np.maximum(count, 1e-12)
     share = (count + 1) / (count + 1).sum()
     noise = max(density.share, 1e-3)
-    transition = (1 - noise) * np.eye(len(share)) + noise * share
     shift = float(np.average(given[rows] - task.probs[rows], weights=inside + 1e-12))
     explained = _explained(given[rows], task.probs[rows] + shift, inside)
     model = NumericModel(
-        density, edges, centres, transition, right, wrong, explained, shift, np.array([0.1, 0.9])
+        density, edges, centres, noise, share, right, wrong, rows, explained, shift, np.array([0.1, 0.9])
     )
     probs = np.empty((len(given), len(share)))
     for start in range(0, len(given), CHUNK):
@@ -158,7 +165,7 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit
     model: NumericModel = fits[0].model  # type: ignore[assignment]
     heeded = _heeded(model, fits[0], model.code(given))
     p_bin = fits[0].p_true
-    right = model.right.copy()
+    right, share = model.right.copy(), model.density.share
     suggested, certain = task.probs + model.shift, np.full(n, model.explained)
     if heeded is not None:
         right[known] *= _gain(model, given[known], heeded[known], p_bin[known])
@@ -166,7 +173,9 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit
         certain = np.clip(
             1 - (1 - model.explained) * _variance(heeded, model) / _variance(p_bin, model).mean(), 0, 1
         )
-    p_error = np.where(known, model.density.p_error(right, model.wrong), np.nan)
+        share = _share(right[model.rows], model.wrong[model.rows], share)
+    odds = share * model.wrong / np.maximum((1 - share) * right, 1e-300)
+    p_error = np.where(known, odds / (1 + odds), np.nan)
     flagged, promised = choose(p_error, 1 - p_error, known & (p_error > 0.5), precision)
     return TaskAudit(
         task.name,
@@ -226,6 +235,14 @@ def _gain(model: NumericModel, labels: Floats, heeded: Floats, p_bin: Floats) ->
     part = np.clip((labels - model.centres[high - 1]) / gap, 0, 1)
     rows = np.arange(len(labels))
     return np.asarray(np.exp(gain[rows, high - 1] * (1 - part) + gain[rows, high] * part))
+
+
+def _share(right: Floats, wrong: Floats, share: float) -> float:
+    """The share of wrong labels anew, now that other tasks tell more of them from right ones (EM)."""
+    for _ in range(ROUNDS):
+        p = share * wrong / np.maximum(share * wrong + (1 - share) * right, 1e-300)
+        share = float((p.sum() + 0.5) / (len(p) + PRIOR))
+    return share
 
 
 def _variance(p_bin: Floats, model: NumericModel) -> Floats:
