@@ -255,9 +255,9 @@ def test_order_and_names_of_numeric_tasks_do_not_matter(marks):
 
 
 def test_a_copy_of_a_task_is_no_contradiction_of_it(marks):
-    true, labels, probs = marks
+    _, labels, probs = marks
     twice = {"first": labels["first"], "again": labels["first"]}
-    found = find_label_errors(twice, {t: probs["first"] for t in twice})
+    found = find_label_errors(twice, dict.fromkeys(twice, probs["first"]))
     np.testing.assert_allclose(found["first"].quality, found["again"].quality, atol=1e-6)
     assert found["first"].is_error.mean() < 0.15
 
@@ -305,9 +305,7 @@ def test_issues_name_numbers(marks):
     found = issues(result, tasks, np.full(N, "marks"), np.arange(N).astype(str), level=0.2)
     wrong = found.take((found.task == "first") & (found.code == "label_error"))
     assert (
-        len(wrong)
-        and all(float(v) for v in wrong.given)
-        and any('"because": "' in e for e in wrong.evidence)
+        len(wrong) and all(float(v) for v in wrong.given) and any('"because": "' in e for e in wrong.evidence)
     )
     clash = found.take((found.code == "contradiction") & (found.task == "first"))
     given = dict(zip(np.arange(N).astype(str), labels["first"], strict=True))

@@ -98,7 +98,7 @@ def _relations(
     use = (table.sum(axis=(1, 2)) >= 20 * max(table.shape[1:]))[:, None, None]
     table = np.where(use, table, tables(every, 0, 1))
     linked = np.flatnonzero(_dependent(table))
-    pairs, table, use = [pairs[i] for i in linked], table[linked], use[linked]
+    pairs, table, use = [pairs[int(i)] for i in linked], table[linked], use[linked]
     if not pairs:
         return []
     mix = [np.where(use, tables(both, s, s), tables(every, s, s)) for s in (0, 1)]
