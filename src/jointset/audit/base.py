@@ -1,36 +1,79 @@
-"""What the audit takes in and gives back: checks of the arrays, and the frozen result of one task."""
+"""What the audit gives back: the frozen result of one task, and how many labels it flags."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from jointset.errors import ArrayError
-from jointset.records import Bools, Floats, Ints, Kind
+from jointset.records import Bools, Floats, Ints
 
-KINDS = ("binary", "multiclass", "multilabel", "regression")
-SUM_TOLERANCE = 0.02  # rows stored as float16 were seen to miss one by 0.012
+if TYPE_CHECKING:
+    import pandas as pd
+
+LabelKind = Literal["binary", "multiclass", "ordinal", "multilabel", "regression"]
+LIKELY = 0.5  # a label that is more likely wrong than right is worth a look, flagged or not
+ANCHORED = 0.1  # the smallest share of the labels that T is anchored on
 
 
 @dataclass(frozen=True)
 class TaskArrays:
-    """One task's checked arrays: labels with -1 (NaN for regression) where missing, float64 predictions.
+    """One task's checked arrays: labels with -1 (NaN for regression) where missing, and predictions.
 
+    ``views`` are further predictions of the same shape. Predictions keep their type and may be memory maps.
     ``std`` ``(n,)`` is the standard error of a numeric task's predictions, where it was given.
     """
 
     name: str
-    kind: Kind
+    kind: LabelKind
     labels: NDArray[Any]
-    probs: Floats
+    probs: NDArray[Any]
+    views: tuple[NDArray[Any], ...] = ()
     std: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """P(true | x, given) of many rows, computed when rows are asked for, as it would not fit into memory.
+
+    >>> p = Posterior((4, 2), lambda rows: np.full((rows.stop - rows.start, 2), 0.5))
+    >>> p[1:3].shape, np.asarray(p).shape
+    ((2, 2), (4, 2))
+    """
+
+    shape: tuple[int, int]
+    compute: Callable[[slice], Floats]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> Floats:
+        return self.compute(slice(*rows.indices(len(self))[:2]))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is known of every label, ``(n,)`` each; see ``TaskAudit``."""
+
+    quality: Floats
+    suggested: Ints
+    confidence: Floats
+    p_error: Floats
+
+    @classmethod
+    def empty(cls, n: int) -> Scores:
+        """Room for the scores of ``n`` labels."""
+        return cls(np.full(n, np.nan), np.zeros(n, np.int64), np.zeros(n), np.full(n, np.nan))
 
 
 @dataclass(frozen=True)
@@ -44,23 +87,25 @@ class TaskAudit:
     (multilabel: of the positive class, entry by entry; regression: empty). ``noise_matrix[t, j]`` is P(given
     j | true t), ``(K, K)`` (multilabel ``(K, 2, 2)``; regression empty), and ``noise_rate`` the expected
     share of wrong given labels. ``promised_precision`` is the mean of ``p_error`` over the flagged set (NaN
-    when nothing is flagged). ``interval`` ``(n, 2)`` (regression only, else None) holds the true label with
-    the probability asked for as precision, by x and the other tasks' labels; NaN where it cannot be told.
+    when nothing is flagged). ``interval`` ``(n, 2)`` (regression only, else None) holds the true label with the
+    probability asked for as precision (0.9 if None), by x and the other tasks' labels; NaN where it cannot be told.
     """
 
     name: str
-    kind: Kind
+    kind: LabelKind
     given: NDArray[Any]
     is_error: Bools
     quality: Floats
     suggested: NDArray[Any]
     confidence: Floats
     p_error: Floats
-    posterior: Floats
-    noise_matrix: Floats
+    posterior: Any
+    noise_matrix: Any
     noise_rate: float
     promised_precision: float
     notes: tuple[str, ...] = ()
+    noise_interval: tuple[float, float] = (float("nan"), float("nan"))
+    precision: float | None = None
     interval: Floats | None = None
 
     def __len__(self) -> int:
@@ -71,6 +116,36 @@ class TaskAudit:
         quality = self.quality.ravel()
         order = np.argsort(quality, kind="stable")
         return order[: int(np.isfinite(quality).sum())][:n]
+
+    @property
+    def advice(self) -> NDArray[np.str_]:
+        """What to do with every given label, in the shape of ``given``: "relabel", "drop", "ask" or "".
+
+        Of the flagged labels, as many as keep the precision asked for are to be relabelled; of the rest only that they
+        are wrong is known, so they are to be dropped. A label that is more likely wrong than right, but not flagged, is
+        one to ask a person about.
+        """
+        p_error, confidence = self.p_error.ravel(), self.confidence.ravel()
+        out = np.full(p_error.shape, "", "<U7")
+        out[np.nan_to_num(p_error) > LIKELY] = "ask"
+        flagged = self.is_error.ravel()
+        out[flagged] = "drop"
+        sure, _ = choose(confidence, 1 - confidence, flagged, self.precision or LIKELY)
+        out[sure] = "relabel"
+        return out.reshape(self.given.shape)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a label, in the order of the input: row, class (multilabel only), given and suggested label,
+        is_error, quality, p_error, confidence of the suggestion and advice."""
+        import pandas as pd
+
+        k = self.given.shape[1] if self.given.ndim == 2 else 1
+        place = np.arange(self.given.size)
+        columns: dict[str, Any] = {"row": place // k}
+        if self.given.ndim == 2:
+            columns["class"] = place % k
+        names = ("given", "suggested", "is_error", "quality", "p_error", "confidence", "advice")
+        return pd.DataFrame(columns | {n: np.asarray(getattr(self, n)).ravel() for n in names})
 
 
 class TaskAudits(Mapping[str, TaskAudit]):
@@ -93,180 +168,86 @@ class TaskAudits(Mapping[str, TaskAudit]):
         return f"{type(self).__name__}({flagged})"
 
 
-def resolve_kind(labels: NDArray[Any], probs: NDArray[Any], kind: str | None, name: str) -> Kind:
-    """Tell what kind of task the arrays belong to, refusing to guess between a score and a probability.
-
-    Two-dimensional labels are multilabel; one-dimensional labels with K >= 2 columns are classes; a single
-    column of predictions is regression only if some label is not a whole number, and an error otherwise.
-
-    >>> resolve_kind(np.array([0.5, 2.25]), np.array([0.4, 2.0]), None, "price")
-    'regression'
-    """
-    if kind is not None:
-        if kind not in KINDS:
-            raise ArrayError(f"kind of {name} must be one of {', '.join(KINDS)}, not {kind!r}")
-        return kind  # type: ignore[return-value]
-    if labels.ndim == 2:
-        return "multilabel"
-    if probs.ndim == 2 and probs.shape[1] >= 2:
-        return "binary" if probs.shape[1] == 2 else "multiclass"
-    if labels.dtype.kind == "f":
-        finite = labels[np.isfinite(labels)]
-        if len(finite) and bool((finite != np.round(finite)).any()):
-            return "regression"
-    raise ArrayError(
-        f"{name}: one column of predictions with whole-number labels may be regression or a binary score; "
-        "say kind='regression' or kind='binary', or give one column per class"
-    )
+def check_precision(precision: float | None) -> float | None:
+    """Return ``precision`` if it can be promised: above 0 and at most 1, or None for the best expected F1."""
+    if precision is not None and not 0 < precision <= 1:
+        raise ArrayError(f"precision must be above 0 and at most 1, or None, found {precision}")
+    return None if precision is None else float(precision)
 
 
-def check_arrays(
-    labels: ArrayLike, probs: ArrayLike, kind: str | None = None, name: str = "labels"
-) -> TaskArrays:
-    """Check one task's arrays and bring them to the form of ``records``; raises ``ArrayError``.
-
-    >>> check_arrays([0, 1, -1], [[.9, .1], [.2, .8], [.5, .5]]).kind
-    'binary'
-    """
-    given, pred = np.asarray(labels), np.asarray(probs)
-    if given.dtype.kind not in "iufb" or pred.dtype.kind not in "iufb":
-        raise ArrayError(
-            f"{name}: labels and predictions must be numbers, found {given.dtype} and {pred.dtype}"
-        )
-    if given.ndim not in (1, 2) or pred.ndim not in (1, 2):
-        raise ArrayError(
-            f"{name}: expected labels (n,) or (n, K) and predictions (n, K), found "
-            f"{given.shape} and {pred.shape}"
-        )
-    if len(given) != len(pred):
-        raise ArrayError(
-            f"{name}: {len(given)} labels but {len(pred)} rows of predictions; rows must be aligned"
-        )
-    found = resolve_kind(given, pred, kind, name)
-    pred = pred.astype(np.float64)
-    if not np.isfinite(pred).all():
-        row = int(np.argmin(np.isfinite(pred.reshape(len(pred), -1)).all(axis=1)))
-        raise ArrayError(
-            f"{name}: predictions contain NaN or infinity, first in row {row}; predict every row"
-        )
-    if found == "regression":
-        return _regression(given, pred, name)
-    if found == "multilabel":
-        return _multilabel(given, pred, name)
-    return _classes(given, pred, found, name)
-
-
-def _codes(given: NDArray[Any], name: str) -> NDArray[np.int64]:
-    if given.dtype.kind == "f":
-        whole = np.where(np.isnan(given), -1.0, given)
-        if not np.isfinite(whole).all() or bool((whole != np.round(whole)).any()):
-            raise ArrayError(
-                f"{name}: class labels must be whole numbers (-1 or NaN = missing); "
-                "for numeric targets say kind='regression'"
-            )
-        given = whole
-    return given.astype(np.int64)
-
-
-def _range(codes: NDArray[np.int64], k: int, name: str) -> None:
-    if codes.size and (codes.max() >= k or codes.min() < -1):
-        bad = int(codes.max()) if codes.max() >= k else int(codes.min())
-        raise ArrayError(
-            f"{name}: label {bad} is out of range for {k} classes (0 to {k - 1}, -1 or NaN = missing)"
-        )
-
-
-def _classes(given: NDArray[Any], pred: Floats, kind: Kind, name: str) -> TaskArrays:
-    if given.ndim != 1:
-        raise ArrayError(
-            f"{name}: {kind} labels must be (n,), found {given.shape}; for 0/1 columns say kind='multilabel'"
-        )
-    if kind == "binary" and (pred.ndim == 1 or pred.shape[1] == 1):
-        positive = pred.reshape(-1)
-        pred = np.stack([1 - positive, positive], axis=1)
-    if pred.ndim != 2 or pred.shape[1] < 2:
-        raise ArrayError(f"{name}: {kind} predictions must be (n, K) with K >= 2, found {pred.shape}")
-    if kind == "binary" and pred.shape[1] != 2:
-        raise ArrayError(f"{name}: a binary task has 2 columns of probabilities, found {pred.shape[1]}")
-    _unit(pred, name)
-    sums = pred.sum(axis=1)
-    off = np.abs(sums - 1) > SUM_TOLERANCE
-    if off.any():
-        row = int(np.argmax(off))
-        raise ArrayError(
-            f"{name}: probabilities must sum to one in every row; row {row} sums to {sums[row]:.4g} "
-            "(are these logits? apply a softmax first)"
-        )
-    codes = _codes(given, name)
-    _range(codes, pred.shape[1], name)
-    return TaskArrays(name, kind, codes, pred / sums[:, None] if len(pred) else pred)
-
-
-def _unit(pred: Floats, name: str) -> None:
-    if pred.size and (pred.min() < -1e-3 or pred.max() > 1 + 1e-3):
-        raise ArrayError(
-            f"{name}: probabilities must lie in [0, 1], found {pred.min():.4g} to {pred.max():.4g}"
-        )
-    np.clip(pred, 0, 1, out=pred)
-
-
-def _multilabel(given: NDArray[Any], pred: Floats, name: str) -> TaskArrays:
-    if given.ndim != 2 or pred.shape != given.shape:
-        raise ArrayError(
-            f"{name}: multilabel labels and probabilities must both be (n, K), found {given.shape} "
-            f"and {pred.shape}"
-        )
-    _unit(pred, name)
-    codes = _codes(given, name)
-    _range(codes, 2, name)
-    return TaskArrays(name, "multilabel", codes.astype(np.int8), pred)
-
-
-def _regression(given: NDArray[Any], pred: Floats, name: str) -> TaskArrays:
-    if given.ndim != 1 or (pred.ndim == 2 and pred.shape[1] not in (1, 2)):
-        raise ArrayError(
-            f"{name}: regression needs labels (n,) and predictions (n,), (n, 1), or (n, 2) of mean and standard "
-            f"error, found {given.shape} and {pred.shape}"
-        )
-    values = given.astype(np.float64)
-    if np.isinf(values).any():
-        raise ArrayError(
-            f"{name}: labels contain infinity in row {int(np.argmax(np.isinf(values)))}; NaN = missing"
-        )
-    if pred.ndim == 1 or pred.shape[1] == 1:
-        return TaskArrays(name, "regression", values, pred.reshape(-1))
-    if len(pred) and pred[:, 1].min() <= 0:
-        row = int(np.argmin(pred[:, 1]))
-        raise ArrayError(
-            f"{name}: standard errors, the second column of predictions, must be positive; row {row} has "
-            f"{pred[row, 1]:.4g} (leave the column out if they are not known)"
-        )
-    return TaskArrays(name, "regression", values, pred[:, 0].copy(), pred[:, 1].copy())
-
-
-def check_precision(precision: float) -> float:
-    """Return ``precision`` if it can be promised: above 0 and at most 1."""
-    if not 0 < precision <= 1:
-        raise ArrayError(f"precision must be above 0 and at most 1, found {precision}")
-    return float(precision)
-
-
-def choose(p_error: Floats, quality: Floats, candidates: Bools, precision: float) -> tuple[Bools, float]:
+def choose(
+    p_error: Floats, quality: Floats, candidates: Bools, precision: float | None
+) -> tuple[Bools, float]:
     """Flag the largest set, worst quality first, whose mean ``p_error`` reaches ``precision``.
 
-    Returns the mask and the precision it promises (NaN for an empty set).
+    Without a precision, the set of the highest expected F1 (Lewis 1995; the ratio of expectations): twice the errors
+    expected in it over its size plus all errors expected. Returns the mask and the precision it promises (NaN for an
+    empty set).
 
     >>> choose(np.array([1.0, 0.9, 0.8, 0.1]), np.array([0.0, 0.1, 0.2, 0.9]), np.ones(4, bool), 0.9)
     (array([ True,  True,  True, False]), 0.9)
+    >>> choose(np.array([1.0, 0.9, 0.5, 0.1]), np.array([0.0, 0.1, 0.2, 0.9]), np.ones(4, bool), None)[0]
+    array([ True,  True,  True, False])
     """
     flagged = np.zeros(p_error.shape, bool)
     index = np.flatnonzero(candidates)
     order = index[np.argsort(quality.ravel()[index], kind="stable")]
     if not len(order):
         return flagged, float("nan")
-    mean = np.cumsum(p_error.ravel()[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(mean >= precision - 1e-12)
-    if not len(enough):
-        return flagged, float("nan")
-    flagged.ravel()[order[: enough[-1] + 1]] = True
-    return flagged, float(mean[enough[-1]])
+    found, count = np.cumsum(p_error.ravel()[order]), np.arange(1, len(order) + 1)
+    if precision is None:
+        last = int(np.argmax(found / (count + np.nansum(p_error))))
+    else:
+        enough = np.flatnonzero(found / count >= precision - 1e-12)
+        if not len(enough):
+            return flagged, float("nan")
+        last = int(enough[-1])
+    flagged.ravel()[order[: last + 1]] = True
+    return flagged, float(found[last] / count[last])
+
+
+def finished(
+    task: TaskArrays,
+    scores: Scores,
+    candidates: Bools,
+    precision: float | None,
+    posterior: Any,
+    noise_matrix: Any,
+    rates: Floats,
+    notes: tuple[str, ...],
+) -> TaskAudit:
+    """Flag labels among ``candidates`` ``(n,)`` and put the result of a task together; ``rates`` are those of every
+    member of the mixture of noise models."""
+    flagged, promised = choose(scores.p_error, scores.quality, candidates, precision)
+    labelled = int(np.isfinite(scores.p_error).sum())
+    rate = float(np.mean(rates)) if labelled else float("nan")
+    return TaskAudit(
+        task.name,
+        task.kind,
+        task.labels,
+        flagged,
+        scores.quality,
+        scores.suggested,
+        scores.confidence,
+        scores.p_error,
+        posterior,
+        noise_matrix,
+        rate,
+        promised,
+        notes,
+        interval(rate, rates, labelled),
+        precision,
+    )
+
+
+def interval(rate: float, rates: Floats, labelled: int) -> tuple[float, float]:
+    """95 % interval of a noise rate: T is counted on a part of the labels, and the members differ in which.
+
+    >>> [round(v, 3) for v in interval(0.2, np.array([0.19, 0.2, 0.21]), 10_000)]
+    [0.168, 0.232]
+    """
+    if not labelled:
+        return float("nan"), float("nan")
+    spread = float(np.var(rates, ddof=1)) if len(rates) > 1 else 0.0
+    error = 1.96 * float(np.sqrt(max(rate * (1 - rate), 1 / labelled) / (ANCHORED * labelled) + spread))
+    return max(rate - error, 0.0), min(rate + error, 1.0)

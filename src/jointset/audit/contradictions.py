@@ -30,7 +30,7 @@ class Contradictions(Columns):
     lift: Floats = field(metadata={"dtype": np.float64})
 
 
-def find_contradictions(nodes: Sequence[Node], fitted: Fitted, precision: float) -> Contradictions:
+def find_contradictions(nodes: Sequence[Node], fitted: Fitted, precision: float | None) -> Contradictions:
     """Pairs on related tasks whose two labels are jointly improbable, as many as the precision allows.
 
     A pair counts when its labels meet less often than by chance and knowing of the relation at least halves

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from jointset.audit.base import TaskAudit, check_precision
+from jointset.audit.base import TaskAudit
+from jointset.errors import ArrayError
 from jointset.records import Bools, Ints
 
 
@@ -27,7 +28,8 @@ def fillable(task: TaskAudit, precision: float = 0.9) -> Ints:
     >>> sorted(fillable(audit.find_label_errors(given, probs)).tolist())
     [0, 1, 2, 3]
     """
-    check_precision(precision)
+    if not 0 < precision <= 1:
+        raise ArrayError(f"precision must be above 0 and at most 1, found {precision}")
     index = np.flatnonzero(missing(task))
     confidence = task.confidence.ravel()[index]
     order = np.argsort(-confidence, kind="stable")

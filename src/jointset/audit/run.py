@@ -10,18 +10,19 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jointset.audit.base import TaskArrays, TaskAudit, TaskAudits, check_arrays, check_precision
+from jointset.audit.base import TaskArrays, TaskAudit, TaskAudits, check_precision
+from jointset.audit.checks import check_arrays
 from jointset.audit.contradictions import Contradictions, find_contradictions
-from jointset.audit.label_errors import classification, multilabel, regression
-from jointset.audit.nodes import Fitted, Node, fit_nodes
+from jointset.audit.label_errors import classification, multilabel, ordinal, regression
+from jointset.audit.nodes import MAX_FIT, Fitted, Node, fit_nodes
 from jointset.errors import ArrayError
 from jointset.records import Bools, Task
 
-MAX_FIT = 20_000
 CLASS_KINDS: dict[str, ModuleType] = {
     "binary": classification,
     "multiclass": classification,
     "multilabel": multilabel,
+    "ordinal": ordinal,
 }
 
 
@@ -47,8 +48,9 @@ def find_label_errors(
     labels: Mapping[str, ArrayLike],
     pred_probs: Mapping[str, ArrayLike],
     *,
-    precision: float = ...,
+    precision: float | None = ...,
     kind: str | Mapping[str, str] | None = ...,
+    views: Mapping[str, Sequence[ArrayLike]] | None = ...,
     fit_rows: ArrayLike | None = ...,
     max_fit: int = ...,
     seed: int = ...,
@@ -58,8 +60,9 @@ def find_label_errors(
     labels: ArrayLike,
     pred_probs: ArrayLike,
     *,
-    precision: float = ...,
+    precision: float | None = ...,
     kind: str | None = ...,
+    views: Sequence[ArrayLike] = ...,
     fit_rows: ArrayLike | None = ...,
     max_fit: int = ...,
     seed: int = ...,
@@ -68,8 +71,9 @@ def find_label_errors(
     labels: Any,
     pred_probs: Any,
     *,
-    precision: float = 0.9,
+    precision: float | None = 0.9,
     kind: str | Mapping[str, str] | None = None,
+    views: Any = None,
     fit_rows: ArrayLike | None = None,
     max_fit: int = MAX_FIT,
     seed: int = 0,
@@ -81,11 +85,14 @@ def find_label_errors(
     Parameters: ``labels`` is one task's array, ``(n,)`` class codes with -1 or NaN where missing (multilabel:
     ``(n, K)`` of 0, 1 and -1; regression: ``(n,)`` with NaN), and ``pred_probs`` the cross-fitted ``(n, K)``
     probabilities (regression: ``(n,)`` or ``(n, 1)`` values); or mappings from task to such arrays over the
-    same rows. ``precision`` in (0, 1] is the expected share of true errors among those flagged. ``kind`` (for
-    mappings also task → kind) is binary, multiclass, multilabel or regression; without it, 2-D labels are
-    multilabel, K >= 2 columns are classes, and a single column is regression if some label is not a whole
-    number, else refused. ``fit_rows`` ``(n,) bool`` restricts what is learnt from; at most ``max_fit`` rows
-    (400 K if that is more) are sampled with ``seed`` for it.
+    same rows. Probabilities may be a memory map, or a function that returns an iterator of chunks ``(m, K)``; they are
+    read in slices. ``precision`` in (0, 1] is the expected share of true errors among those flagged; with None the set
+    with the highest expected F1 is flagged. ``kind`` (for mappings also task → kind) is binary, multiclass, ordinal
+    (classes in order), multilabel or regression; without it, 2-D labels are multilabel, K >= 2 columns are classes, and
+    a single column is regression if some label is not a whole number, else refused. ``views`` are further out-of-sample probabilities of a class
+    task, ``(n, K)`` each (other models; :func:`neighbour_votes`), or a mapping from task to them: how much each counts
+    is learnt. ``fit_rows`` ``(n,) bool`` restricts what is learnt from; at most ``max_fit`` rows (400 K if that is
+    more) are sampled with ``seed`` for it.
 
     Returns a ``TaskAudit``, or for mappings ``TaskAudits`` by task. Raises ``ArrayError``.
 
@@ -101,10 +108,12 @@ def find_label_errors(
     if isinstance(labels, Mapping) != isinstance(pred_probs, Mapping):
         raise ArrayError("labels and pred_probs must both be arrays or both be mappings from task to array")
     if isinstance(labels, Mapping):
-        return _audit(_checked(labels, pred_probs, kind), precision, fit_rows, max_fit, seed).tasks
+        tasks = _checked(labels, pred_probs, kind, views or {})
+        return _audit(tasks, precision, fit_rows, max_fit, seed).tasks
     if isinstance(kind, Mapping):
         raise ArrayError("kind must be a string when labels are one task's array")
-    return _audit([check_arrays(labels, pred_probs, kind)], precision, fit_rows, max_fit, seed)["labels"]
+    task = check_arrays(labels, pred_probs, kind, views=() if views is None else views)
+    return _audit([task], precision, fit_rows, max_fit, seed)["labels"]
 
 
 def run(
@@ -113,6 +122,7 @@ def run(
     tasks: Sequence[Task],
     *,
     precision: float = 0.9,
+    views: Mapping[str, Sequence[ArrayLike]] | None = None,
     fit_rows: Bools | None = None,
     max_fit: int = MAX_FIT,
     seed: int = 0,
@@ -135,7 +145,10 @@ def run(
         raise ArrayError(f"no labels or no predictions for task {', '.join(absent)}")
     names = [t.name for t in tasks]
     arrays = _checked(
-        {t: labels[t] for t in names}, {t: outputs[t] for t in names}, {t.name: t.kind for t in tasks}
+        {t: labels[t] for t in names},
+        {t: outputs[t] for t in names},
+        {t.name: t.kind for t in tasks},
+        views or {},
     )
     for task, found in zip(tasks, arrays, strict=True):
         k = found.probs.shape[1] if found.probs.ndim == 2 else 1
@@ -147,7 +160,10 @@ def run(
 
 
 def _checked(
-    labels: Mapping[str, ArrayLike], outputs: Mapping[str, ArrayLike], kind: str | Mapping[str, str] | None
+    labels: Mapping[str, ArrayLike],
+    outputs: Mapping[str, ArrayLike],
+    kind: str | Mapping[str, str] | None,
+    views: Mapping[str, Sequence[ArrayLike]],
 ) -> list[TaskArrays]:
     odd = sorted(str(t) for t in set(labels) ^ set(outputs))
     if odd:
@@ -155,7 +171,10 @@ def _checked(
             f"labels and predictions must be of the same tasks; only one of them has {', '.join(odd)}"
         )
     kinds = kind if isinstance(kind, Mapping) else dict.fromkeys(labels, kind)
-    tasks = [check_arrays(labels[t], outputs[t], kinds.get(t), str(t)) for t in labels]
+    unknown = sorted(str(t) for t in set(views) - set(labels))
+    if unknown:
+        raise ArrayError(f"views are given for {', '.join(unknown)}, which is none of the tasks")
+    tasks = [check_arrays(labels[t], outputs[t], kinds.get(t), str(t), views.get(t, ())) for t in labels]
     if len({len(t) for t in tasks}) > 1:
         sizes = ", ".join(f"{t.name} {len(t)}" for t in tasks)
         raise ArrayError(f"tasks must have aligned rows, found different numbers of them: {sizes}")
@@ -163,7 +182,7 @@ def _checked(
 
 
 def _audit(
-    tasks: list[TaskArrays], precision: float, fit_rows: ArrayLike | None, max_fit: int, seed: int
+    tasks: list[TaskArrays], precision: float | None, fit_rows: ArrayLike | None, max_fit: int, seed: int
 ) -> AuditResult:
     check_precision(precision)
     n = len(tasks[0]) if tasks else 0

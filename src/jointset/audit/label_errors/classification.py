@@ -2,69 +2,62 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from jointset.audit.base import TaskArrays, TaskAudit, choose
-from jointset.audit.nodes import Node, NodeFit
+from jointset.audit.base import Posterior, Scores, TaskArrays, TaskAudit, finished
+from jointset.audit.chunks import over_slices, row_max, row_sum
+from jointset.audit.nodes import Node, NodeFit, remarks
 from jointset.records import Floats, Ints
+
+KEEP = 1 << 25  # cells of a posterior that are kept; a larger one is computed again where it is asked for
 
 
 def nodes(task: TaskArrays) -> list[Node]:
     """The task as one variable of the joint label model."""
-    return [Node(task.name, task.probs, task.labels)]
+    return [Node(task.name, task.probs, task.labels, task.views)]
 
 
-def margin_quality(posterior: Floats, given: Ints) -> Floats:
-    """``(1 + P(given) - max P(other)) / 2`` in [0, 1]; with two classes just P(given); NaN without a label.
-
-    >>> margin_quality(np.array([[0.7, 0.2, 0.1], [0.5, 0.5, 0.0]]), np.array([1, -1])).round(2)
-    array([0.25,  nan])
-    """
-    quality = np.full(len(given), np.nan)
-    rows = np.flatnonzero(given >= 0)
-    own = posterior[rows, given[rows]]
-    other = posterior[rows]
-    other[np.arange(len(rows)), given[rows]] = -1
-    quality[rows] = np.clip((1 + own - other.max(axis=1)) / 2, 0, 1)
-    return quality
-
-
-def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit:
-    """Rank the given labels by posterior margin and flag as many as the expected precision allows."""
-    posterior, given = fits[0].posterior, task.labels
+def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> TaskAudit:
+    """Rank the given labels by P(given | x, given) and flag as many as the expected precision allows."""
+    (fit,), given = fits, task.labels
+    n, k = task.probs.shape
     known = given >= 0
-    suggested = posterior.argmax(axis=1)
-    p_error = np.full(len(given), np.nan)
-    p_error[known] = 1 - posterior[known, given[known]]
-    quality = margin_quality(posterior, given)
-    flagged, promised = choose(p_error, quality, known & (suggested != given), precision)
-    rate = float(p_error[known].mean()) if known.any() else float("nan")
-    return TaskAudit(
-        task.name,
-        task.kind,
-        given,
-        flagged,
-        quality,
-        suggested,
-        posterior.max(axis=1, initial=0.0),
-        p_error,
+    kept = np.empty((n, k), np.float32) if n * k <= KEEP else None
+    scores = Scores.empty(n)
+    errors: list[Floats] = []
+
+    def work(rows: slice) -> None:
+        _, posterior, members = fit.score(rows)
+        errors.append(members)
+        if kept is not None:
+            kept[rows] = posterior
+        fill(scores, rows, posterior, given[rows])
+
+    over_slices(n, k, work)
+    rates = np.sum(errors, axis=0) / max(int(known.sum()), 1) if errors else np.zeros(1)
+    posterior: Any = kept if kept is not None else Posterior((n, k), lambda rows: fit.score(rows)[1])
+    return finished(
+        task,
+        scores,
+        known & (scores.suggested != given),
+        precision,
         posterior,
-        fits[0].model.transition,
-        rate,
-        promised,
-        notes(fits[0], known.sum()),
+        fit.model.transition,
+        rates,
+        remarks(fit, int(known.sum())),
     )
 
 
-def notes(fit: NodeFit, labelled: int) -> tuple[str, ...]:
-    """Why a task could not be judged, if so."""
-    if not labelled:
-        return ("no label was given",)
-    if not fit.model.informative:
-        return ("predictions say no more about the labels than the class shares; nothing can be flagged",)
-    noise = fit.model.transition
-    lost = np.flatnonzero(np.diag(noise) < noise.max(axis=1))
-    if len(lost):
-        codes = ", ".join(map(str, lost))
-        return (f"most labels of class {codes} look wrong; which class is which cannot be told: check some",)
-    return ()
+def fill(scores: Scores, rows: slice, posterior: Floats, given: Ints) -> None:
+    """Write what a posterior ``(m, K)`` says about the labels of ``rows``; it is overwritten."""
+    known = np.flatnonzero(given >= 0)
+    scores.suggested[rows] = posterior.argmax(axis=1)
+    scores.confidence[rows] = row_max(posterior)[:, 0]
+    own = posterior[known, given[known]]
+    posterior[known, given[known]] = 0
+    quality, p_error = np.full(len(given), np.nan), np.full(len(given), np.nan)
+    quality[known] = np.minimum(own, 1)
+    p_error[known] = np.minimum(row_sum(posterior)[known, 0], 1)  # keeps its digits where 1 - own would round
+    scores.quality[rows], scores.p_error[rows] = quality, p_error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jointset.audit.base import TaskArrays, TaskAudit, choose
+from jointset.audit.base import TaskArrays, TaskAudit, choose, interval
 from jointset.audit.nodes import Node, NodeFit
 
 
@@ -12,14 +12,16 @@ def nodes(task: TaskArrays) -> list[Node]:
     """One binary variable per class."""
     return [
         Node(f"{task.name}[{k}]", np.stack([1 - p, p], axis=1), task.labels[:, k].astype(np.int64))
-        for k, p in enumerate(task.probs.T)
+        for k, p in enumerate(np.asarray(task.probs).T)
     ]
 
 
-def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit:
+def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> TaskAudit:
     """Rank the entries by P(given) over the whole table and flag as many as the expected precision allows."""
     given = task.labels
-    positive = np.stack([f.posterior[:, 1] for f in fits], axis=1) if fits else np.empty(given.shape)
+    positive = np.empty(given.shape)
+    for k, fit in enumerate(fits):
+        positive[:, k] = fit.posterior[:, 1]
     known = given >= 0
     suggested = (positive > 0.5).astype(np.int8)
     p_error = np.where(known, np.where(given == 1, 1 - positive, positive), np.nan)
@@ -28,6 +30,7 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit
     noise = np.stack([f.model.transition for f in fits]) if fits else np.empty((0, 2, 2))
     blind = [str(k) for k, f in enumerate(fits) if not f.model.informative]
     notes = (f"predictions say nothing about classes {', '.join(blind)}",) if blind else ()
+    rate = float(p_error[known].mean()) if known.any() else float("nan")
     return TaskAudit(
         task.name,
         task.kind,
@@ -39,7 +42,9 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit
         p_error,
         positive,
         noise,
-        float(p_error[known].mean()) if known.any() else float("nan"),
+        rate,
         promised,
         notes,
+        interval(rate, np.array([rate]), int(known.sum())),
+        precision,
     )

@@ -7,9 +7,12 @@ tasks say multiplies the right labels' density by P(bin | x, others) / P(bin | x
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jointset.audit.base import TaskArrays, TaskAudit, choose
 from jointset.audit.nodes import Node, NodeFit, sample
@@ -20,6 +23,7 @@ from jointset.records import Bools, Floats, Ints
 MIN_ROWS = 20
 BINS = 10
 ROWS_PER_BIN = 40
+LEVEL = 0.9  # of the interval where no precision is asked for
 CHUNK = 1 << 14
 FLOOR = 1e-6
 ROUNDS = 100
@@ -57,19 +61,22 @@ class NumericModel:
         """Bins of labels, -1 where missing."""
         return np.where(np.isnan(labels), -1, np.searchsorted(self.edges, labels, "right"))
 
-    def p_true(self, probs: Floats, extra: tuple[Floats, ...] | list[Floats] = ()) -> Floats:
-        """P(true bin | x) and, with ``extra`` log-messages ``(n, B)``, the other tasks' evidence."""
-        if not len(extra):
-            return probs
+    def score(
+        self, views: Sequence[NDArray[Any]], given: Ints, extra: Sequence[Floats] = ()
+    ) -> tuple[Floats, Floats, Floats]:
+        """P(true bin | x, others) and P(true bin | x, others, given bin), ``(n, B)``, and the expected errors."""
+        p_true = self.p_true(views[0], extra) if len(extra) else views[0]
+        posterior = observe(p_true, self.transition, given)
+        rows = np.flatnonzero(given >= 0)
+        return p_true, posterior, np.array([(1 - posterior[rows, given[rows]]).sum()])
+
+    def p_true(self, probs: Floats, extra: Sequence[Floats]) -> Floats:
+        """P(true bin | x) and the other tasks' evidence, log-messages ``(n, B)``."""
         z = np.log(np.maximum(probs, FLOOR))
         for weight, message in zip(self.weights, extra, strict=True):
             z += weight * message
         z = np.exp(z - z.max(axis=1, keepdims=True))
         return np.asarray(z / z.sum(axis=1, keepdims=True))
-
-    def posterior(self, p_true: Floats, given: Ints) -> Floats:
-        """P(true bin | x, given bin), ``(n, B)``."""
-        return observe(p_true, self.transition, given)
 
     def heed(self, probs: Floats, given: Ints, extra: list[Floats]) -> NumericModel:
         """The model with weights in [0, 1] for the messages, by maximum likelihood of the given bins."""
@@ -99,12 +106,12 @@ def nodes(task: TaskArrays, fit_rows: Bools, max_fit: int, seed: int) -> list[No
     given = task.labels
     if len(rows) < MIN_ROWS or not np.ptp(given[rows]):
         return []
-    std = task.std
-    density = fit_density(given[rows], task.probs[rows], None if std is None else std[rows])
+    std, pred = task.std, np.asarray(task.probs, np.float64)
+    density = fit_density(given[rows], pred[rows], None if std is None else std[rows])
     right, wrong = np.zeros(len(given)), np.ones(len(given))
     here = np.flatnonzero(known)
     for part in np.array_split(here, len(here) // CHUNK + 1):
-        at = (given[part], task.probs[part], None if std is None else std[part])
+        at = (given[part], pred[part], None if std is None else std[part])
         right[part], wrong[part] = density.right(*at), density.wrong(*at)
     right[rows], wrong[rows] = density.left_out
     inside = 1 - density.p_error(right[rows], wrong[rows])
@@ -114,19 +121,19 @@ def nodes(task: TaskArrays, fit_rows: Bools, max_fit: int, seed: int) -> list[No
     centres = np.bincount(code, inside * given[rows], len(edges) + 1) / np.maximum(count, 1e-12)
     share = (count + 1) / (count + 1).sum()
     noise = max(density.share, 1e-3)
-    shift = float(np.average(given[rows] - task.probs[rows], weights=inside + 1e-12))
-    explained = _explained(given[rows], task.probs[rows] + shift, inside)
+    shift = float(np.average(given[rows] - pred[rows], weights=inside + 1e-12))
+    explained = _explained(given[rows], pred[rows] + shift, inside)
     model = NumericModel(
         density, edges, centres, noise, share, right, wrong, rows, explained, shift, np.array([0.1, 0.9])
     )
     probs = np.empty((len(given), len(share)))
     for start in range(0, len(given), CHUNK):
         chunk = slice(start, start + CHUNK)
-        below = density.below(edges, task.probs[chunk], None if std is None else std[chunk])
+        below = density.below(edges, pred[chunk], None if std is None else std[chunk])
         ends = np.zeros((len(below), 1))
         probs[chunk] = np.maximum(np.diff(np.concatenate([ends, below, ends + 1], axis=1)), FLOOR)
     probs /= probs.sum(axis=1, keepdims=True)
-    return [Node(task.name, probs, model.code(given), model)]
+    return [Node(task.name, probs, model.code(given), model=model)]
 
 
 def bin_edges(labels: Floats, bins: int = BINS) -> Floats:
@@ -152,7 +159,7 @@ def _explained(given: Floats, expected: Floats, inside: Floats) -> float:
     return float(np.clip(1 - (inside * (given - expected) ** 2).sum() / spread, 0, 1))
 
 
-def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit:
+def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> TaskAudit:
     """Rank the given labels by P(right) and flag as many as the expected precision allows.
 
     The suggestion is the expected label, shifted by what other tasks say. A numeric label is no class that
@@ -161,12 +168,12 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit
     given, known = task.labels, np.isfinite(task.labels)
     n = len(given)
     if not fits:
-        return _unjudged(task)
-    model: NumericModel = fits[0].model  # type: ignore[assignment]
-    heeded = _heeded(model, fits[0], model.code(given))
-    p_bin = fits[0].p_true
+        return _unjudged(task, precision)
+    model: NumericModel = fits[0].node.model
+    heeded = _heeded(fits[0])
+    p_bin = fits[0].node.probs
     right, share = model.right.copy(), model.density.share
-    suggested, certain = task.probs + model.shift, np.full(n, model.explained)
+    suggested, certain = task.probs.astype(np.float64) + model.shift, np.full(n, model.explained)
     if heeded is not None:
         right[known] *= _gain(model, given[known], heeded[known], p_bin[known])
         suggested = suggested + (heeded - p_bin) @ model.centres
@@ -190,11 +197,12 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float) -> TaskAudit
         np.empty((0, 0)),
         float(p_error[known].mean()) if known.any() else float("nan"),
         promised,
+        precision=precision,
         interval=_interval(task, model, p_bin, heeded, precision),
     )
 
 
-def _unjudged(task: TaskArrays) -> TaskAudit:
+def _unjudged(task: TaskArrays, precision: float | None) -> TaskAudit:
     given, known = task.labels, np.isfinite(task.labels)
     n = len(given)
     few = known.sum() < MIN_ROWS or np.ptp(given[known]) > 0
@@ -214,17 +222,14 @@ def _unjudged(task: TaskArrays) -> TaskAudit:
         0.0,
         float("nan"),
         (note if few else "all labels are equal; nothing can be judged",),
+        precision=precision,
         interval=np.full((n, 2), np.nan),
     )
 
 
-def _heeded(model: NumericModel, fit: NodeFit, given: Ints) -> Floats | None:
+def _heeded(fit: NodeFit) -> Floats | None:
     """P(bin | x, others' labels), without the own label; None where no task is related."""
-    if fit.posterior is fit.alone:
-        return None
-    out, known = fit.posterior.copy(), given >= 0
-    out[known] /= model.transition.T[given[known]]
-    return np.asarray(out / out.sum(axis=1, keepdims=True))
+    return fit.score(slice(None))[0] if fit.said else None
 
 
 def _gain(model: NumericModel, labels: Floats, heeded: Floats, p_bin: Floats) -> Floats:
@@ -251,10 +256,10 @@ def _variance(p_bin: Floats, model: NumericModel) -> Floats:
 
 
 def _interval(
-    task: TaskArrays, model: NumericModel, p_bin: Floats, heeded: Floats | None, level: float
+    task: TaskArrays, model: NumericModel, p_bin: Floats, heeded: Floats | None, level: float | None
 ) -> Floats:
     """Central interval that holds the true label with probability ``level``, given x and the others' labels."""
-    out = np.empty((len(task), 2))
+    out, level = np.empty((len(task), 2)), LEVEL if level is None else level
     steps = np.sinh(np.linspace(-3.5, 3.5, 65))
     for start in range(0, len(task), CHUNK // 4):
         rows = slice(start, start + CHUNK // 4)
