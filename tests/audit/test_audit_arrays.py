@@ -27,7 +27,7 @@ HALF = np.full((3, 2), 0.5)
         ([0, 1, 1], np.where([[1], [0], [1]], HALF, np.nan), {}, "first in row 1"),
         ([0, 1, 1], np.full(3, 0.5), {}, "say kind='regression' or kind='binary'"),
         ([0, 1, 1], HALF, {"kind": "tagging"}, "must be one of"),
-        ([0, 1, 1], HALF, {"kind": "regression"}, r"\(n,\) or \(n, 1\)"),
+        ([0, 1, 1], np.full((3, 3), 0.5), {"kind": "regression"}, r"\(n,\), \(n, 1\)"),
         ([0, 1, 1], np.full((3, 3), 1 / 3), {"kind": "binary"}, "2 columns"),
         ([[0, 1], [1, 1], [0, 0]], np.full((3, 3), 0.5), {}, r"must both be \(n, K\)"),
         ([[0, 2], [1, 1], [0, 0]], HALF, {}, "label 2 is out of range"),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from jointset.audit import fillable, find_label_errors, issues, run
-from jointset.audit.joint import Edge, Forest, fit_forest, messages
+from jointset.audit.joint import Edge, Forest, evidence, fit_forest, messages
+from jointset.audit.label_errors.regression import bin_edges
 from jointset.records import Issues, Task
 
 N = 3000
@@ -171,3 +172,157 @@ def test_issues_are_addressed_and_named(audited):
 
 def test_no_tasks():
     assert len(find_label_errors({}, {})) == 0
+
+
+@pytest.fixture(scope="module")
+def marks():
+    """Two numeric tasks that go together, a class that depends on them, and predictions that know a little."""
+    rng = np.random.default_rng(0)
+    skill = rng.normal(size=N)
+    true = {
+        t: 10 + 3 * (0.6 * skill + 0.8 * (0.85 * z + 0.53 * rng.normal(size=N)))
+        for t, z in zip(("first", "second"), [rng.normal(size=N)] * 2, strict=True)
+    }
+    mean = (true["first"] + true["second"]) / 2
+    true["passed"] = (mean + rng.normal(size=N) > 9).astype(int)
+    labels = {}
+    for task in ("first", "second"):
+        wrong = rng.random(N) < 0.1
+        labels[task] = np.where(wrong, rng.permutation(true[task]), true[task])
+    labels["passed"] = noisy(true["passed"], 2, 0.15, rng)
+    probs = {"first": 10 + 1.8 * skill, "second": 10 + 1.8 * skill}
+    odds = np.exp(0.8 * (1.8 * skill + 1))
+    probs["passed"] = np.stack([1 / (1 + odds), odds / (1 + odds)], axis=1)
+    return true, labels, probs
+
+
+def precision_of(found, true):
+    from sklearn.metrics import average_precision_score
+
+    known = np.isfinite(found.p_error)
+    return average_precision_score((found.given != true)[known], found.p_error[known])
+
+
+def test_numeric_tasks_help_each_other(marks):
+    true, labels, probs = marks
+    joint = find_label_errors(labels, probs)
+    for task, gain in (("first", 0.05), ("second", 0.05), ("passed", 0.03)):
+        single = find_label_errors(labels[task], probs[task])
+        assert precision_of(joint[task], true[task]) > precision_of(single, true[task]) + gain
+
+
+def test_numeric_labels_are_filled_from_other_tasks(marks):
+    true, labels, probs = marks
+    hidden = np.random.default_rng(1).random(N) < 0.4
+    part = {**labels, "first": np.where(hidden, np.nan, labels["first"])}
+    joint = find_label_errors(part, probs)["first"]
+    single = find_label_errors(part["first"], probs["first"])
+    errors = [np.square(a.suggested - true["first"])[hidden].mean() for a in (joint, single)]
+    assert errors[0] < 0.8 * errors[1]
+    assert joint.confidence[hidden].mean() > single.confidence[hidden].mean() + 0.1
+    inside = (joint.interval[:, 0] <= true["first"]) & (true["first"] <= joint.interval[:, 1])
+    assert inside[hidden].mean() > 0.88
+
+
+def test_an_unrelated_numeric_task_changes_nothing(marks):
+    _, labels, probs = marks
+    rng = np.random.default_rng(2)
+    other = rng.normal(size=N)
+    classes = {"passed": labels["passed"]}
+    with_it = run_all({**classes, "other": other}, {**probs, "other": other + rng.normal(size=N)})
+    without = run_all(classes, probs)
+    for field in ("quality", "posterior", "suggested", "confidence"):
+        np.testing.assert_array_equal(getattr(with_it["passed"], field), getattr(without["passed"], field))
+    alone = run_all({"first": labels["first"]}, probs)["first"]
+    beside = run_all({"first": labels["first"], "other": other}, {**probs, "other": np.zeros(N)})["first"]
+    np.testing.assert_array_equal(alone.p_error, beside.p_error)
+    np.testing.assert_array_equal(alone.interval, beside.interval)
+
+
+def run_all(labels, probs):
+    return find_label_errors(labels, {t: probs[t] for t in labels})
+
+
+def test_order_and_names_of_numeric_tasks_do_not_matter(marks):
+    _, labels, probs = marks
+    there = run_all(labels, probs)
+    renamed = {"zz": "first", "m": "passed", "a": "second"}
+    back = find_label_errors(
+        {new: labels[old] for new, old in renamed.items()}, {new: probs[old] for new, old in renamed.items()}
+    )
+    for new, old in renamed.items():
+        np.testing.assert_allclose(there[old].quality, back[new].quality, atol=5e-3)
+
+
+def test_a_copy_of_a_task_is_no_contradiction_of_it(marks):
+    _, labels, probs = marks
+    twice = {"first": labels["first"], "again": labels["first"]}
+    found = find_label_errors(twice, dict.fromkeys(twice, probs["first"]))
+    np.testing.assert_allclose(found["first"].quality, found["again"].quality, atol=1e-6)
+    assert found["first"].is_error.mean() < 0.15
+
+
+def test_a_numeric_task_missing_everywhere(marks):
+    _, labels, probs = marks
+    found = find_label_errors(
+        {**labels, "second": np.full(N, np.nan)},
+        probs,
+        kind=dict.fromkeys(("first", "second"), "regression") | {"passed": "binary"},
+    )
+    without = run_all({t: labels[t] for t in ("first", "passed")}, probs)
+    np.testing.assert_array_equal(found["first"].quality, without["first"].quality)
+    assert np.isfinite(found["second"].suggested).all()
+
+
+def test_messages_between_numbers_are_the_conditional_normal():
+    from scipy.stats import multivariate_normal, norm
+
+    rng = np.random.default_rng(0)
+    pair = rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], 40_000)
+    cuts = bin_edges(pair[:, 0])
+    codes = np.stack([np.searchsorted(cuts, y) for y in pair.T])
+    k = len(cuts) + 1
+    hot = [np.eye(k)[c] for c in codes]
+    forest = fit_forest(hot, [np.ones(len(pair), bool)] * 2)
+    share = [h.mean(axis=0, keepdims=True).repeat(len(h), axis=0) for h in hot]
+    said = np.exp(evidence(forest, share, [hot[0], share[1]])[1][1]) * share[1]
+    said /= said.sum(axis=1, keepdims=True)
+    ends = np.r_[-8, cuts, 8]
+    joint = multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]])
+    below = np.array([[joint.cdf([a, b]) for b in ends] for a in ends])
+    exact = np.diff(np.diff(below, axis=0), axis=1) / np.diff(norm.cdf(ends))[:, None]
+    np.testing.assert_allclose(said, exact[codes[0]], atol=0.025)
+
+
+def test_issues_name_numbers(marks):
+    _, labels, probs = marks
+    tasks = [
+        Task("first", "regression"),
+        Task("second", "regression"),
+        Task("passed", "binary", ("no", "yes")),
+    ]
+    result = run(labels, probs, tasks)
+    found = issues(result, tasks, np.full(N, "marks"), np.arange(N).astype(str), level=0.2)
+    wrong = found.take((found.task == "first") & (found.code == "label_error"))
+    assert (
+        len(wrong) and all(float(v) for v in wrong.given) and any('"because": "' in e for e in wrong.evidence)
+    )
+    clash = found.take((found.code == "contradiction") & (found.task == "first"))
+    given = dict(zip(np.arange(N).astype(str), labels["first"], strict=True))
+    assert all(np.isclose(float(g), given[r], rtol=1e-4) for g, r in zip(clash.given, clash.row, strict=True))
+
+
+def test_many_tasks_are_related_in_one_go():
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 2, 2000)
+    tasks = [np.where(rng.random(2000) < 0.1 + 0.004 * i, 1 - first, first) for i in range(60)]
+    hot, known = [np.eye(2)[t] for t in tasks], [rng.random(2000) < 0.5 for _ in tasks]
+    forest = fit_forest(hot, known)
+    assert len(forest.tree) == 59
+    for edge in forest.related[:5]:
+        pair = fit_forest([hot[edge.a], hot[edge.b]], [known[edge.a], known[edge.b]]).related[0]
+        np.testing.assert_allclose(pair.lift, edge.lift, rtol=1e-6)
+    swapped = fit_forest(hot[::-1], known[::-1])
+    assert {frozenset((e.a, e.b)) for e in forest.tree} == {
+        frozenset((59 - e.a, 59 - e.b)) for e in swapped.tree
+    }

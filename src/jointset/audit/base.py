@@ -25,7 +25,8 @@ class TaskArrays:
     """One task's checked arrays: labels with -1 (NaN for regression) where missing, and predictions.
 
     ``views`` are further predictions of the same shape; ``margin`` ``(n,)`` is the area under the margin of every
-    given label, NaN where it is not known. Predictions keep their type and may be memory maps.
+    given label, NaN where it is not known; ``std`` ``(n,)`` is the standard error of a numeric task's predictions,
+    where it was given. Predictions keep their type and may be memory maps.
     """
 
     name: str
@@ -34,6 +35,7 @@ class TaskArrays:
     probs: NDArray[Any]
     views: tuple[NDArray[Any], ...] = ()
     margin: Floats | None = None
+    std: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -87,7 +89,8 @@ class TaskAudit:
     (multilabel: of the positive class, entry by entry; regression: empty). ``noise_matrix[t, j]`` is P(given
     j | true t), ``(K, K)`` (multilabel ``(K, 2, 2)``; regression empty), and ``noise_rate`` the expected
     share of wrong given labels. ``promised_precision`` is the mean of ``p_error`` over the flagged set (NaN
-    when nothing is flagged).
+    when nothing is flagged). ``interval`` ``(n, 2)`` (regression only, else None) holds the true label with the
+    probability asked for as precision (0.9 if None), by x and the other tasks' labels; NaN where it cannot be told.
     """
 
     name: str
@@ -105,6 +108,7 @@ class TaskAudit:
     notes: tuple[str, ...] = ()
     noise_interval: tuple[float, float] = (float("nan"), float("nan"))
     precision: float | None = None
+    interval: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.given)

@@ -203,14 +203,23 @@ def _multilabel(given: NDArray[Any], pred: NDArray[Any], name: str) -> TaskArray
 
 
 def _regression(given: NDArray[Any], pred: NDArray[Any], name: str) -> TaskArrays:
-    if given.ndim != 1 or (pred.ndim == 2 and pred.shape[1] != 1):
+    if given.ndim != 1 or (pred.ndim == 2 and pred.shape[1] not in (1, 2)):
         raise ArrayError(
-            f"{name}: regression needs labels (n,) and predictions (n,) or (n, 1), found {given.shape} "
-            f"and {pred.shape}"
+            f"{name}: regression needs labels (n,) and predictions (n,), (n, 1), or (n, 2) of mean and standard "
+            f"error, found {given.shape} and {pred.shape}"
         )
     values = given.astype(np.float64)
     if np.isinf(values).any():
         raise ArrayError(
             f"{name}: labels contain infinity in row {int(np.argmax(np.isinf(values)))}; NaN = missing"
         )
-    return TaskArrays(name, "regression", values, pred.reshape(-1))
+    if pred.ndim == 1 or pred.shape[1] == 1:
+        return TaskArrays(name, "regression", values, pred.reshape(-1))
+    if len(pred) and pred[:, 1].min() <= 0:
+        row = int(np.argmin(pred[:, 1]))
+        raise ArrayError(
+            f"{name}: standard errors, the second column of predictions, must be positive; row {row} has "
+            f"{pred[row, 1]:.4g} (leave the column out if they are not known)"
+        )
+    std = np.array(pred[:, 1], np.float64)
+    return TaskArrays(name, "regression", values, np.array(pred[:, 0]), std=std)

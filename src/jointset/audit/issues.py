@@ -144,14 +144,26 @@ def _because(
             np.maximum(fit.alone[row[here]] @ edge.lift.T, 1e-12)
             / np.maximum(fit.p_true[row[here]] @ edge.lift.T, 1e-12)
         )
-        new = suggested[here].astype(np.int64)
-        old = given[here].astype(np.int64)
+        model = result.nodes[edge.a].model
+        new, old = (_codes(values[here], model) for values in (suggested, given))
         weight = gain[i, new] - np.where(old >= 0, gain[i, np.maximum(old, 0)], gain.mean(axis=1))
         better = weight > best[here]
         best[here[better]] = weight[better]
-        codes = result.nodes[edge.b].given[row[here[better]]]
-        said[here[better]] = [f"{result.nodes[edge.b].name}={c}" for c in codes]
+        said[here[better]] = _said(result, edge.b, row[here[better]])
     return said.tolist()
+
+
+def _codes(values: NDArray[Any], model: Any) -> Ints:
+    """Classes of the joint label model: the labels themselves, or the bins of a numeric task."""
+    return values.astype(np.int64) if model is None else np.asarray(model.code(values))
+
+
+def _said(result: AuditResult, v: int, rows: Ints) -> list[str]:
+    """The given labels of a variable as ``task=label``."""
+    node = result.nodes[v]
+    if node.model is None:
+        return [f"{node.name}={c}" for c in node.given[rows]]
+    return [f"{node.name}={c:.6g}" for c in result.tasks[result.names[v][0]].given[rows]]
 
 
 def _contradictions(result: AuditResult, tasks: Mapping[str, Task]) -> Issues:
@@ -162,10 +174,10 @@ def _contradictions(result: AuditResult, tasks: Mapping[str, Task]) -> Issues:
         here = found.take(found.wrong == v)
         posterior = fit.posterior[here.row]
         n, best = len(here), posterior.argmax(axis=1)
-        clash = [
-            f"{result.nodes[o].name}={result.nodes[o].given[r]}"
-            for o, r in zip(here.other, here.row, strict=True)
-        ]
+        given: NDArray[Any] = node.given[here.row]
+        if node.model is not None:
+            given, best = result.tasks[name].given[here.row], node.model.centres[best]
+        clash = [_said(result, o, here.row[i : i + 1])[0] for i, o in enumerate(here.other)]
         facts: dict[str, NDArray[Any] | list[Any]] = {
             "with": clash,
             "p_both": here.p_both.round(4),
@@ -179,7 +191,7 @@ def _contradictions(result: AuditResult, tasks: Mapping[str, Task]) -> Issues:
                 np.full(n, name, object),
                 np.full(n, task.classes[column] if column >= 0 else "", object),
                 here.p_both,
-                label_names(task, node.given[here.row]),
+                label_names(task, given),
                 label_names(task, best),
                 posterior.max(axis=1),
                 evidence_json(facts, n),

@@ -19,6 +19,8 @@ from jointset.records import Bools, Floats
 MIN_INFORMATION = 5e-3  # nats; less cannot move a label
 MAX_RELATED = 200
 STEPS = 100
+BATCH = 1 << 18  # cells of tables sharpened at once
+ENTRIES = 1 << 22  # of posteriors held at once
 
 
 @dataclass(frozen=True)
@@ -54,57 +56,95 @@ def fit_forest(posteriors: Sequence[Floats], known: Sequence[Bools]) -> Forest:
     A pair is judged on the rows where both labels were given, or on all rows if there are too few of them.
     """
     sizes = [p.shape[1] for p in posteriors]
-    cut = np.concatenate([[0], np.cumsum(sizes)])
-    blocks = [slice(cut[i], cut[i + 1]) for i in range(len(sizes))]
-    soft = np.concatenate([p.astype(np.float32) for p in posteriors], axis=1)
-    given = soft * np.concatenate(
-        [np.repeat(k[:, None], s, axis=1) for k, s in zip(known, sizes, strict=True)], axis=1
-    )
-    both, every = (given.T @ given).astype(np.float64), (soft.T @ soft).astype(np.float64)
-    edges = []
+    blocks = [slice(end - size, end) for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
+    both, every = _products(posteriors, known)
+    alike: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for a in range(len(sizes)):
         for b in range(a + 1, len(sizes)):
-            source = both if both[blocks[a], blocks[b]].sum() >= 20 * max(sizes[a], sizes[b]) else every
-            table = source[blocks[a], blocks[b]]
-            if _dependent(table):
-                mix = [source[blocks[t], blocks[t]] for t in (a, b)]
-                edges.append(_relation(a, b, table, mix[0], mix[1]))
-    edges = sorted((e for e in edges if e.information >= MIN_INFORMATION), key=lambda e: -e.information)
+            alike.setdefault((sizes[a], sizes[b]), []).append((a, b))
+    found: list[Edge] = []
+    for (i, j), pairs in alike.items():
+        step = max(BATCH // (i * j), 1)
+        for start in range(0, len(pairs), step):
+            found += _relations(pairs[start : start + step], blocks, both, every)
+    edges = sorted(found, key=lambda e: -e.information)
     return Forest(len(sizes), _spanning(edges, len(sizes)), tuple(edges[:MAX_RELATED]))
 
 
-def _information(table: Floats) -> float:
-    p = table / max(table.sum(), 1e-300)
-    outer = p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)
-    used = p > 0
-    return float((p[used] * np.log(p[used] / np.maximum(outer[used], 1e-300))).sum())
+def _products(posteriors: Sequence[Floats], known: Sequence[Bools]) -> tuple[Floats, Floats]:
+    """Sums over rows of the products of all posteriors: of given labels only, and of all, ``(sum K, sum K)``."""
+    sizes = [p.shape[1] for p in posteriors]
+    n, width = len(posteriors[0]), sum(sizes)
+    both, every = np.zeros((width, width)), np.zeros((width, width))
+    step = max(ENTRIES // width, 1)
+    for start in range(0, n, step):
+        rows = slice(start, start + step)
+        soft = np.concatenate([p[rows].astype(np.float32) for p in posteriors], axis=1)
+        every += soft.T @ soft
+        soft *= np.repeat(np.stack([k[rows] for k in known], axis=1), sizes, axis=1)
+        both += soft.T @ soft
+    return both, every
 
 
-def _dependent(table: Floats) -> bool:
-    """G-test of independence at about one in a thousand (normal approximation of chi-squared)."""
-    freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
-    critical = freedom * (1 - 2 / (9 * freedom) + 3.09 * np.sqrt(2 / (9 * freedom))) ** 3
-    return 2 * table.sum() * _information(table) > critical
+def _relations(
+    pairs: Sequence[tuple[int, int]], blocks: Sequence[slice], both: Floats, every: Floats
+) -> list[Edge]:
+    """The edges among pairs of one shape, all of them at once."""
 
+    def tables(source: Floats, s: int, t: int) -> Floats:
+        return np.stack([source[blocks[p[s]], blocks[p[t]]] for p in pairs])
 
-def _relation(a: int, b: int, table: Floats, mix_a: Floats, mix_b: Floats) -> Edge:
-    """Sharpen the table of posterior products by EM: each posterior is a blurred view of its true label.
-
-    For a calibrated posterior q, ``E[q(s) | true t] = E[q(s) q(t)] / E[q(t)]`` is the blur, and the table is
-    the true joint seen through both blurs; independent tasks are a fixed point.
-    """
-    blur_a, blur_b = (m / np.maximum(m.sum(axis=1, keepdims=True), 1e-12) for m in (mix_a, mix_b))
-    outer = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
-    target = (table + outer * table.size / max(table.sum(), 1.0)) / (table.sum() + table.size)
-    joint = target / target.sum()
-    target = joint.copy()
-    for _ in range(STEPS):
-        joint = joint * (blur_a @ (target / np.maximum(blur_a.T @ joint @ blur_b, 1e-12)) @ blur_b.T)
-        joint /= joint.sum()
-    outer = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    table = tables(both, 0, 1)
+    use = (table.sum(axis=(1, 2)) >= 20 * max(table.shape[1:]))[:, None, None]
+    table = np.where(use, table, tables(every, 0, 1))
+    linked = np.flatnonzero(_dependent(table))
+    pairs, table, use = [pairs[int(i)] for i in linked], table[linked], use[linked]
+    if not pairs:
+        return []
+    mix = [np.where(use, tables(both, s, s), tables(every, s, s)) for s in (0, 1)]
+    joint = _sharpen(table, mix[0], mix[1])
+    outer = joint.sum(axis=2, keepdims=True) * joint.sum(axis=1, keepdims=True)
     # what was never seen together is improbable, not impossible
     joint = 0.999 * joint + 0.001 * outer
-    return Edge(a, b, joint / np.maximum(outer, 1e-12), _information(joint))
+    information, lift = _information(joint), joint / np.maximum(outer, 1e-12)
+    return [
+        Edge(a, b, lift[i], float(information[i]))
+        for i, (a, b) in enumerate(pairs)
+        if information[i] >= MIN_INFORMATION
+    ]
+
+
+def _information(table: Floats) -> Floats:
+    """Mutual information of every table, ``(P, K_a, K_b)`` to ``(P,)``, in nats."""
+    p = table / np.maximum(table.sum(axis=(1, 2), keepdims=True), 1e-300)
+    outer = p.sum(axis=2, keepdims=True) * p.sum(axis=1, keepdims=True)
+    return np.asarray((p * np.log(np.maximum(p, 1e-300) / np.maximum(outer, 1e-300))).sum(axis=(1, 2)))
+
+
+def _dependent(table: Floats) -> Bools:
+    """G-test of independence at about one in a thousand (normal approximation of chi-squared)."""
+    freedom = (table.shape[1] - 1) * (table.shape[2] - 1)
+    critical = freedom * (1 - 2 / (9 * freedom) + 3.09 * np.sqrt(2 / (9 * freedom))) ** 3
+    return np.asarray(2 * table.sum(axis=(1, 2)) * _information(table) > critical)
+
+
+def _sharpen(table: Floats, mix_a: Floats, mix_b: Floats) -> Floats:
+    """Sharpen tables of posterior products by EM: each posterior is a blurred view of its true label.
+
+    For a calibrated posterior q, ``E[q(s) | true t] = E[q(s) q(t)] / E[q(t)]`` is the blur, and the table is
+    the true joint seen through both blurs; independent tasks are a fixed point. All are ``(P, K, K)``.
+    """
+    blur_a, blur_b = (m / np.maximum(m.sum(axis=2, keepdims=True), 1e-12) for m in (mix_a, mix_b))
+    back_a, back_b = blur_a.transpose(0, 2, 1), blur_b.transpose(0, 2, 1)
+    total, cells = table.sum(axis=(1, 2), keepdims=True), table[0].size
+    outer = table.sum(axis=2, keepdims=True) * table.sum(axis=1, keepdims=True) / np.maximum(total, 1e-300)
+    target = (table + outer * cells / np.maximum(total, 1.0)) / (total + cells)
+    target /= target.sum(axis=(1, 2), keepdims=True)
+    joint = target.copy()
+    for _ in range(STEPS):
+        joint *= blur_a @ (target / np.maximum(back_a @ joint @ blur_b, 1e-12)) @ back_b
+        joint /= joint.sum(axis=(1, 2), keepdims=True)
+    return joint
 
 
 def _spanning(edges: Sequence[Edge], n: int) -> tuple[Edge, ...]:
@@ -170,8 +210,16 @@ def evidence(
 ) -> list[tuple[Floats, Floats]]:
     """Per task what x says through other tasks, and what their given labels add to it, as log-messages.
 
-    ``p_true`` are P(true | x), ``posteriors`` P(true | x, given), both of every task alone.
+    ``p_true`` are P(true | x), ``posteriors`` P(true | x, given), both of every task alone, ``(n, K_t)``; the
+    messages are in single precision, worked out over as many rows at a time as memory likes.
     """
-    through_x = messages(forest, p_true)
-    with_given = messages(forest, posteriors)
-    return [(x, g - x) for x, g in zip(through_x, with_given, strict=True)]
+    n = len(p_true[0]) if len(p_true) else 0
+    out = [(np.zeros(p.shape, np.float32), np.zeros(p.shape, np.float32)) for p in p_true]
+    step = max(ENTRIES // max(sum(p.shape[1] for p in p_true), 1), 1)
+    for start in range(0, n, step):
+        rows = slice(start, start + step)
+        through_x = messages(forest, [p[rows] for p in p_true])
+        with_given = messages(forest, [p[rows] for p in posteriors])
+        for (x, added), of_x, of_given in zip(out, through_x, with_given, strict=True):
+            x[rows], added[rows] = of_x, of_given - of_x
+    return out

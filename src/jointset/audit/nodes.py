@@ -45,6 +45,7 @@ class Node:
 
     ``probs`` ``(n, K)`` may be a memory map in any float type; ``views`` are further predictions of the same shape.
     ``fit(views, given, extra, start)`` takes the place of the noise model of unordered classes.
+    ``model`` is a ready ``Scorer`` (of a numeric task's bins); its ``heed(probs, given, extra)`` weighs messages.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Node:
     given: Ints
     views: tuple[NDArray[Any], ...] = ()
     fit: Callable[..., NoiseModel] | None = None
+    model: Any = None
 
     @property
     def all_views(self) -> tuple[NDArray[Any], ...]:
@@ -177,6 +179,9 @@ def _fit(
     """Fit one node; the members of its mixture share ``max_fit`` rows where there are more."""
     rows: Ints = np.flatnonzero(fit_rows & (node.given >= 0))
     k = node.probs.shape[1]
+    if node.model is not None:
+        rows = sample(rows, k, max_fit, seed)
+        return node.model.heed(node.probs[rows], node.given[rows], [e[rows] for e in extra])
     if k > MANY and node.fit is None:
         return fit_many(node.all_views, node.given, sample(rows, k, max_fit, seed))
     if node.fit is not None:

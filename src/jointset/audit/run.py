@@ -87,7 +87,7 @@ def find_label_errors(
 
     Parameters: ``labels`` is one task's array, ``(n,)`` class codes with -1 or NaN where missing (multilabel:
     ``(n, K)`` of 0, 1 and -1; regression: ``(n,)`` with NaN), and ``pred_probs`` the cross-fitted ``(n, K)``
-    probabilities (regression: ``(n,)`` or ``(n, 1)`` values); or mappings from task to such arrays over the
+    probabilities (regression: ``(n,)`` values, or ``(n, 2)`` values and standard errors); or mappings from task to such arrays over the
     same rows. Probabilities may be a memory map, or a function that returns an iterator of chunks ``(m, K)``; they are
     read in slices. ``precision`` in (0, 1] is the expected share of true errors among those flagged; with None the set
     with the highest expected F1 is flagged. ``kind`` (for mappings also task → kind) is binary, multiclass, ordinal
@@ -198,19 +198,20 @@ def _audit(
     rows = np.ones(n, bool) if fit_rows is None else np.asarray(fit_rows)
     if rows.shape != (n,) or rows.dtype != bool:
         raise ArrayError(f"fit_rows must be a boolean mask of {n} rows, found {rows.dtype} {rows.shape}")
-    own = {t.name: CLASS_KINDS[t.kind].nodes(t) for t in tasks if t.kind in CLASS_KINDS}
+    own = {
+        t.name: CLASS_KINDS[t.kind].nodes(t)
+        if t.kind in CLASS_KINDS
+        else regression.nodes(t, rows, max_fit, seed)
+        for t in tasks
+    }
     nodes = [node for part in own.values() for node in part]
     fitted = fit_nodes(nodes, rows, max_fit, seed)
     fits, results = iter(fitted.fits), {}
     for task in tasks:
-        if task.kind in CLASS_KINDS:
-            mine = [next(fits) for _ in own[task.name]]
-            results[task.name] = CLASS_KINDS[task.kind].assess(task, mine, precision)
-        else:
-            results[task.name] = regression.assess(task, precision, rows)
-    names = [
-        (t.name, i if t.kind == "multilabel" else -1) for t in tasks for i in range(len(own.get(t.name, [])))
-    ]
+        mine = [next(fits) for _ in own[task.name]]
+        kind = CLASS_KINDS.get(task.kind, regression)
+        results[task.name] = kind.assess(task, mine, precision)
+    names = [(t.name, i if t.kind == "multilabel" else -1) for t in tasks for i in range(len(own[t.name]))]
     return AuditResult(
         TaskAudits(results), find_contradictions(nodes, fitted, precision), tuple(names), tuple(nodes), fitted
     )
