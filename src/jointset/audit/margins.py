@@ -9,7 +9,9 @@ is judged given the posterior: with u the log-odds of P(error), before,
 
 each with a width of its own, which labels are which being hidden; EM with P(error) as the prior of every row fits it.
 The answer is the posterior of that mixture. It is taken only if the likelihood prefers two kinds of labels to one by
-the Bayesian information criterion, and right labels are the ones with the larger margin.
+the Bayesian information criterion, right labels are the ones with the larger margin, and P(error) tells the two kinds
+better than a constant share does: otherwise margins differ for a reason of their own (long texts, easy sites), and a
+mixture that follows it would accuse the wrong rows.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ def heed_margins(p_error: Floats, margin: Floats) -> Floats:
 
     >>> rng = np.random.default_rng(0)
     >>> wrong = rng.random(2000) < 0.3
-    >>> after = heed_margins(rng.uniform(0.1, 0.5, 2000), rng.normal(np.where(wrong, -2.0, 2.0), 1.0))
+    >>> before = np.clip(rng.normal(np.where(wrong, 0.5, 0.2), 0.15), 0.01, 0.99)
+    >>> after = heed_margins(before, rng.normal(np.where(wrong, -2.0, 2.0), 1.0))
     >>> bool(after[wrong].mean() > 0.9 and after[~wrong].mean() < 0.05)
     True
     """
@@ -42,22 +45,26 @@ def heed_margins(p_error: Floats, margin: Floats) -> Floats:
     s = (s - s.mean()) / s.std()
     prior = np.clip(p_error[usable], EDGE, 1 - EDGE)
     after, gain, apart = _mixture(s, prior)
-    if not apart or 2 * gain <= PARAMETERS * np.log(len(s)):
+    if not apart or 2 * gain <= PARAMETERS * np.log(len(s)) or gain <= _mixture(s, prior, free=True)[1]:
         return p_error
     out = p_error.copy()
     out[usable] = after
     return out
 
 
-def _mixture(s: Floats, prior: Floats) -> tuple[Floats, float, bool]:
-    """P(error), the gain in log-likelihood over one regression, and whether right labels have the larger margin."""
-    u, one = np.log(prior / (1 - prior)), np.ones(len(s))
+def _mixture(s: Floats, p_error: Floats, *, free: bool = False) -> tuple[Floats, float, bool]:
+    """P(error), the gain in log-likelihood over one regression, and whether right labels have the larger margin.
+
+    ``free`` fits two kinds of labels whose shares have nothing to do with ``p_error``.
+    """
+    u, one = np.log(p_error / (1 - p_error)), np.ones(len(s))
     alone = s - np.column_stack([one, u]) @ np.linalg.lstsq(np.column_stack([one, u]), s, rcond=None)[0]
-    baseline = _log_normal(alone, max(float(alone.std()), NARROWEST)).sum()
+    widths = [max(float(alone.std()), NARROWEST)] * 2
+    baseline = float(_log_normal(alone, widths[0]).sum())
     slope = float(np.cov(u, s)[0, 1] / max(u.var(), EDGE))
     middle = s.mean() - slope * u.mean()
     right, wrong = middle + FIRST[0], middle + FIRST[1]
-    widths = [max(float(alone.std()), NARROWEST)] * 2
+    prior = np.full(len(s), p_error.mean()) if free else p_error
     p, likelihood = prior, -np.inf
     for _ in range(ROUNDS):
         if_right = _log_normal(s - right - slope * u, widths[0]) + np.log1p(-prior)
@@ -65,11 +72,10 @@ def _mixture(s: Floats, prior: Floats) -> tuple[Floats, float, bool]:
         both = np.logaddexp(if_right, if_wrong)
         p, likelihood = np.exp(if_wrong - both), float(both.sum())
         right, wrong, slope = _regression(s, u, p, widths)
-        widths = [
-            _width(s - right - slope * u, 1 - p),
-            _width(s - wrong - slope * u, p),
-        ]
-    return p, likelihood - float(baseline), right > wrong
+        widths = [_width(s - right - slope * u, 1 - p), _width(s - wrong - slope * u, p)]
+        if free:
+            prior = np.full(len(s), np.clip(p.mean(), EDGE, 1 - EDGE))
+    return p, likelihood - baseline, right > wrong
 
 
 def _regression(s: Floats, u: Floats, p: Floats, widths: list[float]) -> tuple[float, float, float]:

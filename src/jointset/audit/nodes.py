@@ -17,7 +17,7 @@ from jointset.audit.noise_fit import fit_mixture, shares
 from jointset.audit.posterior import Mixture, NoiseModel
 from jointset.records import Bools, Floats, Ints
 
-MAX_FIT = 36_000  # labels that a noise model is learnt from
+MAX_FIT = 60_000  # labels that a noise model is learnt from
 RELATED_CELLS = 400_000  # rows that relations between tasks are learnt from, at least two classes each
 CHUNK = 1 << 16
 
