@@ -13,7 +13,6 @@ from bench.audits import scores
 from bench.audits.context import Context
 from bench.audits.handover import ask
 from jointset.audit import TaskAudit, find_label_errors
-from jointset.errors import ArrayError
 
 Array = NDArray[Any]
 PROMISES = (0.9, 0.8)
@@ -38,18 +37,10 @@ def audits(cases: Mapping[str, Case], precision: float | None) -> dict[str, Task
     """Our audit of all tasks together; of a single one through the plain arrays. ``None``: the best expected F1."""
     if len(cases) == 1:
         [(name, case)] = cases.items()
-        return {name: _audit(case.given, case.probs, case.kind, precision)}
+        return {name: find_label_errors(case.given, case.probs, kind=case.kind, precision=precision)}
     parts = [{t: getattr(c, part) for t, c in cases.items()} for part in ("given", "probs", "kind")]
-    return dict(_audit(*parts, precision))
-
-
-def _audit(labels: Any, probs: Any, kind: Any, precision: float | None) -> Any:
-    try:
-        return find_label_errors(labels, probs, kind=kind, precision=precision)
-    except (ArrayError, TypeError):
-        if precision is not None:
-            raise
-        return find_label_errors(labels, probs, kind=kind, precision=0.9)  # None is not known yet
+    labels, probs, kinds = parts
+    return dict(find_label_errors(labels, probs, kind=kinds, precision=precision))
 
 
 def ours(cases: Mapping[str, Case], *, promises: bool = True) -> dict[str, scores.Scores]:

@@ -87,16 +87,17 @@ def find_label_errors(
 
     Parameters: ``labels`` is one task's array, ``(n,)`` class codes with -1 or NaN where missing (multilabel:
     ``(n, K)`` of 0, 1 and -1; regression: ``(n,)`` with NaN), and ``pred_probs`` the cross-fitted ``(n, K)``
-    probabilities (regression: ``(n,)`` values, or ``(n, 2)`` values and standard errors); or mappings from task to such arrays over the
-    same rows. Probabilities may be a memory map, or a function that returns an iterator of chunks ``(m, K)``; they are
-    read in slices. ``precision`` in (0, 1] is the expected share of true errors among those flagged; with None the set
-    with the highest expected F1 is flagged. ``kind`` (for mappings also task → kind) is binary, multiclass, ordinal
-    (classes in order), multilabel or regression; without it, 2-D labels are multilabel, K >= 2 columns are classes, and
-    a single column is regression if some label is not a whole number, else refused. ``views`` are further out-of-sample
-    probabilities of a class task, ``(n, K)`` each (other models, ``neighbour_votes``), or a mapping from task to them;
-    how much each counts is learnt. ``margins`` ``(n,)`` are areas under the margin of the given labels, from models
-    that trained on them, or a mapping; see ``heed_margins``. ``fit_rows`` ``(n,) bool`` restricts what is learnt from;
-    at most ``max_fit`` rows (400 K if that is more) are sampled with ``seed`` for it.
+    probabilities (regression: ``(n,)`` values, or ``(n, 2)`` values and standard errors); or mappings from task to such
+    arrays over the same rows. Probabilities may be a memory map, or a function that returns an iterator of chunks
+    ``(m, K)``; they are read in slices. ``precision`` in (0, 1] is the expected share of true errors among those
+    flagged; with None the set with the highest expected F1 is flagged. ``kind`` (for mappings also task → kind) is
+    binary, multiclass, ordinal (classes in order), multilabel or regression; without it, 2-D labels are multilabel,
+    K >= 2 columns are classes, and a single column is regression if some label is not a whole number, else refused.
+    ``views`` are further out-of-sample probabilities of a class task, ``(n, K)`` each (other models,
+    ``neighbour_votes``), or a mapping from task to them; how much each counts is learnt. ``margins`` ``(n,)`` are areas
+    under the margin of the given labels, from models that trained on them, or a mapping; see ``heed_margins``.
+    ``fit_rows`` ``(n,) bool`` restricts what is learnt from; at most ``max_fit`` rows (400 K if that is more) are
+    sampled with ``seed`` for it.
 
     Returns a ``TaskAudit``, or for mappings ``TaskAudits`` by task. Raises ``ArrayError``.
 
