@@ -218,11 +218,11 @@ def finished(
     rates: Floats,
     notes: tuple[str, ...],
 ) -> TaskAudit:
-    """Flag labels among ``candidates`` ``(n,)`` and put the result of a task together; ``rates`` are those of every
-    member of the mixture of noise models."""
+    """Flag labels among ``candidates`` ``(n,)`` and put the result of a task together; ``rates`` are the noise
+    rate and those of the members of the mixture it is the mean of."""
     flagged, promised = choose(scores.p_error, scores.quality, candidates, precision)
     labelled = int(np.isfinite(scores.p_error).sum())
-    rate = float(np.mean(rates)) if labelled else float("nan")
+    rate = float(rates[0]) if labelled else float("nan")
     return TaskAudit(
         task.name,
         task.kind,
@@ -237,7 +237,7 @@ def finished(
         rate,
         promised,
         notes,
-        interval(rate, rates, labelled),
+        interval(rate, rates[1:], labelled),
         precision,
     )
 

@@ -188,7 +188,7 @@ def _fit(
         rows = sample(rows, k, max_fit, seed)
         first = start.members[0] if start else None
         views, messages = [v[rows] for v in node.all_views], [e[rows] for e in extra]
-        return Mixture((node.fit(views, node.given[rows], messages, first),))
+        return Mixture((node.fit(views, node.given[rows], messages, first),), (1.0,))
     parts = len(shares(k))
     samples = [sample(rows, k, max_fit // parts, seed + part) for part in range(parts)]
     every = samples[0] if all(len(s) == len(rows) for s in samples) else np.unique(np.concatenate(samples))

@@ -10,7 +10,8 @@
    the likelihood asks for more: the deconvolved feature is too sure of itself at its ends.
 
 With more than two classes this is done for several shares of rows to anchor on, each on a sample of its own, and the
-posteriors are averaged (:class:`jointset.audit.posterior.Mixture`).
+posteriors are averaged (:class:`jointset.audit.posterior.Mixture`), together with that of a model whose T has a single
+rate, weighted by how much of the noise it explains.
 """
 
 from __future__ import annotations
@@ -41,20 +42,75 @@ def fit_mixture(
     extra: Sequence[Floats] = (),
     start: Mixture | None = None,
 ) -> Mixture:
-    """Fit one noise model per anchor share, the i-th on the rows ``samples[i]``.
+    """Fit one noise model per anchor share, the i-th on the rows ``samples[i]``, and one with a single rate.
 
     ``views`` are ``(n, K)`` each, ``given`` ``(n,)`` labelled in the sampled rows, ``extra`` log-messages of other
     tasks ``(n, K)``; ``start`` is the mixture fitted without ``extra``.
     """
-    starts = start.members if start else (None,) * len(samples)
-    return Mixture(
-        tuple(
-            fit_noise_model(
-                [v[rows] for v in views], given[rows], [e[rows] for e in extra], first, share=share
-            )
-            for rows, first, share in zip(samples, starts, shares(views[0].shape[1]), strict=False)
-        )
-    )
+    k = views[0].shape[1]
+    starts = start.members if start else (None,) * (len(samples) + 1)
+    full = [
+        fit_noise_model([v[rows] for v in views], given[rows], [e[rows] for e in extra], first, share=share)
+        for rows, first, share in zip(samples, starts, shares(k), strict=False)
+    ]
+    if k == 2 or not all(m.informative for m in full):
+        return Mixture(tuple(full), (1 / len(full),) * len(full))
+    rows = samples[-1]
+    here, messages = [v[rows] for v in views], [e[rows] for e in extra]
+    one = fit_one_rate(full[-1], here, given[rows], messages)
+    trust = start.weights[-1] if start else one_rate_trust(one, full, here, given[rows])
+    return Mixture((*full, one), (*((1 - trust) / len(full),) * len(full), trust))
+
+
+def one_rate_trust(
+    one: NoiseModel, full: Sequence[NoiseModel], views: Sequence[Floats], given: Ints
+) -> float:
+    """Weight of the model with one rate: as far as it explains more than half of the noise that a full T finds, less
+    the share of what wrong labels say (log(K - 1) nats each, if their noise is even) that a full T foresees.
+
+    A full T explains the noise of one rate as well, but also takes what the model of x mixes up for noise. A single
+    rate cannot, and where it finds as many errors, it is the better estimate; unless wrong labels follow a pattern.
+    """
+    errors, evidence = [], []
+    for model in (one, *full):
+        seen = model.p_true(views) * model.transition.T[given]
+        total = row_sum(seen)[:, 0]
+        evidence.append(float(np.log(np.maximum(total, 1e-300)).sum()))
+        errors.append(float((1 - seen[np.arange(len(given)), given] / np.maximum(total, 1e-300)).sum()))
+    found = max(float(np.mean(errors[1:])), 1e-9)
+    pattern = (float(np.mean(evidence[1:])) - evidence[0]) / (found * np.log(len(one.bias) - 1))
+    return float(np.clip(2 * errors[0] / found - 1, 0, 1) * np.clip(1 - pattern, 0, 1))
+
+
+def fit_one_rate(
+    base: NoiseModel, views: Sequence[Floats], given: Ints, extra: Sequence[Floats] = ()
+) -> NoiseModel:
+    """The model with ``T = (1 - e) I + e / (K - 1)`` off the diagonal and the plain link, by maximum likelihood."""
+    from scipy.optimize import minimize
+
+    features = [log(base.p_given([np.asarray(v, np.float64) for v in views])), *extra]
+    (n, k), m = features[0].shape, len(features)
+    rows, ones = np.arange(n), np.ones(n)
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        c, rate, b = x[:m], x[m], x[m + 1 :]
+        p = softmax(logits(c, b, features))
+        own = p[rows, given]
+        seen = np.maximum(own * (1 - rate) + (1 - own) * rate / (k - 1), 1e-300)
+        pull = own * (1 - rate - rate / (k - 1)) / seen
+        slope = p * pull[:, None]
+        slope[rows, given] -= pull
+        gain = ((1 - own) / (k - 1) - own) / seen
+        value = -np.log(seen).sum() + 0.5 * (b @ b + RIDGE * (c[0] - 1) ** 2)
+        by_weight = np.array([np.vdot(slope, f) for f in features])
+        by_weight[0] += RIDGE * (c[0] - 1)
+        return value / n, np.concatenate([by_weight, [-gain.sum()], ones @ slope + b]) / n
+
+    first = np.r_[1.0, np.tile([0.1, 0.9], m)[: m - 1], 0.05, np.zeros(k)]
+    limits = [(0.0, 20.0), *[(0.0, 1.0)] * (m - 1), (1e-6, 0.9), *[(None, None)] * k]
+    x = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 100}).x
+    transition = uniform_noise(float(x[m]), k)
+    return replace(base, transition=transition, weights=np.r_[0.0, x[:m]], bias=x[m + 1 :])
 
 
 def shares(k: int) -> tuple[float, ...]:

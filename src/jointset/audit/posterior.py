@@ -72,18 +72,19 @@ class NoiseModel:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Noise models that are equally likely: they differ in what T was anchored on, and their posteriors are averaged.
+    """Noise models that differ in what T was anchored on, or in its form; their posteriors are averaged by ``weights``.
 
     Which rows a model is sure enough of to count T on cannot be told from the given labels, and T decides the rest.
     Averaging the posteriors rather than T keeps a label doubtful as long as one of the models doubts it.
     """
 
     members: tuple[NoiseModel, ...]
+    weights: tuple[float, ...]
 
     @property
     def transition(self) -> Floats:
         """Mean T, ``(K, K)``."""
-        return np.mean([m.transition for m in self.members], axis=0)
+        return np.average([m.transition for m in self.members], axis=0, weights=self.weights)
 
     @property
     def informative(self) -> bool:
@@ -93,18 +94,21 @@ class Mixture:
     def score(
         self, views: Sequence[NDArray[Any]], given: Ints, extra: Sequence[Floats] = ()
     ) -> tuple[Floats, Floats, Floats]:
-        """P(true | x, extra) and P(true | x, extra, given), ``(n, K)`` float32, and every member's noise rate sum."""
+        """P(true | x, extra) and P(true | x, extra, given), ``(n, K)`` float32, and the expected number of errors: that
+        of the mixture, then that of every member with a weight."""
         single = [np.asarray(v, np.float32) for v in views]
         p_true = np.zeros(single[0].shape, np.float32)
-        posterior, errors = np.zeros_like(p_true), np.zeros(len(self.members))
+        posterior, errors, used = np.zeros_like(p_true), [], [w for w in self.weights if w]
         known = np.flatnonzero(given >= 0)
-        for i, member in enumerate(self.members):
+        for member, weight in zip(self.members, self.weights, strict=True):
+            if not weight:
+                continue
             here = member.p_true(single, extra)
             after = observe(here, member.transition.astype(np.float32), given)
-            errors[i] = len(known) - after[known, given[known]].sum(dtype=np.float64)
-            p_true += here
-            posterior += after
-        return p_true / len(self.members), posterior / len(self.members), errors
+            errors.append(len(known) - after[known, given[known]].sum(dtype=np.float64))
+            p_true += np.float32(weight) * here
+            posterior += np.float32(weight) * after
+        return p_true, posterior, np.array([float(np.dot(errors, used)), *errors])
 
 
 def observe(p_true: Floats, transition: Floats, given: Ints) -> Floats:
