@@ -23,7 +23,7 @@ if str(ROOT / "bench") in sys.path:  # a script's own folder would hide Hugging 
     sys.path.remove(str(ROOT / "bench"))
 sys.path.insert(0, str(ROOT))
 
-from bench.audits import cifar, digits, images, low_noise, numeric, promises, relations, seven, speed  # noqa: E402
+from bench.audits import cifar, digits, images, low_noise, numeric, promises, relations, seven, speed, votes  # noqa: E402
 from bench.audits.context import Context  # noqa: E402
 from bench.audits.handover import interpreter  # noqa: E402
 from bench.audits.rows import markdown  # noqa: E402
@@ -37,6 +37,7 @@ SECTIONS: dict[str, tuple[Callable[[int, Context], Any], Callable[[list[Any]], l
     "relations": (relations.measure, relations.rows),
     "cifar10n": (images.measure, images.rows),
     "regression": (numeric.measure, numeric.rows),
+    "votes": (votes.measure, votes.rows),
     "low-noise": (low_noise.measure, low_noise.rows),
     "speed": (speed.measure, speed.rows),
     "memory-map": (speed.measure_map, speed.rows_map),

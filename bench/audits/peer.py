@@ -65,6 +65,19 @@ def regression(labels, probs):
     return {f"quality.{m}": get_label_quality_scores(labels, probs, method=m) for m in ("outre", "residual")}
 
 
+def annotators(labels, probs):
+    """Consensus label, its confidence and every vote's quality, by CROWDLAB; ``labels`` ``(n, A)``, -1 = no vote."""
+    from cleanlab.multiannotator import get_label_quality_multiannotator
+
+    votes = np.where(labels < 0, np.nan, labels)
+    found = get_label_quality_multiannotator(votes, probs, verbose=False)
+    return {
+        "label": found["label_quality"]["consensus_label"].to_numpy(),
+        "confidence": found["label_quality"]["consensus_quality_score"].to_numpy(),
+        "quality": found["detailed_label_quality"].to_numpy(np.float32),
+    }
+
+
 def speed(labels, probs):
     """Seconds and memory of the default path: scores and flags, as many processes as cleanlab takes."""
     from cleanlab.filter import find_label_issues
@@ -125,7 +138,7 @@ def resident(field):
     raise KeyError(field)
 
 
-ASKED = {f.__name__: f for f in (classes, multilabel, regression, speed, speed_batched)}
+ASKED = {f.__name__: f for f in (classes, multilabel, regression, annotators, speed, speed_batched)}
 
 
 def main():

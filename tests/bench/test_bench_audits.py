@@ -10,7 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from bench.audits import crossfit, handover, images, judged, models, noise, promises, rows, scores, speed
+from bench.audits import (
+    crossfit,
+    handover,
+    images,
+    judged,
+    models,
+    noise,
+    promises,
+    rows,
+    scores,
+    speed,
+    votes,
+)
 from bench.audits.context import Context, digest, kept
 from bench.audits.handover import SCRIPT
 from bench.audits.peer import clocked
@@ -294,3 +306,47 @@ def test_the_arrays_of_the_speed_section_are_probabilities(tmp_path):
     assert probs.dtype == np.float32
     assert probs.sum(1) == pytest.approx(np.ones(5000), abs=1e-5)
     assert 0.5 < (probs.argmax(1) == labels).mean() < 0.8
+
+
+def test_votes_are_scored_on_the_rows_with_a_vote():
+    table, truth = np.array([[0, -1], [1, 0], [-1, -1], [1, 1]]), np.array([0, 1, 1, 0])
+    label, confidence = np.array([0, 1, 0, 1]), np.array([0.9, 0.6, np.nan, 0.9])
+    quality = np.array([[0.9, np.nan], [0.8, 0.3], [np.nan, np.nan], [0.2, 0.1]])
+    found = votes.scored(label, confidence, quality, table, truth)
+    # three rows, two right; the three wrong votes have the three lowest qualities
+    assert found == {"right": pytest.approx(2 / 3), "bold": pytest.approx(0.8 - 2 / 3), "ap": 1.0}
+
+
+def test_text_probabilities_are_out_of_fold_and_follow_soft_labels():
+    from scipy.sparse import csr_matrix
+
+    fold, sure = np.repeat([0, 1], 20), np.tile([0.1, 0.9], 20)
+    x = csr_matrix((sure > 0.5).astype(float)[:, None])
+    soft = np.stack([1 - sure, sure], axis=1)
+    found = votes.text_probs(x, soft, fold, 1e3)
+    assert found[:, 1] == pytest.approx(sure, abs=0.01)  # the closed form: a cell's share of soft labels
+    flipped = soft.copy()
+    flipped[:20] = soft[:20, ::-1]
+    assert votes.text_probs(x, flipped, fold, 1e3)[:20] == pytest.approx(found[:20])
+
+
+def test_the_headline_of_the_votes_hides_the_rules_words():
+    assert votes.VARIANTS[votes.HEADLINE] == (True, "video", 5.0)
+    each = {"ours": {"right": 0.93, "bold": 0.0, "ap": 0.9}, "peer": {"right": 0.9, "bold": 0.0, "ap": 0.8}}
+    alone = dict.fromkeys(votes.METHODS, each["ours"])
+    youtube = {"rounds": dict.fromkeys(votes.VARIANTS, each), "votes": alone}
+    found = votes.rows([{"youtube": youtube, "cifar10n": {**each, "votes": alone, "model": 0.5}}])
+    assert [r["met"] for r in found if r["met"] is not None] == [True]
+    assert "CROWDLAB 90.0" in found[0]["baseline"] and found[0]["value"] == pytest.approx(93)
+
+
+@pytest.mark.skipif(
+    handover.interpreter(None) is None, reason="cleanlab is not installed in this environment"
+)
+def test_the_peer_is_asked_about_rows_and_people_with_a_vote(tmp_path):
+    truth = np.arange(60) % 2
+    table = np.stack([truth, truth, 1 - truth, np.full(60, -1)], axis=1)
+    table[0] = -1
+    probs = np.where(truth[:, None] == np.arange(2), 0.9, 0.1)
+    found = votes.theirs(Context(tmp_path, handover.interpreter(None)), table, probs, truth)
+    assert found is not None and found["right"] == 1.0
