@@ -164,7 +164,7 @@ def test_rows_that_were_not_fitted_are_scored():
 
 
 def test_few_and_many_classes_agree(monkeypatch):
-    probs, true, given = drawn(20, 5000)
+    probs, _, given = drawn(20, 5000)
     dense = find_label_errors(given, probs)
     monkeypatch.setattr("jointset.audit.nodes.MANY", 10)
     sparse = find_label_errors(given, probs)

@@ -39,7 +39,7 @@ def test_the_answer_is_that_of_the_true_mixture(seed):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("reason", ["two lengths", "none", "constant", "slope", "turned"])
 def test_margins_with_a_reason_of_their_own_are_refused(reason, seed):
-    p, wrong, margin, rng = drawn(seed=seed)
+    p, _, margin, rng = drawn(seed=seed)
     u = np.log(np.clip(p, 1e-6, 1 - 1e-6) / np.clip(1 - p, 1e-6, 1))
     long = rng.random(len(p)) < 0.3
     margin = {
