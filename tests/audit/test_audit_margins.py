@@ -37,13 +37,15 @@ def test_the_answer_is_that_of_the_true_mixture(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("reason", ["two lengths", "none", "constant", "slope", "turned"])
+@pytest.mark.parametrize("reason", ["few long", "two lengths", "none", "constant", "slope", "turned"])
 def test_margins_with_a_reason_of_their_own_are_refused(reason, seed):
     p, _, margin, rng = drawn(seed=seed)
     u = np.log(np.clip(p, 1e-6, 1 - 1e-6) / np.clip(1 - p, 1e-6, 1))
-    long = rng.random(len(p)) < 0.3
+    long = rng.random(len(p)) < (0.1 if reason == "few long" else 0.3)
+    lengths = np.where(long, -2.0, 2.0) - 0.5 * u + rng.normal(size=len(p))
     margin = {
-        "two lengths": np.where(long, -2.0, 2.0) - 0.5 * u + rng.normal(size=len(p)),
+        "few long": lengths,
+        "two lengths": lengths,
         "none": rng.normal(size=len(p)),
         "constant": np.ones(len(p)),
         "slope": -u + rng.normal(size=len(p)),  # repeats what P(error) says
