@@ -61,8 +61,8 @@ def check_arrays(
     >>> check_arrays([0, 1, -1], [[.9, .1], [.2, .8], [.5, .5]]).kind
     'binary'
     """
-    given = np.asarray(labels)
-    pred = spooled(probs(), name) if callable(probs) else np.asanyarray(probs)
+    given = np.asarray(_array(labels, name))
+    pred = spooled(probs(), name) if callable(probs) else _array(probs, name)
     if given.dtype.kind not in "iufb" or pred.dtype.kind not in "iufb":
         raise ArrayError(
             f"{name}: labels and predictions must be numbers, found {given.dtype} and {pred.dtype}"
@@ -89,20 +89,27 @@ def check_arrays(
     return TaskArrays(name, found, task.labels, task.probs, further, _margin(margin, task))
 
 
+def _array(values: ArrayLike, name: str) -> NDArray[Any]:
+    try:
+        return np.asanyarray(values)
+    except ValueError as error:
+        raise ArrayError(f"{name}: expected an array, found rows of different lengths") from error
+
+
 def _margin(margin: ArrayLike | None, task: TaskArrays) -> Floats | None:
     if margin is None:
         return None
-    array = np.asarray(margin, np.float64)
-    if array.shape != (len(task),):
+    array = np.asarray(_array(margin, f"{task.name}, margins"))
+    if array.dtype.kind not in "iuf" or array.shape != (len(task),):
         raise ArrayError(
-            f"{task.name}: margins must be numbers ({len(task)},), one a row, found {array.shape}"
+            f"{task.name}: margins must be numbers ({len(task)},), one a row, found {array.dtype} {array.shape}"
         )
-    return array
+    return array.astype(np.float64)
 
 
 def _view(view: ArrayLike, task: TaskArrays, number: int) -> NDArray[Any]:
     name = f"{task.name}, view {number + 1}"
-    array = np.asanyarray(view)
+    array = _array(view, name)
     if array.dtype.kind != "f" or array.shape != task.probs.shape:
         raise ArrayError(
             f"{name}: a view must be floats {task.probs.shape} like the predictions, found {array.dtype} {array.shape}"
@@ -154,8 +161,8 @@ def _distributions(pred: NDArray[Any], name: str) -> None:
 
 def _codes(given: NDArray[Any], name: str) -> NDArray[np.int64]:
     if given.dtype.kind == "f":
-        whole = np.where(np.isnan(given), -1.0, given)
-        if not np.isfinite(whole).all() or bool((whole != np.round(whole)).any()):
+        whole = np.where(np.isnan(given), -1.0, given).astype(np.float64)
+        if not (np.abs(whole) < 2.0**53).all() or bool((whole != np.round(whole)).any()):
             raise ArrayError(
                 f"{name}: class labels must be whole numbers (-1 or NaN = missing); "
                 "for numeric targets say kind='regression'"
@@ -191,7 +198,7 @@ def _classes(given: NDArray[Any], pred: NDArray[Any], kind: LabelKind, name: str
 
 
 def _multilabel(given: NDArray[Any], pred: NDArray[Any], name: str) -> TaskArrays:
-    if given.ndim != 2 or pred.shape != given.shape:
+    if given.ndim != 2 or pred.shape != given.shape or not given.shape[1]:
         raise ArrayError(
             f"{name}: multilabel labels and probabilities must both be (n, K), found {given.shape} "
             f"and {pred.shape}"

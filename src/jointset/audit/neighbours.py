@@ -57,6 +57,7 @@ def neighbour_votes(
     room = np.zeros(n, int) if spaces is None else np.unique(np.asarray(spaces), return_inverse=True)[1]
     known = given >= 0
     share = np.bincount(given[known], minlength=n_classes) / max(int(known.sum()), 1)
+    share = share if known.any() else np.full(n_classes, 1 / n_classes)
     out = np.tile(share.astype(np.float32), (n, 1))
     for space in range(int(room.max(initial=-1)) + 1):
         rows, voters = np.flatnonzero(room == space), np.flatnonzero((room == space) & known)

@@ -33,6 +33,7 @@ PRIOR = 100.0  # pseudo-labels per row that hold T to its anchors while it is fi
 # the surest rows are the purest, but with many classes the counts of T are thin and need more of them
 SHARES, SHARES_TWO = (0.1, 0.3, 0.6), (0.1,)
 ANCHOR_TURNS = 4
+TIED = 1e-15  # rows as sure as the last anchor are anchors too, or their order would decide
 
 
 def fit_mixture(
@@ -251,15 +252,16 @@ def uniform_noise(rate: float, k: int) -> Floats:
 
 
 def _count_top(p_true: Floats, given: Ints, share: float) -> Floats:
-    """Given labels among the surest ``share`` of the rows assigned to every class, ``(K, K)``."""
+    """Given labels among the surest ``share`` of the rows assigned to every class, ties and all, ``(K, K)``."""
     k = p_true.shape[1]
     label, top = p_true.argmax(axis=1), p_true.max(axis=1)
     counts = np.zeros((k, k))
     for t in range(k):
         rows = np.flatnonzero(label == t)
         keep = max(int(np.ceil(share * len(rows))), min(len(rows), 20))
-        rows = rows[np.argsort(-top[rows], kind="stable")[:keep]]
-        counts[t] = np.bincount(given[rows], minlength=k)
+        if keep:
+            least = np.partition(top[rows], len(rows) - keep)[len(rows) - keep]
+            counts[t] = np.bincount(given[rows[top[rows] >= least - TIED]], minlength=k)
     return counts
 
 

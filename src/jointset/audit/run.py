@@ -113,7 +113,9 @@ def find_label_errors(
     if isinstance(labels, Mapping) != isinstance(pred_probs, Mapping):
         raise ArrayError("labels and pred_probs must both be arrays or both be mappings from task to array")
     if isinstance(labels, Mapping):
-        tasks = _checked(labels, pred_probs, kind, views or {}, margins or {})
+        tasks = _checked(
+            labels, pred_probs, kind, {} if views is None else views, {} if margins is None else margins
+        )
         return _audit(tasks, precision, fit_rows, max_fit, seed).tasks
     if isinstance(kind, Mapping):
         raise ArrayError("kind must be a string when labels are one task's array")
@@ -177,10 +179,13 @@ def _checked(
         raise ArrayError(
             f"labels and predictions must be of the same tasks; only one of them has {', '.join(odd)}"
         )
+    if not isinstance(views, Mapping) or not isinstance(margins, Mapping):
+        raise ArrayError("views and margins must be mappings from task, like labels and pred_probs")
     kinds = kind if isinstance(kind, Mapping) else dict.fromkeys(labels, kind)
-    unknown = sorted(str(t) for t in {*views, *margins} - set(labels))
+    named = {"kind": kinds, "views": views, "margins": margins}
+    unknown = sorted(f"{what} for {t}" for what, given in named.items() for t in set(given) - set(labels))
     if unknown:
-        raise ArrayError(f"views or margins are given for {', '.join(unknown)}, which is none of the tasks")
+        raise ArrayError(f"{', '.join(unknown)}: none of the tasks is called so")
     tasks = [
         check_arrays(labels[t], outputs[t], kinds.get(t), str(t), views.get(t, ()), margins.get(t))
         for t in labels
