@@ -141,9 +141,10 @@ def rows(raws: list[Any]) -> list[Row]:
             row(
                 f"cifar10n, {name}: label accuracy after repair",
                 f"> given, {100 - noise:.1f}",
-                [1 - v for v in by_seed(raws, "noise_left", name)],
+                [1 - v for v in by_seed(raws, "repaired_wrong", name)],
                 lambda v, n=noise: v > 100 - n,
                 peers={method: 1 - v for method, v in left.items()},
+                note="labels that the default precision advises to relabel",
             )
         )
     return found

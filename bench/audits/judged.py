@@ -44,7 +44,7 @@ def audits(cases: Mapping[str, Case], precision: float | None) -> dict[str, Task
 
 
 def ours(cases: Mapping[str, Case], *, promises: bool = True) -> dict[str, scores.Scores]:
-    """Per task all scores of our audit, and its promises at both precisions."""
+    """Per task all scores of our audit, its promises at both precisions, and what its advice at the first leaves wrong."""
     found = {name: scored(case, audit) for (name, case), audit in _zip(cases, audits(cases, None))}
     for precision in PROMISES if promises else ():
         for (name, case), audit in _zip(cases, audits(cases, precision)):
@@ -55,6 +55,9 @@ def ours(cases: Mapping[str, Case], *, promises: bool = True) -> dict[str, score
                 audit.promised_precision,
                 audit.p_error[on],
             )
+            if case.kind != "regression" and precision == PROMISES[0]:
+                repaired = np.where(audit.advice == "relabel", audit.suggested, case.given)
+                found[name]["repaired_wrong"] = scores.share((repaired != case.truth)[on])
     return found
 
 

@@ -39,10 +39,12 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> Ta
     over_slices(n, k, work)
     rates = np.sum(errors, axis=0) / max(int(known.sum()), 1) if errors else np.zeros(1)
     posterior: Any = kept if kept is not None else Posterior((n, k), lambda rows: fit.score(rows)[1])
+    said = remarks(fit, int(known.sum()))
     if task.margin is not None and kept is not None:
         rates += _heard(scores, kept, given, heed_margins(scores.p_error, task.margin))
+    elif task.margin is not None:
+        said = (*said, f"margins were not heard: {n} × {k} probabilities are too many to keep ({KEEP})")
     candidates, noise = known & (scores.suggested != given), fit.model.transition
-    said = remarks(fit, int(known.sum()))
     return finished(task, scores, candidates, precision, posterior, noise, rates, said)
 
 
