@@ -44,7 +44,7 @@ def audits(cases: Mapping[str, Case], precision: float | None) -> dict[str, Task
 
 
 def ours(cases: Mapping[str, Case], *, promises: bool = True) -> dict[str, scores.Scores]:
-    """Per task all scores of our audit, its promises at both precisions, and what its advice at the first leaves wrong."""
+    """Per task all scores of our audit, its promises at both precisions, and what its advice leaves wrong."""
     found = {name: scored(case, audit) for (name, case), audit in _zip(cases, audits(cases, None))}
     for precision in PROMISES if promises else ():
         for (name, case), audit in _zip(cases, audits(cases, precision)):
