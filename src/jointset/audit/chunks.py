@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from jointset.errors import ArrayError
 
-CELLS = 1 << 17  # of a chunk: a few of them fit into a core's cache
+CELLS = 1 << 16  # of a chunk: a few of them fit into a core's cache
 WORKERS = 8
 NARROW = 32  # columns up to which NumPy's reductions along a row are slower than ones along columns
 
@@ -22,7 +22,7 @@ NARROW = 32  # columns up to which NumPy's reductions along a row are slower tha
 def slices(n: int, width: int) -> Iterator[slice]:
     """Cut ``n`` rows of ``width`` cells into slices of about ``CELLS`` cells.
 
-    >>> list(slices(3, 1 << 16))
+    >>> list(slices(3, 1 << 15))
     [slice(0, 2, None), slice(2, 3, None)]
     """
     size = max(CELLS // max(width, 1), 1)

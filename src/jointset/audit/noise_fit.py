@@ -17,6 +17,7 @@ rate, weighted by how much of the noise it explains.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -50,10 +51,15 @@ def fit_mixture(
     """
     k = views[0].shape[1]
     starts = start.members if start else (None,) * (len(samples) + 1)
-    full = [
-        fit_noise_model([v[rows] for v in views], given[rows], [e[rows] for e in extra], first, share=share)
-        for rows, first, share in zip(samples, starts, shares(k), strict=False)
-    ]
+
+    def fitted(part: tuple[Ints, NoiseModel | None, float]) -> NoiseModel:
+        rows, first, share = part
+        return fit_noise_model(
+            [v[rows] for v in views], given[rows], [e[rows] for e in extra], first, share=share
+        )
+
+    with ThreadPoolExecutor(len(samples)) as pool:
+        full = list(pool.map(fitted, zip(samples, starts, shares(k), strict=False)))
     if k == 2 or not all(m.informative for m in full):
         return Mixture(tuple(full), (1 / len(full),) * len(full))
     rows = samples[-1]

@@ -12,7 +12,8 @@ from jointset.audit.margins import heed_margins
 from jointset.audit.nodes import Node, NodeFit, remarks
 from jointset.records import Floats, Ints
 
-KEEP = 1 << 25  # cells of a posterior that are kept; a larger one is computed again where it is asked for
+KEEP = 1 << 22  # cells of a posterior that are kept; a larger one is computed again where it is asked for
+KEEP_HEARD = 1 << 28  # the same where margins change it
 
 
 def nodes(task: TaskArrays) -> list[Node]:
@@ -25,7 +26,8 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> Ta
     (fit,), given = fits, task.labels
     n, k = task.probs.shape
     known = given >= 0
-    kept = np.empty((n, k), np.float32) if n * k <= KEEP else None
+    room = KEEP if task.margin is None else KEEP_HEARD
+    kept = np.empty((n, k), np.float32) if n * k <= room else None
     scores = Scores.empty(n)
     errors: list[Floats] = []
 
@@ -43,7 +45,7 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> Ta
     if task.margin is not None and kept is not None:
         rates += _heard(scores, kept, given, heed_margins(scores.p_error, task.margin))
     elif task.margin is not None:
-        said = (*said, f"margins were not heard: {n} × {k} probabilities are too many to keep ({KEEP})")
+        said = (*said, f"margins were not heard: {n} × {k} probabilities are too many to keep ({KEEP_HEARD})")
     candidates, noise = known & (scores.suggested != given), fit.model.transition
     return finished(task, scores, candidates, precision, posterior, noise, rates, said)
 
