@@ -36,7 +36,7 @@ def test_a_second_model_helps(k, kind):
     kind = "binary" if (k, kind) == (2, "multiclass") else kind
     one, two = (find_label_errors(given, a, kind=kind, views=v) for v in ((), (b,)))
     assert ap(two, error) > ap(one, error) + 0.03
-    assert abs(two.noise_rate - error.mean()) < abs(one.noise_rate - error.mean()) + 0.01
+    assert abs(two.noise_rate - error.mean()) < 0.03  # as on data from the model itself
 
 
 @pytest.mark.parametrize("seed", range(3))
