@@ -10,12 +10,11 @@ from typing import Any
 Row = dict[str, Any]
 
 
-def markdown(rows: Iterable[Row]) -> str:
-    """The table as people read it."""
-    lines = [
-        "| what | target | measured: median [min–max] | linear baseline | met? |",
-        "|---|---|---|---|---|",
-    ]
+def markdown(
+    rows: Iterable[Row], measured: str = "measured: median [min–max]", beside: str = "linear baseline"
+) -> str:
+    """The table as people read it; ``measured`` and ``beside`` head the two columns of figures."""
+    lines = [f"| what | target | {measured} | {beside} | met? |", "|---|---|---|---|---|"]
     for row in rows:
         met = {True: "yes", False: "**no**", None: "–"}[row["met"]]
         lines.append(f"| {row['what']} | {row['target']} | {row['measured']} | {row['baseline']} | {met} |")

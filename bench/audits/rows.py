@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from bench import table
 from bench.table import Row
 
 Numbers = Iterable[float | None]
@@ -14,11 +15,7 @@ ABSENT = "not installed"
 
 def markdown(rows: Iterable[Row]) -> str:
     """The table as people read it."""
-    lines = ["| what | target | ours: mean [min–max] over seeds | peer | met? |", "|---|---|---|---|---|"]
-    for row in rows:
-        met = {True: "yes", False: "**no**", None: "–"}[row["met"]]
-        lines.append(f"| {row['what']} | {row['target']} | {row['measured']} | {row['baseline']} | {met} |")
-    return "\n".join(lines)
+    return table.markdown(rows, "ours: mean [min–max] over seeds", "peer")
 
 
 def row(
