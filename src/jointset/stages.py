@@ -217,10 +217,7 @@ def audited(
         predictions.outputs,
         work.tasks,
         precision=work.config.improve.precision,
-        margins={
-            name: np.where(overlay.labels[name] == labels[name], margin, np.nan)
-            for name, margin in predictions.margin.items()
-        },
+        margins=_margins(predictions, overlay, labels),
         fit_rows=~hidden,
         seed=work.config.seed,
     )
