@@ -18,9 +18,11 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class CrossFit:
-    """Probabilities by task, rows in the order of their ids, which are numbers; and the seconds of all epochs."""
+    """Probabilities and training margins by task, rows in the order of their ids, which are numbers; and the seconds of
+    all epochs."""
 
     probs: Mapping[str, Array]
+    margins: Mapping[str, Array]
     seconds: float
 
 
@@ -34,7 +36,8 @@ def cross_fit(config: Path, tasks: Sequence[str]) -> CrossFit:
         np.savez(folder / "partial.npz", **made)
         (folder / "partial.npz").replace(done)
     with np.load(done) as stored:
-        return CrossFit(dict(stored), _seconds(folder / "run"))
+        parts = [{t: stored[f"{part}.{t}"] for t in tasks} for part in ("probs", "margin")]
+    return CrossFit(*parts, _seconds(folder / "run"))
 
 
 def _made(config: Path, tasks: Sequence[str], folder: Path) -> dict[str, Array]:
@@ -54,7 +57,9 @@ def _made(config: Path, tasks: Sequence[str], folder: Path) -> dict[str, Array]:
     with stages.threads(bench):
         predictions = stages.cross_fitted(bench, overlay, 1)
     order = np.argsort(work.pool.row_ids.astype(np.int64))
-    return {task: predictions.outputs[task][order] for task in tasks}
+    return {f"probs.{t}": predictions.outputs[t][order] for t in tasks} | {
+        f"margin.{t}": predictions.margin[t][order] for t in tasks
+    }
 
 
 def _seconds(run: Path) -> float:

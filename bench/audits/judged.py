@@ -20,12 +20,13 @@ PROMISES = (0.9, 0.8)
 
 @dataclass(frozen=True)
 class Case:
-    """One task's arrays; -1 in ``given`` is missing (no numeric label is)."""
+    """One task's arrays; -1 in ``given`` is missing (no numeric label is). ``margin`` is for our audit alone."""
 
     kind: str
     given: Array
     probs: Array
     truth: Array
+    margin: Array | None = None
 
     @property
     def known(self) -> Array:
@@ -37,10 +38,15 @@ def audits(cases: Mapping[str, Case], precision: float | None) -> dict[str, Task
     """Our audit of all tasks together; of a single one through the plain arrays. ``None``: the best expected F1."""
     if len(cases) == 1:
         [(name, case)] = cases.items()
-        return {name: find_label_errors(case.given, case.probs, kind=case.kind, precision=precision)}
+        return {
+            name: find_label_errors(
+                case.given, case.probs, kind=case.kind, margins=case.margin, precision=precision
+            )
+        }
     parts = [{t: getattr(c, part) for t, c in cases.items()} for part in ("given", "probs", "kind")]
     labels, probs, kinds = parts
-    return dict(find_label_errors(labels, probs, kind=kinds, precision=precision))
+    margins = {t: c.margin for t, c in cases.items() if c.margin is not None}
+    return dict(find_label_errors(labels, probs, kind=kinds, margins=margins, precision=precision))
 
 
 def ours(cases: Mapping[str, Case], *, promises: bool = True) -> dict[str, scores.Scores]:

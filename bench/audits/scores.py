@@ -41,13 +41,14 @@ def f1(wrong: Array, flagged: Array) -> float | None:
 def relabelled(given: Array, truth: Array, flagged: Array, suggested: Array) -> Scores:
     """What becomes of the labels when every flagged one is replaced by its suggestion.
 
-    ``right_flagged``: of the flagged labels, the share whose suggestion is the truth; ``right_wrong``: of the
-    wrong labels, the share that is right afterwards; ``noise_left``: the share of all labels wrong afterwards.
+    ``right_flagged``: of the flagged labels with another one suggested, the share whose suggestion is the truth;
+    ``right_wrong``: of the wrong labels, the share that is right afterwards; ``noise_left``: the share of all labels
+    wrong afterwards.
     """
     wrong, hit = given != truth, suggested == truth
     final = np.where(flagged, suggested, given)
     return {
-        "right_flagged": share(hit[flagged]),
+        "right_flagged": share(hit[flagged & (suggested != given)]),
         "right_wrong": share((final == truth)[wrong]),
         "noise_left": share(final != truth),
     }

@@ -214,3 +214,13 @@ def test_ranked_leaves_missing_labels_out(n):
     audit = audit_of([0.2, np.nan, 0.9, 0.5], [0.5] * 4, [False] * 4, 0.9)
     assert audit.ranked(n).tolist() == [2, 3, 0][:n]
     assert audit.ranked().tolist() == [2, 3, 0]
+
+
+def test_the_best_f1_may_flag_labels_that_are_more_likely_right_and_asks_about_them():
+    probs, _, given = drawn(12_000, noise=0.3)
+    found = find_label_errors(given, probs, precision=None)
+    doubtful = found.is_error & (found.p_error <= 0.5)
+    assert doubtful.any()
+    assert (found.p_error[found.is_error] > 0.25).all()
+    assert (found.advice[doubtful] == "ask").all()
+    assert not (found.advice[found.suggested == given] == "relabel").any()

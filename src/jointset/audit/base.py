@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 LabelKind = Literal["binary", "multiclass", "ordinal", "multilabel", "regression"]
 LIKELY = 0.5  # a label that is more likely wrong than right is worth a look, flagged or not
+WORTH = (
+    1 / 3
+)  # P(error) of a label that the best expected F1 may flag although nothing else is more likely right
 ANCHORED = 0.1  # the smallest share of the labels that T is anchored on
 
 
@@ -125,14 +128,15 @@ class TaskAudit:
 
         Of the flagged labels, as many as keep the precision asked for are to be relabelled; of the rest only that they
         are wrong is known, so they are to be dropped. A label that is more likely wrong than right, but not flagged, is
-        one to ask a person about.
+        one to ask a person about, and so is one that is flagged although it is more likely right.
         """
         p_error, confidence = self.p_error.ravel(), self.confidence.ravel()
+        flagged, likely = self.is_error.ravel(), np.nan_to_num(p_error) > LIKELY
         out = np.full(p_error.shape, "", "<U7")
-        out[np.nan_to_num(p_error) > LIKELY] = "ask"
-        flagged = self.is_error.ravel()
-        out[flagged] = "drop"
-        sure, _ = choose(confidence, 1 - confidence, flagged, self.precision or LIKELY)
+        out[likely | flagged] = "ask"
+        out[likely & flagged] = "drop"
+        other = flagged & (self.suggested.ravel() != self.given.ravel())
+        sure, _ = choose(confidence, 1 - confidence, other, self.precision or LIKELY)
         out[sure] = "relabel"
         return out.reshape(self.given.shape)
 
@@ -175,6 +179,16 @@ def check_precision(precision: float | None) -> float | None:
     if precision is not None and not 0 < precision <= 1:
         raise ArrayError(f"precision must be above 0 and at most 1, or None, found {precision}")
     return None if precision is None else float(precision)
+
+
+def flaggable(p_error: Floats, differs: Bools, precision: float | None) -> Bools:
+    """Labels that may be flagged: those that something else is more likely to be than what was given. Where no
+    precision is to be kept, also those whose error is a third as likely as their being right.
+
+    >>> flaggable(np.array([0.6, 0.4, 0.1]), np.array([True, False, False]), None)
+    array([ True,  True, False])
+    """
+    return differs if precision is not None else differs | (np.nan_to_num(p_error) > WORTH)
 
 
 def choose(

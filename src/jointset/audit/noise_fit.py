@@ -11,7 +11,7 @@
 
 With more than two classes this is done for several shares of rows to anchor on, each on a sample of its own, and the
 posteriors are averaged (:class:`jointset.audit.posterior.Mixture`), together with that of a model whose T has a single
-rate, weighted by how much of the noise it explains.
+rate, weighted by what :mod:`jointset.audit.noise_kind` reads off the labels.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import replace
 import numpy as np
 
 from jointset.audit.chunks import row_sum
+from jointset.audit.noise_kind import one_rate_trust, sure_rows
 from jointset.audit.posterior import FLOOR, Mixture, NoiseModel, deconvolve, log, softmax
 from jointset.records import Floats, Ints
 
@@ -34,7 +35,6 @@ PRIOR = 100.0  # pseudo-labels per row that hold T to its anchors while it is fi
 # the surest rows are the purest, but with many classes the counts of T are thin and need more of them
 SHARES, SHARES_TWO = (0.1, 0.3, 0.6), (0.1,)
 ANCHOR_TURNS = 4
-TIED = 1e-15  # rows as sure as the last anchor are anchors too, or their order would decide
 
 
 def fit_mixture(
@@ -67,26 +67,6 @@ def fit_mixture(
     one = fit_one_rate(full[-1], here, given[rows], messages)
     trust = start.weights[-1] if start else one_rate_trust(one, full, here, given[rows])
     return Mixture((*full, one), (*((1 - trust) / len(full),) * len(full), trust))
-
-
-def one_rate_trust(
-    one: NoiseModel, full: Sequence[NoiseModel], views: Sequence[Floats], given: Ints
-) -> float:
-    """Weight of the model with one rate: as far as it explains more than half of the noise that a full T finds, less
-    the share of what wrong labels say (log(K - 1) nats each, if their noise is even) that a full T foresees.
-
-    A full T explains the noise of one rate as well, but also takes what the model of x mixes up for noise. A single
-    rate cannot, and where it finds as many errors, it is the better estimate; unless wrong labels follow a pattern.
-    """
-    errors, evidence = [], []
-    for model in (one, *full):
-        seen = model.p_true(views) * model.transition.T[given]
-        total = row_sum(seen)[:, 0]
-        evidence.append(float(np.log(np.maximum(total, 1e-300)).sum()))
-        errors.append(float((1 - seen[np.arange(len(given)), given] / np.maximum(total, 1e-300)).sum()))
-    found = max(float(np.mean(errors[1:])), 1e-9)
-    pattern = (float(np.mean(evidence[1:])) - evidence[0]) / (found * np.log(len(one.bias) - 1))
-    return float(np.clip(2 * errors[0] / found - 1, 0, 1) * np.clip(1 - pattern, 0, 1))
 
 
 def fit_one_rate(
@@ -259,16 +239,9 @@ def uniform_noise(rate: float, k: int) -> Floats:
 
 def _count_top(p_true: Floats, given: Ints, share: float) -> Floats:
     """Given labels among the surest ``share`` of the rows assigned to every class, ties and all, ``(K, K)``."""
-    k = p_true.shape[1]
-    label, top = p_true.argmax(axis=1), p_true.max(axis=1)
-    counts = np.zeros((k, k))
-    for t in range(k):
-        rows = np.flatnonzero(label == t)
-        keep = max(int(np.ceil(share * len(rows))), min(len(rows), 20))
-        if keep:
-            least = np.partition(top[rows], len(rows) - keep)[len(rows) - keep]
-            counts[t] = np.bincount(given[rows[top[rows] >= least - TIED]], minlength=k)
-    return counts
+    k, label = p_true.shape[1], p_true.argmax(axis=1)
+    sure = sure_rows(p_true, label, share)
+    return np.bincount(k * label[sure] + given[sure], minlength=k * k).reshape(k, k).astype(np.float64)
 
 
 def _anchor(views: Sequence[Floats], p_given: Floats, given: Ints, share: float | None) -> Floats:

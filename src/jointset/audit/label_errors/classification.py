@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jointset.audit.base import Posterior, Scores, TaskArrays, TaskAudit, finished
+from jointset.audit.base import Posterior, Scores, TaskArrays, TaskAudit, finished, flaggable
 from jointset.audit.chunks import over_slices, row_max, row_sum
 from jointset.audit.margins import heed_margins
 from jointset.audit.nodes import Node, NodeFit, remarks
@@ -46,8 +46,10 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> Ta
         rates += _heard(scores, kept, given, heed_margins(scores.p_error, task.margin))
     elif task.margin is not None:
         said = (*said, f"margins were not heard: {n} × {k} probabilities are too many to keep ({KEEP_HEARD})")
-    candidates, noise = known & (scores.suggested != given), fit.model.transition
-    return finished(task, scores, candidates, precision, posterior, noise, rates, said)
+    candidates = known & (scores.suggested != given)
+    if fit.model.informative:
+        candidates = flaggable(scores.p_error, candidates, precision)
+    return finished(task, scores, candidates, precision, posterior, fit.model.transition, rates, said)
 
 
 def _heard(scores: Scores, posterior: Floats, given: Ints, p_error: Floats) -> float:

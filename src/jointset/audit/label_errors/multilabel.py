@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jointset.audit.base import TaskArrays, TaskAudit, choose, interval
+from jointset.audit.base import TaskArrays, TaskAudit, choose, flaggable, interval
 from jointset.audit.nodes import Node, NodeFit
 
 
@@ -26,9 +26,11 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> Ta
     suggested = (positive > 0.5).astype(np.int8)
     p_error = np.where(known, np.where(given == 1, 1 - positive, positive), np.nan)
     quality = 1 - p_error
-    flagged, promised = choose(p_error, quality, (known & (suggested != given)).ravel(), precision)
+    told = np.array([f.model.informative for f in fits], bool)
+    candidates = flaggable(p_error, known & (suggested != given), precision) & told
+    flagged, promised = choose(p_error, quality, candidates.ravel(), precision)
     noise = np.stack([f.model.transition for f in fits]) if fits else np.empty((0, 2, 2))
-    blind = [str(k) for k, f in enumerate(fits) if not f.model.informative]
+    blind = [str(k) for k in np.flatnonzero(~told)]
     notes = (f"predictions say nothing about classes {', '.join(blind)}",) if blind else ()
     rate = float(p_error[known].mean()) if known.any() else float("nan")
     return TaskAudit(

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jointset.audit.base import Scores, TaskArrays, TaskAudit, finished
+from jointset.audit.base import Scores, TaskArrays, TaskAudit, finished, flaggable
 from jointset.audit.nodes import Node, NodeFit, remarks
 from jointset.audit.noise_fit import PRIOR, RIDGE, SHRINK, calibrate, fit_noise_model, logits, uniform_noise
 from jointset.audit.posterior import FLOOR, NoiseModel, deconvolve, log, softmax
@@ -241,6 +241,8 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> Ta
     scores = Scores(graded_quality(posterior, given), suggested, posterior[np.arange(n), suggested], p_error)
     rate = np.array([p_error[known].mean() if known.any() else np.nan])
     candidates = known & (suggested != given)
+    if fits[0].model.informative:
+        candidates = flaggable(p_error, candidates, precision)
     noise = fits[0].model.transition
     labelled = int(known.sum())
     return finished(task, scores, candidates, precision, posterior, noise, rate, remarks(fits[0], labelled))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jointset.audit.base import TaskArrays, TaskAudit, choose
+from jointset.audit.base import TaskArrays, TaskAudit, choose, flaggable
 from jointset.audit.nodes import Node, NodeFit, sample
 from jointset.audit.numeric import PRIOR, LabelDensity, fit_density
 from jointset.audit.posterior import observe
@@ -183,7 +183,7 @@ def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> Ta
         share = _share(right[model.rows], model.wrong[model.rows], share)
     odds = share * model.wrong / np.maximum((1 - share) * right, 1e-300)
     p_error = np.where(known, odds / (1 + odds), np.nan)
-    flagged, promised = choose(p_error, 1 - p_error, known & (p_error > 0.5), precision)
+    flagged, promised = choose(p_error, 1 - p_error, flaggable(p_error, p_error > 0.5, precision), precision)
     return TaskAudit(
         task.name,
         "regression",
