@@ -20,6 +20,7 @@ from jointset.audit.posterior import NoiseModel, log, softmax
 from jointset.records import Bools, Floats, Ints
 
 SURE = 0.2  # share of the rows assigned to a class that count as seen to be of it
+LEAST = 0.1  # a smaller share is chance; heard, it would keep a certain label from being called so
 BOUND = 1.64  # standard errors below the slope: what 95 of 100 samples would show
 RIDGE, LOOSE = 1.0, 0.1  # on the slope, which few labels cannot show, and on the pattern, which comes first
 TIED = 1e-15  # rows as sure as the last one are sure too, or their order would decide
@@ -29,8 +30,8 @@ def one_rate_trust(
     one: NoiseModel, full: Sequence[NoiseModel], views: Sequence[Floats], given: Ints
 ) -> float:
     """Weight in [0, 1] of the posterior of the model with one rate: that either sign speaks for it."""
-    even = even_share(one, full, views, given)
-    return 1 - (1 - even) * (1 - input_share(full[-1].p_given(views), given))
+    even, looks = even_share(one, full, views, given), input_share(full[-1].p_given(views), given)
+    return 1 - (1 - even) * (1 - looks * (looks >= LEAST))
 
 
 def even_share(one: NoiseModel, full: Sequence[NoiseModel], views: Sequence[Floats], given: Ints) -> float:
@@ -57,8 +58,9 @@ def input_share(p_given: Floats, given: Ints) -> float:
     Of the rows that calibrated ``p_given`` ``(n, K)`` is surest of, class t by class t, those with another label j are
     taken, and ``P(j | t, x) ~ exp(a log p_given[j] + R[t, j])`` is fitted to which one it is. With noise that depends
     on the class alone R explains it and a is near zero; where labels go wrong because rows look alike a is near one.
-    The answer is the lower bound of a, times the share of what wrong labels say that R alone does not foresee, and
-    times the variance of the logarithm within the class where that is below one: then x points nowhere in particular.
+    The answer is the lower bound of a, times one less twice the share of what wrong labels say that R alone foresees (a
+    pattern that foresees half of it is the noise), and times the variance of the logarithm within the class where that
+    is below one: then x points nowhere in particular.
 
     >>> rng = np.random.default_rng(0)
     >>> p = rng.dirichlet(np.full(3, 0.3), 4000)
@@ -73,7 +75,7 @@ def input_share(p_given: Floats, given: Ints) -> float:
         return 0.0
     true, wrong, logs = label[rows], given[rows], log(p_given[rows])
     slope, error, foreseen, spread = _which_label(true, wrong, logs)
-    unforeseen = np.clip(1 - foreseen / np.log(k - 1), 0, 1)
+    unforeseen = np.clip(1 - 2 * foreseen / np.log(k - 1), 0, 1)
     return float(np.clip(slope - BOUND * error, 0, 1) * unforeseen * min(spread, 1.0))
 
 
