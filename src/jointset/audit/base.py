@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 LabelKind = Literal["binary", "multiclass", "ordinal", "multilabel", "regression"]
 LIKELY = 0.5  # a label that is more likely wrong than right is worth a look, flagged or not
-WORTH = (
-    1 / 3
-)  # P(error) of a label that the best expected F1 may flag although nothing else is more likely right
+WORTH = 0.4  # P(error) above which the best F1 may flag a label although nothing else is more likely right
 ANCHORED = 0.1  # the smallest share of the labels that T is anchored on
 
 
