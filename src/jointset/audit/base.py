@@ -183,7 +183,7 @@ def flaggable(p_error: Floats, differs: Bools, precision: float | None) -> Bools
     """Labels that may be flagged: those that something else is more likely to be than what was given. Where no
     precision is to be kept, also those that are wrong with a probability above 0.4.
 
-    >>> flaggable(np.array([0.6, 0.4, 0.1]), np.array([True, False, False]), None)
+    >>> flaggable(np.array([0.6, 0.45, 0.1]), np.array([True, False, False]), None)
     array([ True,  True, False])
     """
     return differs if precision is not None else differs | (np.nan_to_num(p_error) > WORTH)
