@@ -48,7 +48,7 @@ class MelCNN(Encoder):
         rate: int | None = None,
         seconds: float = 10.0,
         mels: int = 40,
-        widths: Sequence[int] = (24, 48, 96),
+        widths: Sequence[int] = (16, 32, 64),
         dropout: float = 0.2,
         max_unreadable: float = 0.01,
     ) -> None:
