@@ -26,7 +26,7 @@ FAST = {
         "text": {"bits": 10, "words": 2},
         "tabular": {"hidden": 16},
         "image": {"widths": [4, 8]},
-        "audio": {"mels": 16, "widths": [4, 8]},
+        "audio": {"mels": 16, "channels": 4, "widths": [8, 8]},
     },
     "training": {"epochs": 6, "folds": 2, "batch_size": 32, "learning_rate": 0.01},
 }

@@ -66,7 +66,7 @@ def linear(x: Any, table: pa.Table, label: str) -> float:
     from sklearn.metrics import roc_auc_score
 
     y, train = np.array(table[label].to_pylist()), np.array(table["split"]) != "test"
-    model = LogisticRegression(max_iter=300).fit(x[train], y[train])
+    model = LogisticRegression(max_iter=2000, C=0.1 if x.shape[1] > 500 else 1.0).fit(x[train], y[train])
     if len(model.classes_) == 2:
         return float(roc_auc_score(y[~train] == model.classes_[1], model.predict_proba(x[~train])[:, 1]))
     return float(model.score(x[~train], y[~train]))

@@ -16,6 +16,7 @@ from bench.modal.arms import Arm, Data, score
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 FEW = (100, 200, 500)
 DROPOUT = 0.3
+PATIENT = {"epochs": 100, "patience": 10}  # for some hundred rows: forty epochs of five steps are too few
 VOICE = {"digit": "digit", "speaker": "speaker", "accent": "accent"}
 Figures = dict[str, float]
 
@@ -51,11 +52,12 @@ def cross(seed: int, folder: Path, n: int | None) -> Figures:
     sound, image = sets.spoken(seed), sets.written(seed)
     if n is not None:
         sound, image = sets.few(sound, n, seed), sets.few(image, n, seed)
+    training = {} if n is None else PATIENT
     data = {"spoken": _sounds(sound), "written": Data(image, {"image": "image"}, {"digit": "digit"})}
-    joint = Arm("joint", data, {"digit": "multiclass"}).run(folder, seed)
+    joint = Arm("joint", data, {"digit": "multiclass"}, training=training).run(folder, seed)
     found = {"joint.seconds": joint.summary["seconds"]}
     for name, part in data.items():
-        alone = Arm(f"alone-{name}", {name: part}, {"digit": "multiclass"}).run(folder, seed)
+        alone = Arm(f"alone-{name}", {name: part}, {"digit": "multiclass"}, training=training).run(folder, seed)
         found[f"{name}.alone"] = score(alone, name, part.test(), "digit", "digit")
         found[f"{name}.joint"] = score(joint, name, part.test(), "digit", "digit")
         found[f"{name}.seconds"] = alone.summary["seconds"]
@@ -72,6 +74,7 @@ def two(
     inputs: dict[str, list[str]],
     label: str,
     kind: str,
+    training: Any = None,
 ) -> Figures:
     """Rows of two modalities: each alone, both, both with one missing in half of the rows."""
     table, found = make(seed), {}
@@ -79,16 +82,16 @@ def two(
     gone = {m: sets.lacking(table, columns, 1.0, seed) for m, columns in inputs.items()}
     tests = {"full": _test(table), **{f"no {m}": _test(t) for m, t in gone.items()}}
     for modality, columns in inputs.items():
-        run = _arm(f"only-{modality}", table, {modality: columns}, label, kind).run(folder, seed)
+        run = _arm(f"only-{modality}", table, {modality: columns}, label, kind, {}, training).run(folder, seed)
         found[f"only {modality}"] = score(run, "rows", tests["full"], label, label)
     for dropout in (0.0, DROPOUT):
         said = "" if not dropout else ", dropout"
         model = {"modality_dropout": dropout}
-        run = _arm(f"both-{dropout}", table, inputs, label, kind, model).run(folder, seed)
+        run = _arm(f"both-{dropout}", table, inputs, label, kind, model, training).run(folder, seed)
         for name, rows in tests.items():
             found[f"both{said}: {name}"] = score(run, "rows", rows, label, label)
         for modality, rows in half.items():
-            run = _arm(f"half-{modality}-{dropout}", rows, inputs, label, kind, model).run(folder, seed)
+            run = _arm(f"half-{modality}-{dropout}", rows, inputs, label, kind, model, training).run(folder, seed)
             found[f"half {modality}{said}: half"] = score(run, "rows", _test(rows), label, label)
             found[f"half {modality}{said}: full"] = score(run, "rows", tests["full"], label, label)
     return found | _linear(table, inputs, label)
@@ -113,9 +116,15 @@ def _test(table: pa.Table) -> pa.Table:
 
 
 def _arm(
-    name: str, table: pa.Table, inputs: dict[str, list[str]], label: str, kind: str, model: Any = None
+    name: str,
+    table: pa.Table,
+    inputs: dict[str, list[str]],
+    label: str,
+    kind: str,
+    model: Any,
+    training: Any,
 ) -> Arm:
-    return Arm(name, {"rows": Data(table, inputs, {label: label})}, {label: kind}, model or {})
+    return Arm(name, {"rows": Data(table, inputs, {label: label})}, {label: kind}, model, training or {})
 
 
 TWO: dict[str, dict[str, Any]] = {
@@ -142,6 +151,7 @@ TWO: dict[str, dict[str, Any]] = {
         "inputs": {"audio": ["audio"], "image": ["image"]},
         "label": "digit",
         "kind": "multiclass",
+        "training": PATIENT,
     },
 }
 SECTIONS: dict[str, Callable[[int, Path], Figures]] = {

@@ -53,7 +53,7 @@ SMALL = {
     ("text", "bag"): {"bits": 8, "dim": 4},
     ("text", "cnn"): {"bits": 6, "length": 6, "dim": 4, "filters": 3},
     ("image", "resnet"): {"widths": (4, 8)},
-    ("audio", "melcnn"): {"mels": 16, "widths": (4, 8)},
+    ("audio", "melcnn"): {"mels": 16, "channels": 4, "widths": (6, 8)},
 }
 CASES = [(m, n) for m, table in ENCODERS.items() for n in table if n != "huggingface"]
 

@@ -33,7 +33,8 @@ class MelCNN(Encoder):
         Columns of plain samples say no rate, and need this one.
     seconds : a longer clip is cut to its middle ``seconds``.
     mels : mel bands.
-    widths : channels of the stages; each halves time and frequency.
+    channels : those of the first layer, over time and frequency.
+    widths : channels of the layers over time, each of which, after the first, halves it.
     dropout : share of the pooled features dropped while training, in [0, 1).
     max_unreadable : share of sounds that may be unreadable before reading stops with an error; those below it, and
         clips without samples, are treated as missing inputs.
@@ -48,13 +49,15 @@ class MelCNN(Encoder):
         rate: int | None = None,
         seconds: float = 10.0,
         mels: int = 40,
-        widths: Sequence[int] = (16, 32, 64),
+        channels: int = 16,
+        widths: Sequence[int] = (96, 128),
         dropout: float = 0.2,
         max_unreadable: float = 0.01,
     ) -> None:
         self.rate = rate
         self.seconds = seconds
         self.mels = mels
+        self.channels = channels
         self.widths = tuple(widths)
         self.dropout = dropout
         self.max_unreadable = max_unreadable
@@ -105,4 +108,4 @@ class MelCNN(Encoder):
         """See :meth:`Encoder.module`."""
         from jointset.models.encoders.audio_module import MelCNNModule
 
-        return MelCNNModule(self.mels, self.widths, self.dropout, width)
+        return MelCNNModule(self.mels, self.channels, self.widths, self.dropout, width)

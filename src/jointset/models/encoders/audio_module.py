@@ -34,40 +34,51 @@ class ClipNorm(nn.BatchNorm2d):
 class MelCNNModule(nn.Module):
     """``mel (b, t, mels) uint8``, with ``lengths (b,)`` in frames → ``(b, width)``.
 
-    Convolutions over time and frequency, each halving both; then the mean and the maximum over time of every channel
-    and band. What lies beyond a clip's end changes nothing.
+    One convolution over time and frequency that halves both, of which the larger response of two neighbouring bands is
+    kept, so that a voice may be a little higher; then convolutions over time alone, each after the first halving it;
+    then the mean and the maximum over time. What lies beyond a clip's end changes nothing.
 
-    >>> module = MelCNNModule(8, (4, 8), 0.0, 6)
+    >>> module = MelCNNModule(8, 4, (6, 8), 0.0, 6)
     >>> module(torch.zeros(2, 5, 8, dtype=torch.uint8), torch.tensor([5, 3])).shape
     torch.Size([2, 6])
     """
 
-    def __init__(self, mels: int, widths: Sequence[int], dropout: float, width: int) -> None:
+    def __init__(self, mels: int, channels: int, widths: Sequence[int], dropout: float, width: int) -> None:
         super().__init__()
+        self.first = nn.Conv2d(1, channels, 5, 2, 2, bias=False)
+        # One channel in: only a weight of these strides lets the layer take the fast way (1.4 ms a step, not 5.3).
+        self.first.to(memory_format=torch.channels_last)
+        self.first_norm = ClipNorm(channels)
+        self.neighbours = nn.MaxPool2d((1, 2), ceil_mode=True)
+        n_in = channels * -(-mels // 4)
         self.convolutions = nn.ModuleList()
         self.norms = nn.ModuleList()
-        n_in, bands = 1, mels
         for n_out in widths:
-            kernel = 5 if n_in == 1 else 3
-            self.convolutions.append(nn.Conv2d(n_in, n_out, kernel, 2, kernel // 2, bias=False))
+            stride = 2 if len(self.convolutions) else 1
+            self.convolutions.append(nn.Conv1d(n_in, n_out, 5, stride, 2, bias=False))
             self.norms.append(ClipNorm(n_out))
-            n_in, bands = n_out, -(-bands // 2)
-        # One channel in: only a weight of these strides lets the first layer take the fast way (4 ms of 31 a step).
-        self.convolutions[0].to(memory_format=torch.channels_last)
+            n_in = n_out
         self.dropout = nn.Dropout(dropout)
-        self.out = nn.Linear(2 * n_in * bands, width)
+        self.out = nn.Linear(2 * n_in, width)
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """``(b, t, mels), (b,)`` → ``(b, width)``."""
         x = _standardised(mel.to(torch.float32)[:, None], _inside(lengths, mel.shape[1]))  # (b, 1, t, mels)
-        x = x.contiguous(memory_format=torch.channels_last)
+        x, lengths = self.first(x.contiguous(memory_format=torch.channels_last)), (lengths + 1) // 2
+        x = self.neighbours(self._bent(x, lengths, self.first_norm))  # (b, c, t / 2, mels / 4)
+        x = x.transpose(2, 3).flatten(1, 2)[..., None]  # (b, c · mels / 4, t / 2, 1)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x, lengths = convolution(x), (lengths + 1) // 2
-            mask = _inside(lengths, x.shape[2])
-            x = torch.relu(norm(x * mask, mask)) * mask  # (b, c, t', f)
-        mean = x.sum(2) / lengths.clamp(min=1)[:, None, None]  # (b, c, f)
-        pooled = torch.cat([mean, x.amax(2)], 1).flatten(1)  # (b, 2 · c · f)
-        return self.out(self.dropout(pooled))
+            lengths = -(-lengths // convolution.stride[0])
+            x = self._bent(convolution(x[..., 0])[..., None], lengths, norm)  # (b, c', t', 1)
+        x = x[..., 0]
+        mean = x.sum(2) / lengths.clamp(min=1)[:, None]  # (b, c')
+        return self.out(self.dropout(torch.cat([mean, x.amax(2)], 1)))
+
+    @staticmethod
+    def _bent(x: Tensor, lengths: Tensor, norm: nn.Module) -> Tensor:
+        """Normed, and zero where negative or beyond the end."""
+        mask = _inside(lengths, x.shape[2])
+        return torch.relu(norm(x * mask, mask)) * mask
 
 
 def _inside(lengths: Tensor, frames: int) -> Tensor:
