@@ -13,7 +13,11 @@ import jointset as js
 
 PITCH = {"low": 300.0, "high": 1500.0}
 FAST = {
-    "model": {"width": 16, "audio": {"mels": 16, "channels": 8, "widths": [16, 16]}, "image": {"widths": [4, 8]}},
+    "model": {
+        "width": 16,
+        "audio": {"mels": 16, "channels": 8, "widths": [16, 16]},
+        "image": {"widths": [4, 8]},
+    },
     "training": {"epochs": 12, "folds": 2, "batch_size": 16, "learning_rate": 0.01},
 }
 

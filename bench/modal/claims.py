@@ -36,7 +36,13 @@ def _spoken(name: str, seeds: list[Figures]) -> list[Row]:
         together = _column(seeds, f"{task}.together")
         note = f"{gain:+.3f} against alone"
         out.append(
-            row(f"clips, {task} with the other two: accuracy", "≥ alone − .01", together, lambda v, g=gain: g >= -0.01, note=note)  # fmt: skip
+            row(
+                f"clips, {task} with the other two: accuracy",
+                "≥ alone − .01",
+                together,
+                lambda v, g=gain: g >= -0.01,
+                note=note,
+            )
         )
     seconds = _column(seeds, "digit.seconds")
     return [*out, row("clips, digit alone: seconds of the run", "–", seconds, form=".0f")]
@@ -44,7 +50,12 @@ def _spoken(name: str, seeds: list[Figures]) -> list[Row]:
 
 def _speakers(name: str, seeds: list[Figures]) -> list[Row]:
     out = [
-        row(f"digits of {s}, who is left out: accuracy", "> linear", _column(seeds, s), baseline=_column(seeds, f"{s}.linear"))  # fmt: skip
+        row(
+            f"digits of {s}, who is left out: accuracy",
+            "> linear",
+            _column(seeds, s),
+            baseline=_column(seeds, f"{s}.linear"),
+        )
         for s in SPEAKERS
     ]
     for line, speaker in zip(out, SPEAKERS, strict=True):
@@ -65,7 +76,13 @@ def _cross(name: str, seeds: list[Figures]) -> list[Row]:
         out.append(row(f"{part} digits, {said}: alone", "–", alone, baseline=beside))
         note = f"{gain:+.3f} against alone"
         out.append(
-            row(f"{part} digits, {said}: with the other modality", "≥ alone", joint, lambda v, g=gain: g >= 0, note=note)  # fmt: skip
+            row(
+                f"{part} digits, {said}: with the other modality",
+                "≥ alone",
+                joint,
+                lambda v, g=gain: g >= 0,
+                note=note,
+            )
         )
     return out
 
@@ -81,10 +98,8 @@ def _two(name: str, seeds: list[Figures]) -> list[Row]:
     out.append(
         row(f"{name}: both", "> either", both, lambda v: v > best, baseline=_column(seeds, "linear both"))
     )
-    for key in seeds[0]:
-        if key.startswith(("both", "half")) and key != "both: full":
-            out.append(row(f"{name}, {_said(key)}", "–", _column(seeds, key)))
-    return out
+    others = [k for k in seeds[0] if k.startswith(("both", "half")) and k != "both: full"]
+    return out + [row(f"{name}, {_said(key)}", "–", _column(seeds, key)) for key in others]
 
 
 def _said(key: str) -> str:

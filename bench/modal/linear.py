@@ -34,7 +34,9 @@ def pixels(table: pa.Table) -> NDArray[Any]:
     column = table["image"].combine_chunks()
     if pa.types.is_fixed_size_list(column.type):
         return column.flatten().to_numpy().reshape(len(column), -1) / 255.0
-    return np.stack([np.asarray(Image.open(io.BytesIO(v)), np.float32).ravel() / 255 for v in column.to_pylist()])
+    return np.stack(
+        [np.asarray(Image.open(io.BytesIO(v)), np.float32).ravel() / 255 for v in column.to_pylist()]
+    )
 
 
 def words(table: pa.Table) -> Any:

@@ -57,7 +57,9 @@ def cross(seed: int, folder: Path, n: int | None) -> Figures:
     joint = Arm("joint", data, {"digit": "multiclass"}, training=training).run(folder, seed)
     found = {"joint.seconds": joint.summary["seconds"]}
     for name, part in data.items():
-        alone = Arm(f"alone-{name}", {name: part}, {"digit": "multiclass"}, training=training).run(folder, seed)
+        alone = Arm(f"alone-{name}", {name: part}, {"digit": "multiclass"}, training=training).run(
+            folder, seed
+        )
         found[f"{name}.alone"] = score(alone, name, part.test(), "digit", "digit")
         found[f"{name}.joint"] = score(joint, name, part.test(), "digit", "digit")
         found[f"{name}.seconds"] = alone.summary["seconds"]
@@ -82,7 +84,9 @@ def two(
     gone = {m: sets.lacking(table, columns, 1.0, seed) for m, columns in inputs.items()}
     tests = {"full": _test(table), **{f"no {m}": _test(t) for m, t in gone.items()}}
     for modality, columns in inputs.items():
-        run = _arm(f"only-{modality}", table, {modality: columns}, label, kind, {}, training).run(folder, seed)
+        run = _arm(f"only-{modality}", table, {modality: columns}, label, kind, {}, training).run(
+            folder, seed
+        )
         found[f"only {modality}"] = score(run, "rows", tests["full"], label, label)
     for dropout in (0.0, DROPOUT):
         said = "" if not dropout else ", dropout"
@@ -91,7 +95,9 @@ def two(
         for name, rows in tests.items():
             found[f"both{said}: {name}"] = score(run, "rows", rows, label, label)
         for modality, rows in half.items():
-            run = _arm(f"half-{modality}-{dropout}", rows, inputs, label, kind, model, training).run(folder, seed)
+            run = _arm(f"half-{modality}-{dropout}", rows, inputs, label, kind, model, training).run(
+                folder, seed
+            )
             found[f"half {modality}{said}: half"] = score(run, "rows", _test(rows), label, label)
             found[f"half {modality}{said}: full"] = score(run, "rows", tests["full"], label, label)
     return found | _linear(table, inputs, label)

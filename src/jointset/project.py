@@ -225,7 +225,8 @@ class Run:
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
         media = {
-            d.name: {c: m for m in ("image", "audio") for c in d.inputs.get(m, ())} for d in work.pool.datasets
+            d.name: {c: m for m in ("image", "audio") for c in d.inputs.get(m, ())}
+            for d in work.pool.datasets
         }
         return export.write(
             folder, tables, work.tasks, inputs=inputs, media=media, name=work.config.name, format=format

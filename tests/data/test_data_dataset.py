@@ -229,7 +229,12 @@ ERRORS = {
         {"label_columns": ["stars"]},
         "'\\*' leaves no column",
     ),
-    "modality": (REVIEWS, {"sound": "body"}, {}, "unknown modality 'sound'; known: tabular, text, image, audio"),
+    "modality": (
+        REVIEWS,
+        {"sound": "body"},
+        {},
+        "unknown modality 'sound'; known: tabular, text, image, audio",
+    ),
     "ids repeat": (
         {"body": ["a", "b", "c"], "k": [1, 1, 1]},
         None,

@@ -345,5 +345,7 @@ def test_audio_features_become_bytes_or_paths_and_nothing_is_decoded():
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     data, path = {"bytes": b"p", "path": "a.wav"}, {"bytes": None, "path": "a.wav"}
     for values, expected in (([data], [b"p"]), ([path, None], ["a.wav", None]), ([data, path], [data, path])):
-        table = pa.table({"a": pa.array(values, kind)}).replace_schema_metadata({"huggingface": json.dumps(info)})
+        table = pa.table({"a": pa.array(values, kind)}).replace_schema_metadata(
+            {"huggingface": json.dumps(info)}
+        )
         assert sources.read(table, name="d")["a"].to_pylist() == expected

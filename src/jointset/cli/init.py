@@ -84,7 +84,7 @@ def guess_columns(table: Any) -> dict[str, Any]:
 
 
 def _media(column: Any, sample: list[str]) -> str | None:
-    """"image" or "audio" for a column of file names, of encoded bytes, or of samples with their rate."""
+    """ "image" or "audio" for a column of file names, of encoded bytes, or of samples with their rate."""
     import pyarrow as pa
 
     kind = column.type

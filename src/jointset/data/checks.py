@@ -116,9 +116,7 @@ def _image(column: pa.ChunkedArray, field: pa.Field, root: Path | None) -> str:
     if pa.types.is_fixed_size_list(column.type) and b"jointset.shape" in (field.metadata or {}):
         return _infinite(column)
     if not is_path(column.type):
-        return (
-            f"is {column.type}; image columns hold paths, encoded bytes, or arrays of height × width (× channels)"
-        )
+        return f"is {column.type}; image columns hold paths, encoded bytes, or arrays of height × width (× channels)"
     return _absent_files(column, root)
 
 

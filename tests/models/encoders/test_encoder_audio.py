@@ -73,7 +73,9 @@ def test_bytes_paths_structs_and_samples_give_the_same_sound(tmp_path, wav, tone
         pa.array([data]),
         pa.array(["a.wav"]),
         pa.array([{"bytes": data, "path": "gone.wav"}]),
-        pa.array([{"bytes": None, "path": "a.wav"}], pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        pa.array(
+            [{"bytes": None, "path": "a.wav"}], pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        ),
         plain,
         stereo,
         pa.array([samples.tolist()]),
@@ -98,7 +100,9 @@ def test_values_that_are_no_numbers_become_silence():
 
 def test_without_soundfile_the_command_that_installs_it_is_named(monkeypatch, wav):
     monkeypatch.setitem(sys.modules, "soundfile", None)
-    with pytest.raises(MissingExtra, match=r'reading sounds needs soundfile.*pip install "jointset\[audio\]"'):
+    with pytest.raises(
+        MissingExtra, match=r'reading sounds needs soundfile.*pip install "jointset\[audio\]"'
+    ):
         read([wav(np.zeros(10))])
     samples = pa.array([{"array": [0.0, 1.0], "sampling_rate": RATE}])
     assert len(read(samples)[0]) == 2  # plain samples need nothing
@@ -188,9 +192,7 @@ def test_filters_are_triangles_evenly_spaced_in_mel():
 
 def test_a_louder_clip_is_the_same_clip_and_silence_is_the_floor(tone):
     filters = mel_filters(RATE, transform_size(200), 40)
-    quiet, loud = (
-        log_mel(torch.from_numpy(a * tone(700)).float(), filters, 200, 80) for a in (1e-3, 1.0)
-    )
+    quiet, loud = (log_mel(torch.from_numpy(a * tone(700)).float(), filters, 200, 80) for a in (1e-3, 1.0))
     torch.testing.assert_close(quiet, loud, atol=1e-2, rtol=0)
     assert loud.max() == 0 and loud.min() >= -80
     silent = log_mel(torch.zeros(1600), filters, 200, 80)

@@ -20,9 +20,7 @@ def count(path: Path, extensions: tuple[str, ...]) -> int:
     return len(_files(path, extensions))
 
 
-def read_classes(
-    source: Path, extensions: tuple[str, ...], *, column: str, noun: str, name: str
-) -> pa.Table:
+def read_classes(source: Path, extensions: tuple[str, ...], *, column: str, noun: str, name: str) -> pa.Table:
     """List the files of a folder in the order of their paths.
 
     Columns are ``column`` (path relative to the folder, with ``/``), ``label`` (name of the class folder) and,

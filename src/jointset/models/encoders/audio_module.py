@@ -47,7 +47,7 @@ class MelCNNModule(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(1, channels, 5, 2, 2, bias=False)
         # One channel in: only a weight of these strides lets the layer take the fast way (1.4 ms a step, not 5.3).
-        self.first.to(memory_format=torch.channels_last)
+        self.first.weight.data = self.first.weight.data.to(memory_format=torch.channels_last)
         self.first_norm = ClipNorm(channels)
         self.neighbours = nn.MaxPool2d((1, 2), ceil_mode=True)
         n_in = channels * -(-mels // 4)
@@ -67,8 +67,8 @@ class MelCNNModule(nn.Module):
         x, lengths = self.first(x.contiguous(memory_format=torch.channels_last)), (lengths + 1) // 2
         x = self.neighbours(self._bent(x, lengths, self.first_norm))  # (b, c, t / 2, mels / 4)
         x = x.transpose(2, 3).flatten(1, 2)[..., None]  # (b, c · mels / 4, t / 2, 1)
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            lengths = -(-lengths // convolution.stride[0])
+        for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            lengths = (lengths + 1) // 2 if i else lengths
             x = self._bent(convolution(x[..., 0])[..., None], lengths, norm)  # (b, c', t', 1)
         x = x[..., 0]
         mean = x.sum(2) / lengths.clamp(min=1)[:, None]  # (b, c')
