@@ -76,7 +76,7 @@ def guess_columns(table: Any) -> dict[str, Any]:
             roles["labels"][field.name] = _kind(field.type, distinct, n)
         elif text and sample and sum(map(len, sample)) / len(sample) > LONG_TEXT and distinct > 0.3 * n:
             roles["inputs"].setdefault("text", []).append(field.name)
-        elif n and not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
+        elif n and not pa.types.is_nested(field.type) and not _is_bytes(field.type):
             rest.append(field.name)
     if rest:
         roles["inputs"]["tabular"] = rest
@@ -84,7 +84,7 @@ def guess_columns(table: Any) -> dict[str, Any]:
 
 
 def _media(column: Any, sample: list[str]) -> str | None:
-    """ "image" or "audio" for a column of file names, of encoded bytes, or of samples with their rate."""
+    """What a column of file names, of encoded bytes, or of samples with their rate holds: image, audio or neither."""
     import pyarrow as pa
 
     kind = column.type
@@ -92,7 +92,7 @@ def _media(column: Any, sample: list[str]) -> str | None:
     if fields >= {"array", "sampling_rate"}:
         return "audio"
     heads = []
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if _is_bytes(kind):
         heads = [v.as_py()[:16] for v in column.slice(0, SAMPLE)]
     elif "bytes" in fields:
         heads = [(v["bytes"].as_py() or b"")[:16] for v in column.slice(0, SAMPLE)]
@@ -102,6 +102,12 @@ def _media(column: Any, sample: list[str]) -> str | None:
         if named + begun > max(len(sample), len(heads)) / 2:
             return media
     return None
+
+
+def _is_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _kind(type_: Any, distinct: int, n: int) -> str:
