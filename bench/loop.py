@@ -30,10 +30,11 @@ from bench.table import markdown  # noqa: E402
 
 MACHINE = ("kill", "startup")
 ALONE = ("digits-mixed",)
+UNCLAIMED = ("spoken-written",)  # files for an example: nothing is promised of its loop
 
 
 def main() -> None:
-    names = [*SETS, *MACHINE]
+    names = [*(name for name in SETS if name not in UNCLAIMED), *MACHINE]
     parser = argparse.ArgumentParser(description="Measure the loop's promises.")
     parser.add_argument(
         "--only", nargs="+", choices=names, metavar="NAME", help=f"some of: {', '.join(names)}"

@@ -1,7 +1,9 @@
 """Small real and generated datasets, fast settings, and the command line as a function."""
 
 import copy
+import io
 import sys
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ FAST = {
         "text": {"bits": 10, "words": 2},
         "tabular": {"hidden": 16},
         "image": {"widths": [4, 8]},
+        "audio": {"mels": 16, "channels": 4, "widths": [8, 8]},
     },
     "training": {"epochs": 6, "folds": 2, "batch_size": 32, "learning_rate": 0.01},
 }
@@ -142,6 +145,38 @@ def settings() -> dict:
         "improve": {"rounds": 2, "precision": 0.8, "margin": 0.3},
         **copy.deepcopy(FAST),
     }
+
+
+def wav_bytes(samples: np.ndarray, rate: int = 8000, width: int = 2) -> bytes:
+    """A WAV file of samples in [-1, 1], ``(n,)`` or ``(n, channels)``, with ``width`` bytes a sample."""
+    whole = np.round(np.clip(samples, -1, 1) * (2 ** (8 * width - 1) - 1)).astype("<i4")
+    raw = whole.reshape(-1, 1).view(np.uint8)[:, :width].tobytes()
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+        out.setsampwidth(width)
+        out.setframerate(rate)
+        out.writeframes(raw)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def wav():
+    """Make a WAV file: see :func:`wav_bytes`."""
+    return wav_bytes
+
+
+def tone_of(hertz: float, seconds: float = 0.2, rate: int = 8000, seed: int = 0) -> np.ndarray:
+    """A tone in a little noise, ``(n,)``."""
+    n = round(seconds * rate)
+    noise = np.random.default_rng(seed).normal(0, 0.02, n)
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(n) / rate) + noise
+
+
+@pytest.fixture(scope="session")
+def tone():
+    """Make a tone: see :func:`tone_of`."""
+    return tone_of
 
 
 class Folder:

@@ -49,7 +49,11 @@ def mistake(settings):
         ("datasets.a.split.holdot", 0.1, ["unknown key datasets.a.split.holdot", "'holdout'"]),
         ("datasets.a.inputs", None, ["datasets.a.inputs is missing"]),
         ("datasets.a.inputs", {}, ["datasets.a.inputs", "at least one input"]),
-        ("datasets.a.inputs", {"video": "v"}, ["datasets.a.inputs.video", "'tabular', 'text' or 'image'"]),
+        (
+            "datasets.a.inputs",
+            {"video": "v"},
+            ["datasets.a.inputs.video", "'tabular', 'text', 'image' or 'audio'"],
+        ),
         ("tasks.stars.kind", "multi", ["tasks.stars.kind", "'multiclass'", "found 'multi'"]),
         ("tasks.stars.labels", {"b": "stars"}, ["tasks.stars.labels.b", "no dataset has this name"]),
         ("tasks.stars.map", {"aa": {1: "x"}}, ["tasks.stars.map.aa", "did you mean 'a'?"]),

@@ -33,7 +33,7 @@ class DatasetSettings(Settings):
     """One dataset: a file or folder, and what its columns are."""
 
     path: str | None = None
-    inputs: dict[Literal["tabular", "text", "image"], str | list[str]]
+    inputs: dict[Literal["tabular", "text", "image", "audio"], str | list[str]]
     id: str | None = None
     group: str | None = None
     split: SplitSettings = SplitSettings()
@@ -119,10 +119,12 @@ class ModelSettings(Settings):
     text: EncoderSettings = EncoderSettings()
     tabular: EncoderSettings = EncoderSettings()
     image: EncoderSettings = EncoderSettings()
+    audio: EncoderSettings = EncoderSettings()
     sharing: Literal["hard"] = "hard"
     width: int = Field(default=128, ge=1)
     depth: int | None = Field(default=None, ge=0)
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
 
 
 class TrainingSettings(Settings):

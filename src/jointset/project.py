@@ -224,7 +224,13 @@ class Run:
         work = self.work
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
-        return export.write(folder, tables, work.tasks, inputs=inputs, name=work.config.name, format=format)
+        media = {
+            d.name: {c: m for m in ("image", "audio") for c in d.inputs.get(m, ())}
+            for d in work.pool.datasets
+        }
+        return export.write(
+            folder, tables, work.tasks, inputs=inputs, media=media, name=work.config.name, format=format
+        )
 
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""

@@ -18,7 +18,7 @@ from jointset.data.storage import write_atomically
 from jointset.errors import DataError
 from jointset.gate import judge
 from jointset.ledger import Ledger
-from jointset.models.encoders import make_encoders
+from jointset.models.encoders import ENCODERS, make_encoders
 from jointset.models.inputs import Inputs, prepare_inputs
 from jointset.models.joint import JointModel
 from jointset.prepare import Work
@@ -66,7 +66,7 @@ class Bench:
             labels=overlay.labels,
             weights=overlay.weights,
             dataset_of=self.work.pool.dataset_of,
-            plan=ModelPlan(model.sharing, model.width, self.depth, model.dropout),
+            plan=ModelPlan(model.sharing, model.width, self.depth, model.dropout, model.modality_dropout),
             balanced=tuple(n for n, t in self.work.config.tasks.items() if t.class_weights == "balanced"),
         )
 
@@ -101,7 +101,7 @@ class Trained:
 
 def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
     """Prepare the inputs of all rows, through the run's cache."""
-    options = {m: getattr(work.config.model, m) for m in ("tabular", "text", "image")}
+    options = {m: getattr(work.config.model, m) for m in ENCODERS}
     encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
     return Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
 

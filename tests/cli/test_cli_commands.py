@@ -3,7 +3,9 @@
 import json
 import re
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -131,6 +133,27 @@ def test_check_draws_the_grid_and_keeps_nothing(folder, cli):
     facts = json.loads(cli("check", folder.config, "--no-estimate", "--json").out)
     assert facts["grid"]["posts"] == {"level": int(folder.frames["posts"].mood.notna().sum())}
     assert sorted(folder.path.rglob("*")) == before
+
+
+def test_init_knows_sounds_and_images_by_name_and_by_their_first_bytes(wav):
+    from jointset.cli.init import guess_columns
+
+    clip, png = wav(np.zeros(8)), b"\x89PNG\r\n\x1a\n"
+    forms = {
+        "audio": [
+            pa.array(["a/1.wav", "b/2.FLAC"]),
+            pa.array([clip, None]),
+            pa.array([clip], pa.large_binary()),
+            pa.array([{"bytes": b"fLaC", "path": "x"}]),
+            pa.array([{"array": [0.0], "sampling_rate": 8000}]),
+        ],
+        "image": [pa.array(["1.png"]), pa.array([png]), pa.array([{"bytes": png, "path": None}])],
+        None: [pa.array([b"\0\1"], pa.large_binary()), pa.array([{"x": 1}])],
+    }
+    for modality, columns in forms.items():
+        for column in columns:
+            found = guess_columns(pa.table({"c": column}))["inputs"]
+            assert found == ({modality: "c"} if modality else {}), column.type
 
 
 def test_init_writes_a_configuration_that_runs(folder, cli, tmp_path):

@@ -91,6 +91,20 @@ def images(bad):
     return bend
 
 
+def sounds(bad, wav):
+    """A column of sound files, the first ``bad`` of which are no sounds."""
+
+    def bend(folder):
+        frame = people(folder)
+        frame["sound"] = [f"{i}.wav" for i in range(len(frame))]
+        for i in range(len(frame)):
+            clip = wav(np.linspace(-1, 1, 80) * i / len(frame))
+            (folder.path / f"{i}.wav").write_bytes(b"no sound" if i < bad else clip)
+        folder.settings["datasets"]["people"]["inputs"] = {"audio": "sound"}
+
+    return bend
+
+
 def setting(key, value):
     def bend(folder):
         node = folder.settings
@@ -229,6 +243,10 @@ MISTAKES = {
         images(7),
         ["7 of 240 images cannot be read", "'0.png'", "at most 1%", "max_unreadable"],
     ),
+    "sounds that are not there": (
+        both(column("sound", "gone.wav"), dataset(inputs={"audio": "sound"})),
+        ["names 240 files that do not exist (first 'gone.wav' in row 0"],
+    ),
     "images that are not there": (
         both(column("picture", "gone.png"), dataset(inputs={"image": "picture"})),
         ["names 240 files that do not exist (first 'gone.png' in row 0"],
@@ -274,6 +292,12 @@ def test_check_finds_it_before_the_run(bent, cli, name):
     bend, parts = MISTAKES[name]
     folder = bent(bend)
     one_line(cli("check", folder.config), *parts)
+
+
+def test_unreadable_sounds_are_named(bent, cli, wav):
+    folder = bent(sounds(7, wav))
+    parts = ["7 of 240 sounds cannot be read", "'0.wav'", "at most 1%", "model.audio.max_unreadable"]
+    one_line(cli("run", folder.config, "--runs", folder.runs), *parts)
 
 
 def test_mending_the_mistake_is_all_it_takes(folder, cli):

@@ -182,6 +182,22 @@ def test_image_paths_and_root(tmp_path):
         load(tmp_path / "a.csv", tmp_path, {"image": "pic"})
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([b"x", None]),
+        pa.array([{"bytes": b"x", "path": "gone.wav"}, None]),
+        pa.array([{"array": [0.0], "sampling_rate": 8000}, None]),
+        pa.array([[0.0, 1.0], None]),
+        pa.array([[0, 1], [1, 2]], pa.list_(pa.int16(), 2)),
+    ],
+    ids=lambda c: str(c.type),
+)
+def test_forms_of_sounds(tmp_path, column):
+    d = load(pa.table({"a": column}), tmp_path, {"audio": "a"})
+    assert d.inputs == {"audio": ("a",)} and len(set(d.row_ids)) == 2
+
+
 INF = float("inf")
 ERRORS = {
     "near column": (
@@ -213,7 +229,12 @@ ERRORS = {
         {"label_columns": ["stars"]},
         "'\\*' leaves no column",
     ),
-    "modality": (REVIEWS, {"sound": "body"}, {}, "unknown modality 'sound'; known: tabular, text, image"),
+    "modality": (
+        REVIEWS,
+        {"sound": "body"},
+        {},
+        "unknown modality 'sound'; known: tabular, text, image, audio",
+    ),
     "ids repeat": (
         {"body": ["a", "b", "c"], "k": [1, 1, 1]},
         None,
@@ -256,6 +277,24 @@ ERRORS = {
         r"text input 'body' is list<.*>; text columns hold text",
     ),
     "table of lists": ({"a": [[1, 2]]}, {"tabular": "a"}, {}, "tabular input 'a' is list"),
+    "sound of numbers": (
+        {"a": [1, 2]},
+        {"audio": "a"},
+        {},
+        "audio input 'a' is int64; audio columns hold paths, encoded bytes",
+    ),
+    "sound without a rate": (
+        {"a": [{"array": [0.0], "rate": 8000}]},
+        {"audio": "a"},
+        {},
+        "audio input 'a' has the fields array, rate; sounds have bytes or path, or array and sampling_rate",
+    ),
+    "sound that is not there": (
+        {"a": ["gone.wav", None]},
+        {"audio": "a"},
+        {},
+        r"audio input 'a' names 1 files that do not exist \(first 'gone.wav' in row 0",
+    ),
     "image of numbers": (
         {"a": [1]},
         {"image": "a"},

@@ -97,3 +97,14 @@ def test_ids_are_unique_and_count_repeats(values):
     assert hashing.occurrence(np.array(values)).tolist() == [
         values[:i].count(v) for i, v in enumerate(values)
     ]
+
+
+def test_long_lists_are_hashed_in_pieces_as_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    lists = [rng.normal(size=k).tolist() for k in (5, 0, 12, 1, 9, 40)] + [None, [1.0]]
+    array = pa.array(lists)
+    whole = hashing.hash_column(array)
+    monkeypatch.setattr(hashing, "_CHUNK", 8)
+    assert (hashing.hash_column(array) == whole).all()
+    assert (hashing.hash_column(array.slice(2, 4)) == whole[2:6]).all()
+    assert len(hashing.hash_column(array.slice(0, 0))) == 0

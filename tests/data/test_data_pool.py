@@ -71,6 +71,26 @@ class TestComponents:
         d = load_dataset("d", tmp_path / "pics", inputs={"image": "image"}, cache=tmp_path / "cache")
         assert drawn(d).component.tolist() == [0, 0, 1]
 
+    def test_sounds_count_by_content_not_by_name(self, tmp_path):
+        kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        (tmp_path / "a.wav").write_bytes(b"same")
+        values = [
+            {"bytes": b"same", "path": "x.wav"},
+            {"bytes": b"same", "path": None},
+            {"bytes": None, "path": "a.wav"},
+            {"bytes": b"other", "path": "x.wav"},
+            {"bytes": None, "path": None},
+            {"bytes": None, "path": None},
+        ]
+        d = load_dataset(
+            "d",
+            pa.table({"a": pa.array(values, kind)}),
+            inputs={"audio": "a"},
+            cache=tmp_path / "cache",
+            root=tmp_path,
+        )
+        assert drawn(d).component.tolist() == [0, 0, 0, 1, 2, 3]
+
 
 class TestGivenSplits:
     def test_every_spelling(self, make):

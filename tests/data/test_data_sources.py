@@ -321,3 +321,31 @@ def test_table_of_readers_is_what_resolve_names():
     from jointset.data.sources.resolve import EXTENSIONS
 
     assert set(EXTENSIONS.values()) <= set(sources.READERS)
+
+
+# Sounds
+
+
+def test_sounds_by_class_and_the_commoner_kind_decides(tmp_path):
+    for path in ("dog/1.wav", "dog/2.FLAC", "cat/1.mp3", "cat/cover.png", "cat/notes.txt"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"x")
+    table = sources.read(tmp_path, name="d")
+    assert table.to_pydict() == {
+        "audio": ["cat/1.mp3", "dog/1.wav", "dog/2.FLAC"],
+        "label": ["cat", "dog", "dog"],
+    }
+    (tmp_path / "loose.wav").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"loose.wav in .* stands in no class folder; expected CLASS/SOUND"):
+        sources.read(tmp_path, name="d")
+
+
+def test_audio_features_become_bytes_or_paths_and_nothing_is_decoded():
+    info = {"info": {"features": {"a": {"_type": "Audio", "sampling_rate": 16000}}}}
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    data, path = {"bytes": b"p", "path": "a.wav"}, {"bytes": None, "path": "a.wav"}
+    for values, expected in (([data], [b"p"]), ([path, None], ["a.wav", None]), ([data, path], [data, path])):
+        table = pa.table({"a": pa.array(values, kind)}).replace_schema_metadata(
+            {"huggingface": json.dumps(info)}
+        )
+        assert sources.read(table, name="d")["a"].to_pylist() == expected

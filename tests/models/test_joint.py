@@ -119,3 +119,60 @@ def test_other_options_are_prepared_apart(bench, tmp_path):
 def test_the_root_of_relative_paths_travels_with_the_table(bench):
     table = module.input_table(bench.work.pool.datasets[0], "text")
     assert table.schema.metadata[b"jointset.root"].decode() == str(bench.work.pool.datasets[0].root)
+
+
+# Several modalities
+
+
+def dropping(problem, share):
+    plan = dataclasses.replace(problem.plan, modality_dropout=share)
+    return dataclasses.replace(problem, plan=plan).build(0)
+
+
+def test_modality_dropout_leaves_every_row_an_input_and_single_ones_theirs(problem):
+    n = len(problem.dataset_of)
+    batch = problem.inputs.batch(np.arange(n))
+    torch.manual_seed(0)
+    model = dropping(problem, 0.4).train()
+    draws = [model._kept(batch, torch.zeros(n, 1)) for _ in range(50)]
+    count = {m: torch.zeros(n) for m in batch}
+    for kept in draws:
+        total = torch.zeros(n)
+        for modality, (where, _) in batch.items():
+            total[where] += kept[modality]
+            count[modality][where] += kept[modality]
+        assert (total >= 1).all()
+    both = torch.from_numpy((problem.inputs.row["tabular"] >= 0) & (problem.inputs.row["text"] >= 0))
+    assert (count["text"][~both] == 50).all()
+    # left out unless both draws fall below the share and this one is the larger: p · (1 − p / 2)
+    expected = 1 - 0.4 * (1 - 0.4 / 2)
+    for modality in batch:
+        assert float(count[modality][both].mean()) / 50 == pytest.approx(expected, abs=0.02)
+
+
+def test_modality_dropout_is_for_training_only(problem):
+    index = np.arange(20)
+    with_it, without = dropping(problem, 0.9).eval(), dropping(problem, 0.0).eval()
+    for name, logits in run(with_it, problem, index)[0].items():
+        torch.testing.assert_close(logits, run(without, problem, index)[0][name])
+
+
+def test_a_task_teaches_only_the_encoders_that_its_rows_have(bench, problem):
+    posts = np.arange(len(problem.dataset_of))[bench.work.pool.rows_of("posts")]
+    model = problem.build(0).train()
+    logits, _ = model(problem.inputs.batch(posts), len(posts))
+    logits["level"].square().sum().backward()
+    assert all(p.grad is None for p in model.encoders["tabular"].parameters())
+    assert any(p.grad is not None for p in model.encoders["text"].parameters())
+
+
+def test_an_unreadable_or_absent_input_leaves_the_row_its_other_one(model, problem):
+    row = dict(problem.inputs.row)
+    row["tabular"] = np.where(np.arange(len(row["tabular"])) == 0, -1, row["tabular"])
+    bare = dataclasses.replace(problem, inputs=dataclasses.replace(problem.inputs, row=row))
+    assert bare.usable()[0] == problem.usable()[0]
+    only_text = {"text": problem.inputs.batch(np.array([0]))["text"]}
+    with torch.no_grad():
+        expected, _ = model(only_text, 1)
+    for name, logits in run(model, bare, [0])[0].items():
+        torch.testing.assert_close(logits, expected[name])

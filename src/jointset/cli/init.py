@@ -18,8 +18,16 @@ LABEL = re.compile(
 SPLIT = re.compile(r"^(split|fold|subset|partition)$", re.I)
 IDENTITY = re.compile(r"^(id|uuid|guid|key|row_?id|.*_id)$", re.I)
 GROUP = re.compile(r"user|customer|patient|author|speaker|writer|group|session|subject", re.I)
-IMAGE = re.compile(r"\.(png|jpe?g|bmp|gif|webp|tiff?)$", re.I)
+FILES = {
+    "image": re.compile(r"\.(png|jpe?g|bmp|gif|webp|tiff?)$", re.I),
+    "audio": re.compile(r"\.(wav|flac|ogg|oga|opus|mp3|aiff?)$", re.I),
+}
+HEADS = {  # how the bytes of a file begin
+    "image": re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP", re.S),
+    "audio": re.compile(rb"RIFF....WAVE|fLaC|OggS|ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb]|FORM....AIF", re.S),
+}
 LONG_TEXT = 20
+SAMPLE = 20  # sounds and pictures looked at
 
 
 def init(files: list[Path], out: Path) -> None:
@@ -55,8 +63,9 @@ def guess_columns(table: Any) -> dict[str, Any]:
         distinct, n = len(column.unique()) if not pa.types.is_nested(field.type) else 0, len(column)
         text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
         sample = [str(v) for v in column.slice(0, 200).to_pylist()] if text else []
-        if text and sample and sum(bool(IMAGE.search(v)) for v in sample) > len(sample) / 2:
-            roles["inputs"]["image"] = field.name
+        media = _media(column, sample)
+        if media:
+            roles["inputs"].setdefault(media, field.name)
         elif SPLIT.match(field.name):
             roles["split"] = field.name
         elif IDENTITY.match(field.name) and distinct == n == table.num_rows and roles["id"] is None:
@@ -67,11 +76,38 @@ def guess_columns(table: Any) -> dict[str, Any]:
             roles["labels"][field.name] = _kind(field.type, distinct, n)
         elif text and sample and sum(map(len, sample)) / len(sample) > LONG_TEXT and distinct > 0.3 * n:
             roles["inputs"].setdefault("text", []).append(field.name)
-        elif n and not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
+        elif n and not pa.types.is_nested(field.type) and not _is_bytes(field.type):
             rest.append(field.name)
     if rest:
         roles["inputs"]["tabular"] = rest
     return roles
+
+
+def _media(column: Any, sample: list[str]) -> str | None:
+    """What a column of file names, of encoded bytes, or of samples with their rate holds: image, audio or neither."""
+    import pyarrow as pa
+
+    kind = column.type
+    fields = {kind.field(i).name for i in range(kind.num_fields)} if pa.types.is_struct(kind) else set()
+    if fields >= {"array", "sampling_rate"}:
+        return "audio"
+    heads = []
+    if _is_bytes(kind):
+        heads = [v.as_py()[:16] for v in column.slice(0, SAMPLE)]
+    elif "bytes" in fields:
+        heads = [(v["bytes"].as_py() or b"")[:16] for v in column.slice(0, SAMPLE)]
+    for media in FILES:
+        named = sum(bool(FILES[media].search(v)) for v in sample)
+        begun = sum(bool(HEADS[media].match(h)) for h in heads)
+        if named + begun > max(len(sample), len(heads)) / 2:
+            return media
+    return None
+
+
+def _is_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _kind(type_: Any, distinct: int, n: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import typer
 
+from jointset.data.dataset import folder_of
 from jointset.data.sources import read
 from jointset.errors import DataError, UserError
 from jointset.project import Run
@@ -24,7 +25,7 @@ def predict(path: Path, file: Path, out: Path, dataset: str | None) -> None:
         raise UserError(f"--out {out}: predictions are written as one of {', '.join(WRITERS)}")
     run = Run(path)
     table = read(file, name=file.name)
-    predictions = run.model.predict_table(table, dataset=dataset, root=file.parent)
+    predictions = run.model.predict_table(table, dataset=dataset, root=folder_of(file))
     keep = [c for c in table.column_names if c not in predictions.column_names]
     both = pa.table(
         {**{c: table.column(c) for c in keep}, **{c: predictions.column(c) for c in predictions.column_names}}
@@ -93,7 +94,7 @@ def _on_file(run: Run, file: Path, dataset: str | None) -> dict[str, Any]:
 
     config, table = run.directory.config(), read(file, name=file.name)
     names = [dataset] if dataset else list(config.datasets)
-    outputs = run.model.outputs(table, dataset=dataset, root=file.parent)
+    outputs = run.model.outputs(table, dataset=dataset, root=folder_of(file))
     scores = {}
     for task in run.model.tasks:
         settings = config.tasks[task.name]

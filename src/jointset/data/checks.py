@@ -25,7 +25,7 @@ def check_inputs(
     >>> check_inputs(t, {"tabular": ("a", "b")}, True, name="d", root=None)
     ({'tabular': ('a',)}, ("dataset d: column 'b' is no input: it is empty in every row",))
     """
-    checks = {"tabular": _tabular, "text": _text, "image": _image}
+    checks = {"tabular": _tabular, "text": _text, "image": _image, "audio": _audio}
     kept: Inputs = {}
     notes = []
     for modality, columns in inputs.items():
@@ -111,13 +111,56 @@ def _text(column: pa.ChunkedArray, field: pa.Field, root: Path | None) -> str:
 
 
 def _image(column: pa.ChunkedArray, field: pa.Field, root: Path | None) -> str:
-    kind = column.type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if _is_encoded(column.type):
         return ""
-    if pa.types.is_fixed_size_list(kind) and b"jointset.shape" in (field.metadata or {}):
+    if pa.types.is_fixed_size_list(column.type) and b"jointset.shape" in (field.metadata or {}):
         return _infinite(column)
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        return f"is {kind}; image columns hold paths, encoded bytes, or arrays of height × width (× channels)"
+    if not is_path(column.type):
+        return f"is {column.type}; image columns hold paths, encoded bytes, or arrays of height × width (× channels)"
+    return _absent_files(column, root)
+
+
+def _audio(column: pa.ChunkedArray, field: pa.Field, root: Path | None) -> str:
+    kind = column.type
+    if _is_encoded(kind):
+        return ""
+    if pa.types.is_struct(kind):
+        names = {kind.field(i).name for i in range(kind.num_fields)}
+        if names >= {"array", "sampling_rate"}:
+            return ""
+        return f"has the fields {', '.join(sorted(names))}; sounds have bytes or path, or array and sampling_rate"
+    if _is_list(kind) and _is_number(kind.value_type):
+        return ""
+    if not is_path(kind):
+        return (
+            f"is {kind}; audio columns hold paths, encoded bytes (such as those of a WAV file), or samples, "
+            "best as {array, sampling_rate}"
+        )
+    return _absent_files(column, root)
+
+
+def is_path(kind: pa.DataType) -> bool:
+    """Whether a column of images or sounds names files.
+
+    >>> is_path(pa.string()), is_path(pa.binary())
+    (True, False)
+    """
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_encoded(kind: pa.DataType) -> bool:
+    """Bytes of files, plain or, beside a path, as Hugging Face keeps them."""
+    if pa.types.is_struct(kind):
+        names = [kind.field(i).name for i in range(kind.num_fields)]
+        return "bytes" in names and _is_encoded(kind.field(names.index("bytes")).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _absent_files(column: pa.ChunkedArray, root: Path | None) -> str:
     base = root or Path()
     absent = [(i, p) for i, p in enumerate(column.to_pylist()) if p is not None and not (base / p).is_file()]
     if not absent:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from jointset.data import hashing
+from jointset.data.checks import is_path
 from jointset.data.dataset import Dataset
 
 
@@ -57,7 +58,7 @@ def content_hashes(dataset: Dataset) -> tuple[hashing.Hashes, NDArray[np.bool_]]
         columns = [_column_hashes(table.column(i), modality, dataset) for i in range(table.num_columns)]
         for hashes in columns:
             present |= hashes != hashing.MISSING
-        # tabular columns mean something by their name; a text or an image is the same under any name
+        # tabular columns mean something by their name; a text, an image or a sound is the same under any name
         salts = [
             hashing.hash_text(c if modality == "tabular" else str(i))
             for i, c in enumerate(table.column_names)
@@ -75,9 +76,23 @@ def _column_hashes(column: pa.ChunkedArray, modality: str, dataset: Dataset) -> 
         hashes = hashing.hash_column(column)
         hashes[np.asarray(pc.fill_null(blank, False))] = hashing.MISSING
         return hashes
-    if modality == "image" and (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if modality not in ("image", "audio"):
+        return hashing.hash_column(column)
+    if is_path(column.type):
         return _file_hashes(column, dataset)
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+        return _struct_hashes(column, dataset)
     return hashing.hash_column(column)
+
+
+def _struct_hashes(column: pa.ChunkedArray, dataset: Dataset) -> hashing.Hashes:
+    """Hash of the bytes of a file, or of the file itself where only its path is given: names do not count."""
+    hashes = hashing.hash_column(pc.struct_field(column, "bytes"))
+    if column.type.get_field_index("path") >= 0:
+        without = hashes == hashing.MISSING
+        paths = pc.if_else(pa.array(without), pc.struct_field(column, "path"), None)
+        hashes[without] = _file_hashes(paths, dataset)[without]
+    return hashes
 
 
 def _file_hashes(column: pa.ChunkedArray, dataset: Dataset) -> hashing.Hashes:

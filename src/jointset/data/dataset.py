@@ -25,7 +25,7 @@ class Dataset:
 
     ``table`` holds all original columns in the original order, in a single memory-mapped chunk; ``row_ids``
     is ``(n,) str``, unique; ``inputs`` is modality → columns; ``fingerprint`` is the sha256 (hex) of the
-    content; relative image paths are resolved against ``root``; ``notes`` says what was left out of the
+    content; relative paths of images and sounds are resolved against ``root``; ``notes`` says what was left out of the
     inputs, and why."""
 
     name: str
@@ -68,9 +68,9 @@ def load_dataset(
 ) -> Dataset:
     """Read a source, check it, and keep it as a Parquet base and an Arrow cache under ``cache``.
 
-    ``inputs`` maps a modality (tabular, text, image) to its column or columns; ``"*"`` for tabular means
-    every column without another role. Without ``id``, a row's id is the hash of all its values. Relative image
-    paths start from ``root``, by default the source's own folder. The source is never
+    ``inputs`` maps a modality (tabular, text, image, audio) to its column or columns; ``"*"`` for tabular means
+    every column without another role. Without ``id``, a row's id is the hash of all its values. Relative paths
+    of images and sounds start from ``root``, by default the source's own folder. The source is never
     written to. Raises :class:`~jointset.errors.DataError` for anything wrong with the data and
     :class:`~jointset.errors.RunError` when the cache cannot be written.
 

@@ -7,6 +7,7 @@ from CSV or from Parquet, as long as the values are the same."""
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -140,11 +141,16 @@ def _hash_array(array: pa.Array) -> Hashes:
         return _masked(mix(np.asarray(array.cast(pa.int64()).fill_null(0)).view(np.uint64)), array)
     if pa.types.is_temporal(kind):
         return _masked(_hash_times(array), array)
-    if not (
-        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
-    ):
-        array = _as_text(array)
-    return _through_dictionary(array.dictionary_encode())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return _masked(_hash_bytes(array), array)
+    return _through_dictionary(_as_text(array).dictionary_encode())
+
+
+def _hash_bytes(array: pa.Array) -> Hashes:
+    """One value at a time: pictures and sounds rarely repeat, and a dictionary would hold all of them again."""
+    blake = hashlib.blake2b
+    digests = b"".join([blake(v.as_py() or b"", digest_size=8).digest() for v in array])
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
 def _as_text(array: pa.Array) -> pa.Array:
@@ -171,9 +177,7 @@ def _through_dictionary(array: pa.DictionaryArray) -> Hashes:
         digests = b"".join([blake(v or b"", digest_size=8).digest() for v in values.to_pylist()])
         known = _masked(np.frombuffer(digests, "<u8").astype(np.uint64), values)
     else:
-        known = _hash_array(
-            values if not pa.types.is_fixed_size_binary(values.type) else values.cast(pa.binary())
-        )
+        known = _hash_array(values)
     hashes = np.append(known, MISSING)
     return hashes[np.asarray(pc.fill_null(array.indices.cast(pa.int64()), len(known)))]
 
@@ -212,7 +216,13 @@ def _hash_struct(array: pa.StructArray) -> Hashes:
 
 def _hash_lists(array: pa.Array) -> Hashes:
     lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0)).astype(np.int64)
-    return _reduce(_hash_array(array.flatten()), lengths)
+    piece = (np.cumsum(lengths) - lengths) // _CHUNK  # rows whose values are hashed together
+    edges = [0, *(np.flatnonzero(np.diff(piece)) + 1).tolist(), len(array)]
+    parts = [
+        _reduce(_hash_array(array.slice(start, end - start).flatten()), lengths[start:end])
+        for start, end in itertools.pairwise(edges)
+    ]
+    return np.concatenate(parts)
 
 
 def _hash_fixed_lists(array: pa.FixedSizeListArray) -> Hashes:

@@ -59,9 +59,14 @@ def card(name: str, entries: Sequence[Entry], tables: Mapping[str, pa.Table], ta
     return "\n\n".join(s for s in sections if s) + "\n"
 
 
-def features(schema: pa.Schema, classes: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], ...]:
+def features(
+    schema: pa.Schema, classes: Mapping[str, Sequence[str]], media: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], ...]:
     """Hugging Face's features of a table, with class names where given; () when a type has no plain name
     there.
+
+    ``media`` maps columns to ``image`` or ``audio``: those that hold encoded bytes become that feature. Paths stay
+    text, as they are relative to the folder of the source, which a reader of the export may not have.
 
     >>> import pyarrow as pa
     >>> features(pa.schema([("label", pa.string())]), {"label": ["no", "yes"]})
@@ -69,11 +74,23 @@ def features(schema: pa.Schema, classes: Mapping[str, Sequence[str]]) -> tuple[d
     """
     found = []
     for field in schema:
-        feature = _feature(field.type, classes.get(field.name))
+        feature = _media(field, media or {}) or _feature(field.type, classes.get(field.name))
         if feature is None:
             return ()
         found.append({"name": field.name, **feature})
     return tuple(found)
+
+
+def _media(field: pa.Field, media: Mapping[str, str]) -> dict[str, Any] | None:
+    import pyarrow as pa
+
+    kind = field.type
+    if pa.types.is_struct(kind):
+        names = [kind.field(i).name for i in range(kind.num_fields)]
+        encoded = sorted(names) == ["bytes", "path"]
+    else:
+        encoded = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return {"dtype": media[field.name]} if encoded and field.name in media else None
 
 
 def _feature(kind: pa.DataType, classes: Sequence[str] | None) -> dict[str, Any] | None:

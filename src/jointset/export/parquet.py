@@ -29,6 +29,7 @@ def write(
     format: str = "parquet",
     *,
     inputs: Mapping[str, Sequence[str]] | None = None,
+    media: Mapping[str, Mapping[str, str]] | None = None,
     name: str | None = None,
 ) -> Path:
     """Write the export tables (of :func:`jointset.export.columns.columns`) and return the folder.
@@ -37,7 +38,8 @@ def write(
     datasets (dataset, jointset_row, label, weight, source, and the input columns where ``inputs`` names the
     same ones for each of its datasets); ``README.md`` is the card, through which
     ``datasets.load_dataset(folder, NAME)`` and ``load_dataset(folder, "task-T")`` read them. ``arrow`` writes
-    what ``datasets.load_from_disk`` reads; ``csv`` holds lists as JSON and bytes as base64.
+    what ``datasets.load_from_disk`` reads; ``csv`` holds lists as JSON and bytes as base64. ``media`` maps, by dataset,
+    columns to ``image`` or ``audio``: their bytes are declared as such in Parquet's card.
 
     The folder is built beside its place and renamed, so it is never seen half-written. An earlier export
     there is replaced; RunError when the folder holds anything else.
@@ -50,7 +52,7 @@ def write(
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         partial.chmod(0o755)  # mkdtemp's folders are closed to other users
-        entries = _write_files(partial, tables, tasks, format, inputs or {})
+        entries = _write_files(partial, tables, tasks, format, inputs or {}, media or {})
         text = card(name or folder.name, entries, tables, tasks)
         (partial / "README.md").write_text(text, encoding="utf-8")
         files = sorted(p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file())
@@ -95,6 +97,7 @@ def _write_files(
     tasks: Sequence[Task],
     format: str,
     inputs: Mapping[str, Sequence[str]],
+    media: Mapping[str, Mapping[str, str]],
 ) -> list[Entry]:
     writer = WRITERS[format]
     safe = _safe_names(["tasks", *tables, *(f"task-{t.name}" for t in tasks)])
@@ -102,14 +105,17 @@ def _write_files(
     for dataset, table in tables.items():
         config = safe[1 + list(tables).index(dataset)]
         path = writer(table, folder, config)
-        entries.append(Entry(config, path, f"dataset {dataset}", table.num_rows))
+        own = media.get(dataset, {})
+        found = features(table.schema, {}, own) if own and format == "parquet" else ()
+        entries.append(Entry(config, path, f"dataset {dataset}", table.num_rows, found))
     for i, task in enumerate(tasks):
         table = narrow(tables, task, inputs)
         if table is None:
             continue
         config = safe[1 + len(tables) + i]
         path = writer(table, folder, f"tasks/{config.removeprefix('task-')}")
-        found = features(table.schema, {"label": task.classes}) if format == "parquet" else ()
+        own = {c: m for d in tables for c, m in media.get(d, {}).items() if c in table.column_names}
+        found = features(table.schema, {"label": task.classes}, own) if format == "parquet" else ()
         entries.append(Entry(config, path, f"task {task.name}", table.num_rows, found))
     return entries
 

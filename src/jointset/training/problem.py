@@ -19,12 +19,14 @@ from jointset.tasks import KINDS
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """How the joint model is built; ``width``, ``depth`` and ``dropout`` are those of the sharing structure."""
+    """How the joint model is built; ``width``, ``depth`` and ``dropout`` are those of the sharing structure,
+    ``modality_dropout`` is that of :class:`~jointset.models.joint.JointModel`."""
 
     sharing: str = "hard"
     width: int = 128
     depth: int = 1
     dropout: float = 0.1
+    modality_dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Problem:
                 width=self.plan.width,
                 depth=self.plan.depth,
                 dropout=self.plan.dropout,
+                modality_dropout=self.plan.modality_dropout,
             )
 
     def class_weights(self, rows: Ints) -> dict[str, Tensor]:

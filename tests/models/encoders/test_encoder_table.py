@@ -24,8 +24,17 @@ def pictures(n, seed=0, side=8):
     return pa.table([values], schema=pa.schema([field]))
 
 
-def tables(modality, seed=0):
+def sounds(n, wav, seed=0):
+    """A column of WAV files of several lengths, of which the fourth is missing."""
     rng = np.random.default_rng(seed)
+    clips = [wav(rng.normal(0, 0.1, 200 + 311 * i)) for i in range(n)]
+    return pa.table({"audio": pa.array([None if i == 3 else c for i, c in enumerate(clips)], pa.binary())})
+
+
+def tables(modality, wav, seed=0):
+    rng = np.random.default_rng(seed)
+    if modality == "audio":
+        return sounds(N, wav, seed)
     if modality == "image":
         return pictures(N, seed)
     if modality == "text":
@@ -44,15 +53,16 @@ SMALL = {
     ("text", "bag"): {"bits": 8, "dim": 4},
     ("text", "cnn"): {"bits": 6, "length": 6, "dim": 4, "filters": 3},
     ("image", "resnet"): {"widths": (4, 8)},
+    ("audio", "melcnn"): {"mels": 16, "channels": 4, "widths": (6, 8)},
 }
 CASES = [(m, n) for m, table in ENCODERS.items() for n in table if n != "huggingface"]
 
 
 @pytest.fixture(params=CASES, ids="-".join)
-def case(request):
+def case(request, wav):
     modality, name = request.param
     encoder = make_encoders({modality: (name, SMALL.get(request.param, {}))})[modality]
-    return encoder, tables(modality), tables(modality, 1)
+    return encoder, tables(modality, wav), tables(modality, wav, 1)
 
 
 def run(module, encoder, arrays, index):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from jointset.data.sources import arrays, arrow, csv, frame, hf, images, jsonl, parquet
+from jointset.data.sources import arrays, arrow, audio, csv, frame, hf, images, jsonl, parquet
 from jointset.data.sources.base import SPLIT_NAMES, find
 from jointset.data.sources.resolve import kind_of
 
@@ -18,6 +18,7 @@ READERS: dict[str, Callable[..., pa.Table]] = {
     "arrow": arrow.read,
     "hf": hf.read,
     "images": images.read,
+    "audio": audio.read,
     "table": arrow.read_table,
     "frame": frame.read,
     "hf_object": hf.read_object,

@@ -1,4 +1,4 @@
-"""Hugging Face features that stand in a table's schema metadata: class names and images."""
+"""Hugging Face features that stand in a table's schema metadata: class names, images and sounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 
 def decode(table: pa.Table, metadata: Mapping[bytes, bytes] | None = None) -> pa.Table:
-    """The table with class codes turned into class names and image structs into bytes or paths.
+    """The table with class codes turned into class names, and the structs of images and sounds into bytes
+    or paths (structs that hold both, some this and some that, stay); nothing is decoded.
 
     ``metadata`` is the schema metadata to go by (default: the table's own); a table without features is
     returned as it is.
@@ -45,9 +46,12 @@ def _decode(array: pa.Array | pa.ChunkedArray, feature: Any) -> pa.Array | None:
         names = pa.array(feature["names"], pa.string())
         known = pc.and_(pc.greater_equal(array, 0), pc.less(array, len(names)))
         return names.take(pc.if_else(known, array, pa.scalar(None, array.type)))
-    if feature.get("_type") == "Image" and pa.types.is_struct(array.type):
+    if feature.get("_type") in ("Image", "Audio") and pa.types.is_struct(array.type):
         data, path = pc.struct_field(array, "bytes"), pc.struct_field(array, "path")
-        return path if data.null_count == len(data) else data
+        if data.null_count == len(data):
+            return path
+        only_path = pc.and_(pc.is_null(data), pc.is_valid(path))
+        return None if pc.any(only_path).as_py() else data
     return None
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from jointset.data.sources import frame, hf, images
+from jointset.data.sources import audio, frame, hf, images
 from jointset.data.sources.base import find
+from jointset.data.sources.folders import count
 from jointset.errors import DataError, nearest
 
 EXTENSIONS = {
@@ -51,12 +52,12 @@ def kind_of_path(path: Path, name: str) -> str:
             return "hf"
         if any(path.rglob("*.parquet")):
             return "parquet"
-        if images.is_folder(path):
-            return "images"
+        pictures, sounds = count(path, images.EXTENSIONS), count(path, audio.EXTENSIONS)
+        if pictures or sounds:  # a cover among songs, or a clip among photographs, does not decide
+            return "images" if pictures >= sounds else "audio"
         raise DataError(
             f"dataset {name}: folder {path} holds neither Parquet files, nor a saved Hugging Face dataset, "
-            f"nor images; "
-            "give the path of a file"
+            "nor images, nor sounds; give the path of a file"
         )
     suffix = path.suffix.lower()
     kind = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jointset.errors import ConfigError, nearest
+from jointset.models.encoders.audio import MelCNN
 from jointset.models.encoders.base import Encoder
 from jointset.models.encoders.huggingface import HuggingFaceText
 from jointset.models.encoders.image import SmallResNet
@@ -15,6 +16,7 @@ ENCODERS: dict[str, dict[str, type[Encoder]]] = {
     "tabular": {"mlp": Tabular},
     "text": {"bag": TextBag, "cnn": TextCNN, "huggingface": HuggingFaceText},
     "image": {"resnet": SmallResNet},
+    "audio": {"melcnn": MelCNN},
 }
 
 
@@ -46,6 +48,7 @@ __all__ = [
     "ENCODERS",
     "Encoder",
     "HuggingFaceText",
+    "MelCNN",
     "SmallResNet",
     "Tabular",
     "TextBag",
