@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from jointset.weighting import WEIGHTINGS, Equal, Fixed, Uncertainty, Weighting
+from jointset.weighting import WEIGHTINGS, Equal, Fixed, LossWeighting, Uncertainty
 
 NAMES = ["a", "b", "c"]
 
 
-def make(name) -> Weighting:
+def make(name) -> LossWeighting:
     return Fixed({"a": 2.0, "c": 0.5}) if name == "fixed" else WEIGHTINGS[name]()
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from jointset.weighting.base import State, Weighting
+from jointset.weighting.base import LossWeighting, State
 
 
-class Equal(Weighting):
+class Equal(LossWeighting):
     """The plain sum of the task losses, Σ L_t.
 
     >>> import torch

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from jointset.weighting.base import State, Weighting
+from jointset.weighting.base import LossWeighting, State
 
 
-class Fixed(Weighting):
+class Fixed(LossWeighting):
     """The weighted sum of the task losses, Σ ω_t L_t, with ω_t given; a task that is not named has ω_t = 1.
 
     >>> import torch

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from jointset.weighting.base import State, Weighting
+from jointset.weighting.base import LossWeighting, State
 
 
-class Uncertainty(Weighting):
+class Uncertainty(LossWeighting):
     """Weights from learnt homoscedastic uncertainty (Kendall, Gal & Cipolla 2018, eq. 7 and 10).
 
     With s_t = log σ_t², a classification contributes exp(−s_t) L_t + s_t / 2; a regression, whose L_t is half the
