@@ -5,8 +5,8 @@ There are three kinds, by what a method has to see of a step:
 | base | sees | returns |
 |---|---|---|
 | ``LossWeighting`` | the task losses | one scalar to minimise |
-| ``GramianWeighting`` | the inner products of the task gradients, ``(k, k)``, and the losses | a weight a task, ``(k,)`` |
-| ``JacobianWeighting`` | the task gradients themselves, ``(k, P)``, and the losses | the combined gradient, ``(P,)`` |
+| ``GramianWeighting`` | inner products of the task gradients, ``(k, k)``, and the losses | a weight a task, ``(k,)`` |
+| ``JacobianWeighting`` | the task gradients, ``(k, P)``, and the losses | the combined gradient, ``(P,)`` |
 
 A method takes the first kind that its definition allows: the Gramian costs far less than the Jacobian
 (:mod:`jointset.weighting.gramian`). Tasks that are absent from a step (no labelled row, a zero or a non-finite
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -28,8 +29,13 @@ class Weighting(ABC):
     """One way to combine the tasks at a step; see the three bases that follow.
 
     The object is configuration only; what changes while training is the state, a dict of tensors (named
-    ``NAME.TASK`` where there is one a task) that is passed in and out and saved with a checkpoint.
+    ``NAME.TASK`` where there is one a task) that is passed in and out and saved with a checkpoint. A state handed in is
+    never written to. Entries that need the number of parameters are added by the first step; to go on from a
+    checkpoint, put the saved entries in the place of those of ``init`` (in place, for those that require a gradient).
     """
+
+    at_features: ClassVar[bool] = False
+    """The method is defined on gradients at the shared features, rows times width, and on no others."""
 
     @abstractmethod
     def init(self, tasks: Sequence[str]) -> State:
@@ -37,7 +43,7 @@ class Weighting(ABC):
 
 
 class LossWeighting(Weighting):
-    """A weighting that is a function of the losses. State tensors that require a gradient are trained with the model."""
+    """A weighting that is a function of the losses; state tensors that require a gradient train with the model."""
 
     @abstractmethod
     def step(self, losses: Mapping[str, Tensor], state: State) -> tuple[Tensor, State]:
@@ -46,6 +52,11 @@ class LossWeighting(Weighting):
 
 class GramianWeighting(Weighting):
     """A weighting that is a function of the Gramian of the task gradients, ``G[i, j] = <g_i, g_j>``."""
+
+    samples: ClassVar[int] = 1
+    """2 if the method is derived for ``G[i, j] = <g_i, g'_j>`` with g and g' of two independent batches; such a matrix
+    is not symmetric, and these methods take it as it is. Out of one batch its diagonal is too large by the variance of
+    the gradients."""
 
     @abstractmethod
     def weigh(
