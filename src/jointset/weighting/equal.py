@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from jointset.weighting.base import LossWeighting, State
+from jointset.weighting.state import stacked
 
 
 class Equal(LossWeighting):
@@ -23,4 +24,4 @@ class Equal(LossWeighting):
 
     def step(self, losses: Mapping[str, Tensor], state: State) -> tuple[Tensor, State]:
         """Σ L_t."""
-        return sum(losses.values(), start=next(iter(losses.values())) * 0), state
+        return stacked(losses).sum(), state

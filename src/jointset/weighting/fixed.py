@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from jointset.weighting.base import LossWeighting, State
+from jointset.weighting.preference import preference
+from jointset.weighting.state import like, stacked
 
 
 class Fixed(LossWeighting):
@@ -17,8 +19,8 @@ class Fixed(LossWeighting):
     tensor(2.)
     """
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        self.weights = dict(weights)
+    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
+        self.weights = dict(weights or {})
 
     def init(self, tasks: Sequence[str]) -> State:
         """No state."""
@@ -26,5 +28,5 @@ class Fixed(LossWeighting):
 
     def step(self, losses: Mapping[str, Tensor], state: State) -> tuple[Tensor, State]:
         """Σ ω_t L_t."""
-        terms = [self.weights.get(name, 1.0) * loss for name, loss in losses.items()]
-        return sum(terms[1:], start=terms[0]), state
+        values = stacked(losses)
+        return (like(preference(self.weights, list(losses)), values) * values).sum(), state

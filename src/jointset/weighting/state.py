@@ -12,6 +12,8 @@ from jointset.errors import ArrayError
 from jointset.records import Floats
 from jointset.weighting.base import State
 
+LEAST_SHARE = 1e-6
+
 
 def read(state: State, name: str, tasks: Sequence[str]) -> Floats:
     """The entries ``name.TASK`` of a state, ``(k,)``.
@@ -63,3 +65,25 @@ def not_negative(losses: Tensor, tasks: Sequence[str], method: str) -> None:
             f"{method}: the loss of task {tasks[worst]!r} is {values[worst]:.4g}, and {method} takes its logarithm; "
             "add a constant to the loss, or choose a weighting that takes any, such as uncertainty"
         )
+
+
+def shares(state: State, tasks: Sequence[str]) -> Floats:
+    """The entries ``share.TASK`` of a distribution over all tasks, as one over those that are present, ``(k,)``.
+
+    >>> shares({"share.a": torch.tensor(0.25), "share.b": torch.tensor(0.25), "share.c": torch.tensor(0.5)}, ["a", "b"])
+    array([0.5, 0.5])
+    """
+    held = read(state, "share", tasks)
+    total = held.sum()
+    return held / total if total > LEAST_SHARE else np.full(len(tasks), 1.0 / len(tasks))
+
+
+def with_shares(state: State, tasks: Sequence[str], values: Floats) -> State:
+    """The state with the present tasks' part of the distribution divided anew; the part of the others stays."""
+    part = max(float(read(state, "share", tasks).sum()), LEAST_SHARE)
+    return write(state, "share", tasks, part * values)
+
+
+def even_shares(tasks: Sequence[str]) -> State:
+    """The uniform distribution over all tasks."""
+    return write({}, "share", tasks, np.full(len(tasks), 1.0 / max(len(tasks), 1)))
