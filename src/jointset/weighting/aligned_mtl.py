@@ -54,5 +54,6 @@ class AlignedMTL(GramianWeighting):
         if squares[-1] <= 0:
             return like(share, gramian), state
         squares, vectors = squares[kept], vectors[:, kept]
-        chosen = {"min": squares[0], "median": np.median(squares), "rmse": squares.mean()}[self.scale]
-        return like(vectors @ (np.sqrt(chosen / squares) * (share @ vectors)), gramian), state
+        chosen = {"min": squares[0], "median": squares[(len(squares) - 1) // 2], "rmse": squares.mean()}
+        scaled = np.sqrt(chosen[self.scale] / squares) * (share @ vectors)
+        return like(vectors @ scaled, gramian), state

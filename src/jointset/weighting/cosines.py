@@ -25,8 +25,11 @@ class Cosines:
     zero: np.ndarray  # (k,) bool
     noise: float
 
-    def raised(self, least: float = 0.0) -> Floats:
-        """The matrix with its rounding error, or ``least``, added to the diagonal: positive definite."""
+    def raised(self, least: float = 1e-10) -> Floats:
+        """The matrix with its rounding error, or ``least``, added to the diagonal: positive definite.
+
+        Of weights that give the same update, such as those of identical tasks, the most even are then the solution.
+        """
         return self.matrix + max(self.noise, least) * np.eye(len(self.norms))
 
     def inverse_times_ones(self) -> Floats:

@@ -38,22 +38,24 @@ class GradNorm(GramianWeighting):
         self.lr = lr
 
     def init(self, tasks: Sequence[str]) -> State:
-        """A logit for each task, and its first loss, NaN until it is seen."""
-        state = write({}, "logit", tasks, np.zeros(len(tasks)))
-        return write(state, "first", tasks, np.full(len(tasks), np.nan))
+        """A logit for each task, its first loss, and whether it has been seen."""
+        state: State = {}
+        for name in ("logit", "first", "seen"):
+            state = write(state, name, tasks, np.zeros(len(tasks)))
+        return state
 
     def weigh(
         self, gramian: Tensor, losses: Tensor, tasks: Sequence[str], state: State
     ) -> tuple[Tensor, State]:
         """k softmax of the logits, after their step."""
         found, now = cosines(gramian), numbers(losses)
-        first = read(state, "first", tasks)
-        first = np.where(np.isnan(first), now, first)
+        first = np.where(read(state, "seen", tasks) > 0, read(state, "first", tasks), now)
         logit = read(state, "logit", tasks)
         ratio = np.maximum(now / np.where(first == 0.0, 1.0, first), 0.0)
         rate = ratio / ratio.mean() if ratio.mean() > 0 else np.ones(len(tasks))
         logit = logit - self.lr * self._slope(logit, np.where(found.zero, 0.0, found.norms), rate)
-        state = write(write(state, "first", tasks, first), "logit", tasks, logit)
+        state = write(write(state, "first", tasks, first), "seen", tasks, np.ones(len(tasks)))
+        state = write(state, "logit", tasks, logit)
         return like(_weights(logit), gramian), state
 
     def _slope(self, logit: Floats, norms: Floats, rate: Floats) -> Floats:

@@ -66,7 +66,8 @@ class SDMGrad(GramianWeighting):
         matrix, share = gramian.detach().cpu().double().numpy(), shares(state, tasks)
         wanted = preference(self.weights, tasks)
         wanted = wanted / wanted.sum() if wanted.sum() > 0 else np.full(len(tasks), 1.0 / len(tasks))
-        matrix = matrix / (np.sqrt(np.maximum(matrix.diagonal(), 0.0)).mean() ** 2 + 1e-8)
+        size = np.sqrt(np.maximum(matrix.diagonal(), 0.0)).mean() ** 2
+        matrix = matrix / size if size > 0 else matrix
         velocity = np.zeros(len(tasks))
         for _ in range(self.steps):
             velocity = self.momentum * velocity + matrix @ (share + self.pull * wanted)
