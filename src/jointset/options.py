@@ -28,9 +28,9 @@ WEIGHTINGS = {
     "sdmgrad": "pull weights lr momentum steps",
     "modo": "gamma rho",
     "ntkmtl": "exponent",
+    "ntkmtl_sr": "exponent",
     "graddrop": "leak seed",
     "moco": "beta beta_decay gamma gamma_decay rho normalize",
     "db_mtl": "beta decay",
     "excess_mtl": "rate warmup",
-    "ntkmtl_sr": "exponent parts",
 }

@@ -35,7 +35,7 @@ class Weighting(ABC):
     """
 
     at_features: ClassVar[bool] = False
-    """The method is defined on gradients at the shared features, rows times width, and on no others."""
+    """The method is meant for gradients at the shared features, not at the parameters."""
 
     @abstractmethod
     def init(self, tasks: Sequence[str]) -> State:

@@ -60,9 +60,9 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
     "sdmgrad": SDMGrad,
     "modo": MoDo,
     "ntkmtl": NTKMTL,
+    "ntkmtl_sr": NTKMTLSR,
     "graddrop": GradDrop,
     "moco": MoCo,
     "db_mtl": DBMTL,
     "excess_mtl": ExcessMTL,
-    "ntkmtl_sr": NTKMTLSR,
 }
