@@ -2,7 +2,7 @@
 
     python bench/weighting_solvers.py [--tasks 2 8 40 100] [--repeat 30]
 
-Gradients of 2,000 numbers in float32, with a small common part, so that nearly half of the pairs conflict, and of lengths
+Gradients of 2,000 numbers in float32, with a small common part, so that nearly half of the pairs conflict, of lengths
 that differ by factors. The median of the processor time, which other programs on the machine do not lengthen much. What
 the gradients themselves cost is not in it.
 """

@@ -1,5 +1,6 @@
 """Ways to combine the task losses or their gradients, one file each."""
 
+from jointset.weighting.backward import Step, backward
 from jointset.weighting.base import GramianWeighting, JacobianWeighting, LossWeighting, State, Weighting
 from jointset.weighting.make import make_weighting
 from jointset.weighting.table import (
@@ -72,8 +73,10 @@ __all__ = [
     "PCGrad",
     "SDMGrad",
     "State",
+    "Step",
     "UPGrad",
     "Uncertainty",
     "Weighting",
+    "backward",
     "make_weighting",
 ]
