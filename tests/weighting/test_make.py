@@ -43,6 +43,18 @@ def test_options_seed_and_weights_reach_the_methods_that_take_them():
         ),
         ("dwa", {"window": 2.5}, ".window: expected a whole number, found 2.5"),
         ("moco", {"normalize": 1}, ".normalize: expected true or false, found 1"),
+        ("nash_mtl", {"max_norm": "one"}, ".max_norm: expected a number, found 'one'"),
+        (
+            "upgrad",
+            {"weights": 2.0},
+            ".weights: expected a number for each task, such as {stars: 2}, found 2.0",
+        ),
+        ("upgrad", {"weights": {"mood": "high"}}, ".weights.mood: expected a number, found 'high'"),
+        (
+            "uncertainty",
+            {"squared": "stars"},
+            ".squared: expected a list of tasks, such as [stars], found 'stars'",
+        ),
         ("mgda", {"normalize": "l1"}, ": mgda: normalize is none, l2, loss or loss+, found 'l1'"),
         ("aligned_mtl", {"scale": "max"}, ": aligned_mtl: scale is min, median or rmse, found 'max'"),
         (

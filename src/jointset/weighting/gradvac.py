@@ -52,7 +52,7 @@ class GradVac(GramianWeighting):
         """The coefficients of the turned gradients, summed, and the targets moved."""
         found, k = cosines(gramian), len(tasks)
         rows, places = np.arange(k), _places(state, tasks)
-        target = np.array([state[f"target.{task}"].numpy()[places] for task in tasks])  # (k, k)
+        target = np.array([state[f"target.{task}"].cpu().numpy()[places] for task in tasks])  # (k, k)
         coefficients, products = np.eye(k), found.matrix.copy()
         square = np.ones(k)  # of the length of the turned gradients
         for visited in visits(tasks, generator(self.seed, state)).T:
@@ -86,6 +86,6 @@ def _replace(state: State, tasks: Sequence[str], places: list[int], target: Floa
     fresh = dict(state)
     for task, row in zip(tasks, target, strict=True):
         moved = state[f"target.{task}"].clone()
-        moved[places] = torch.from_numpy(row)
+        moved[places] = torch.from_numpy(row).to(moved)
         fresh[f"target.{task}"] = moved
     return fresh

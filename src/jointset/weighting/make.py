@@ -60,7 +60,7 @@ def make_weighting(
             raise ConfigError(
                 f"{WHERE}.{option}: {name} has no such option{nearest(option, known)}; {listed}"
             )
-        _check(option, known[option], value, tasks)
+        _check(option, str(known[option].annotation), value, tasks)
     given = {"seed": seed, "weights": weights} if weights else {"seed": seed}
     given = {option: value for option, value in given.items() if option in known}
     try:
@@ -69,30 +69,41 @@ def make_weighting(
         raise ConfigError(f"{WHERE}: {name}: {error}") from None
 
 
-def options_of(name: str) -> dict[str, Any]:
-    """The options of a method and their defaults.
+def options_of(name: str) -> dict[str, inspect.Parameter]:
+    """The options of a method.
 
-    >>> options_of("cagrad")
-    {'c': 0.5}
+    >>> options_of("cagrad")["c"].default
+    0.5
     """
-    return {
-        option: parameter.default
-        for option, parameter in inspect.signature(WEIGHTINGS[name]).parameters.items()
-    }
+    return dict(inspect.signature(WEIGHTINGS[name]).parameters)
 
 
-def _check(option: str, default: Any, value: Any, tasks: Sequence[str]) -> None:
-    """Raise ConfigError if a value cannot be meant for the option: no number, or a task that does not exist."""
-    where, kind = f"{WHERE}.{option}", type(default)
-    if kind in (int, float) and (isinstance(value, bool) or not isinstance(value, (int, kind))):
-        raise ConfigError(
-            f"{where}: expected {'a whole number' if kind is int else 'a number'}, found {value!r}"
-        )
-    if kind in (bool, str) and not isinstance(value, kind):
-        raise ConfigError(
-            f"{where}: expected {'true or false' if kind is bool else 'a name'}, found {value!r}"
-        )
-    named: Collection[Any] = value if isinstance(value, (Mapping, list, tuple, set)) else ()
+def _check(option: str, kind: str, value: Any, tasks: Sequence[str]) -> None:
+    """Raise ConfigError if a value cannot be meant for an option of that annotation, or names a task that is none."""
+    where, number = f"{WHERE}.{option}", isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is None and kind.endswith("None"):
+        return
+    if kind.startswith("Mapping"):
+        if not isinstance(value, Mapping):
+            raise ConfigError(
+                f"{where}: expected a number for each task, such as {{{tasks[0]}: 2}}, found {value!r}"
+            )
+        _check_tasks(where, value, tasks)
+        for task, entry in value.items():
+            _check(f"{option}.{task}", "float", entry, tasks)
+    elif kind.startswith("Collection"):
+        if isinstance(value, str) or not isinstance(value, Collection):
+            raise ConfigError(f"{where}: expected a list of tasks, such as [{tasks[0]}], found {value!r}")
+        _check_tasks(where, value, tasks)
+    elif kind.startswith("float") and not number:
+        raise ConfigError(f"{where}: expected a number, found {value!r}")
+    elif kind.startswith("int") and (not number or value != int(value)):
+        raise ConfigError(f"{where}: expected a whole number, found {value!r}")
+    elif kind == "bool" and not isinstance(value, bool):
+        raise ConfigError(f"{where}: expected true or false, found {value!r}")
+
+
+def _check_tasks(where: str, named: Collection[Any], tasks: Sequence[str]) -> None:
     for task in named:
         if task not in tasks:
             raise ConfigError(
