@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from jointset.errors import ArrayError, nearest
 from jointset.weighting.base import GramianWeighting, JacobianWeighting, LossWeighting, State, Weighting
@@ -14,9 +14,9 @@ from jointset.weighting.gramian import WAYS, Graph, find, read
 from jointset.weighting.gramian.choose import passes_of
 from jointset.weighting.gramian.graph import Edge, edge_of
 from jointset.weighting.gramian.jacobian import Jacobian
-from jointset.weighting.gramian.passes import Passes
+from jointset.weighting.gramian.memory import Memory
+from jointset.weighting.shared import Part, Shared
 
-Part = nn.Module | Tensor
 WHERE = "weighting.backward"
 
 
@@ -37,6 +37,9 @@ class Step:
         "features", "layers" or "rows" as found, "jacobian" or "losses" for methods without a Gramian.
     note
         Why another way was gone than the one that was asked for.
+    formed
+        Numbers in the parameters of which a gradient a task was formed after all, by the operation that uses them:
+        exact as well, at K times their memory.
     gramian
         ``(k, k)`` of the present tasks, in the order of ``weights``.
     """
@@ -46,6 +49,7 @@ class Step:
     absent: Mapping[str, str] = field(default_factory=dict)
     way: str = "losses"
     note: str = ""
+    formed: Mapping[str, int] = field(default_factory=dict)
     gramian: Tensor | None = None
 
 
@@ -53,13 +57,13 @@ def backward(
     losses: Mapping[str, Tensor | None] | Sequence[Tensor | None],
     *,
     weighting: Weighting,
-    shared: Part | Iterable[Part],
+    shared: Shared | Part | Iterable[Part],
     features: Tensor | Sequence[Tensor] | None = None,
     state: State | None = None,
     rows: Tensor | None = None,
     way: str = "auto",
 ) -> Step:
-    """Leave the combined gradient of the tasks in ``.grad`` of the shared parameters, and each task's own in its head's.
+    """Leave the combined gradient in ``.grad`` of the shared parameters, and each task's own in those of its head.
 
     It stands where ``sum(losses).backward()`` stood, and works with any model and optimizer: what is needed of the
     forward pass is read from the autograd graph of the losses. Gradients are added to what ``.grad`` holds, as always;
@@ -75,7 +79,8 @@ def backward(
     weighting
         The method.
     shared
-        The modules, or parameters, that the tasks share. All else that the losses depend on is the tasks' own.
+        The modules, or parameters, that the tasks share; or a :class:`~jointset.weighting.shared.Shared` of them, made
+        once, which is faster. All else that the losses depend on is the tasks' own.
     features
         The tensors that the heads read, for a Gramian at the features; found in the graph for ``way="features"``.
     state
@@ -84,9 +89,9 @@ def backward(
         ``(b,)``, where every row of the batch is one task's: its position in ``losses``, −1 = no task. Left out, it is
         found from the gradients.
     way
-        "rows": one pass, if every row belongs to one task and rows do not meet on their way; "layers": a pass a task, for
-        any model; "features": cheapest, another Gramian; "auto": the cheaper of the exact ones, or "features" where
-        ``features`` are given. The update is Σ w_k g_k, exactly, in all of them.
+        "rows": one pass, if every row belongs to one task and rows do not meet on their way; "layers": a pass a task,
+        for any model; "features": cheapest, another Gramian; "auto": the cheaper of the exact ones, or "features"
+        where ``features`` are given. The update is Σ w_k g_k, exactly, in all of them.
 
     >>> from jointset.weighting import MGDA
     >>> trunk, a, b = nn.Linear(2, 3), nn.Linear(3, 1), nn.Linear(3, 1)
@@ -96,7 +101,8 @@ def backward(
     ('layers', ['a', 'b'], torch.Size([3, 2]))
     """
     named = _named(losses)
-    parameters = _parameters(shared)
+    shared = shared if isinstance(shared, Shared) else Shared(shared)
+    parameters = shared.parameters
     _check(named, parameters, way, rows)
     state = _state(weighting, state, list(named))
     present, absent = _present(named)
@@ -113,24 +119,23 @@ def backward(
             "name the modules that the tasks share, and check that they require gradients"
         )
     if isinstance(weighting, JacobianWeighting):
-        return _by_jacobian(graph, present, absent, weighting, state, parameters)
+        return _by_jacobian(graph, present, absent, weighting, state, parameters, shared.memory)
     if isinstance(weighting, GramianWeighting):
         edges = _edges(graph, features, way)
         if rows is not None and len(present) < len(named):
             rows = _renumbered(rows, [list(named).index(n) for n in present])
         if features is not None and way == "auto":
             way = "features"
-        return _by_gramian(graph, present, absent, weighting, state, edges, way, rows)
+        return _by_gramian(graph, present, absent, weighting, state, edges, way, rows, shared.memory)
     raise ArrayError(f"{WHERE}: {type(weighting).__name__} is none of the three kinds of weighting")
 
 
 def _by_gramian(
     graph: Graph, present: dict[str, Tensor], absent: dict[str, str], weighting: GramianWeighting,
-    state: State, edges: Sequence[Edge], way: str, rows: Tensor | None,
+    state: State, edges: Sequence[Edge], way: str, rows: Tensor | None, memory: Memory,
 ) -> Step:  # fmt: skip
     names, losses = list(present), list(present.values())
-    passes = passes_of(graph, losses, edges)
-    found, note = find(passes, edges, len(names), way=way, rows=rows)
+    found, note = find(graph, losses, edges, way=way, rows=rows, memory=memory)
     kept, absent = _judged(names, found.gramian.diagonal(), absent)
     if not kept:
         return Step(state, absent=absent, way=found.way, note=note)
@@ -139,18 +144,18 @@ def _by_gramian(
     values = torch.stack([losses[k].detach().to(gramian) for k in kept])
     weights, state = weighting.weigh(gramian, values, tasks, state)
     _accumulate(found.combined(weights.to(gramian), kept))
-    _accumulate(passes.own(kept))
+    _accumulate(found.passes.own(kept))
     by_name = dict(zip(tasks, weights.tolist(), strict=True))
-    return Step(state, by_name, absent, found.way, note, gramian)
+    return Step(state, by_name, absent, found.way, note, found.formed, gramian)
 
 
 def _by_jacobian(
     graph: Graph, present: dict[str, Tensor], absent: dict[str, str], weighting: JacobianWeighting,
-    state: State, parameters: Sequence[Tensor],
+    state: State, parameters: Sequence[Tensor], memory: Memory,
 ) -> Step:  # fmt: skip
     names, losses = list(present), list(present.values())
-    passes = passes_of(graph, losses, graph.boundary())
-    found = Jacobian(passes, len(names), parameters)
+    passes = passes_of(graph, losses, graph.boundary(), memory)
+    found = Jacobian(passes, len(names), parameters, memory)
     kept, absent = _judged(names, found.matrix.square().sum(1), absent)
     if kept:
         values = torch.stack([losses[k].detach().to(found.matrix) for k in kept])
@@ -164,24 +169,15 @@ def _named(losses: Mapping[str, Tensor | None] | Sequence[Tensor | None]) -> dic
     return dict(losses) if isinstance(losses, Mapping) else {str(i): loss for i, loss in enumerate(losses)}
 
 
-def _parameters(shared: Part | Iterable[Part]) -> list[Tensor]:
-    """All parameters of the modules, and the tensors, that require a gradient, each once."""
-    parts = [shared] if isinstance(shared, (nn.Module, Tensor)) else list(shared)
-    found: dict[int, Tensor] = {}
-    for part in parts:
-        for tensor in part.parameters() if isinstance(part, nn.Module) else [part]:
-            if tensor.requires_grad:
-                found[id(tensor)] = tensor
-    return list(found.values())
-
-
 def _check(
     losses: Mapping[str, Tensor | None], parameters: Sequence[Tensor], way: str, rows: Tensor | None
 ) -> None:
     if way not in WAYS:
         raise ArrayError(f"{WHERE}: no way {way!r}{nearest(way, WAYS)}; one of {', '.join(WAYS)}")
     if not parameters:
-        raise ArrayError(f"{WHERE}: shared holds no parameter that requires a gradient; give the shared modules")
+        raise ArrayError(
+            f"{WHERE}: shared holds no parameter that requires a gradient; give the shared modules"
+        )
     for name, loss in losses.items():
         if loss is not None and loss.numel() != 1:
             raise ArrayError(

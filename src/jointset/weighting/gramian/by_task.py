@@ -127,7 +127,7 @@ def _normalised(use: Use) -> Tensor:
 CHANNELS = ("ConvolutionBackward0", "NativeBatchNormBackward0", "NativeGroupNormBackward0")
 NORMS = ("NativeLayerNormBackward0", "NativeBatchNormBackward0", "NativeGroupNormBackward0")
 RULES: dict[tuple[str, int], Rule] = {
-    **{(name, slot): linear for name, slot in SLOT.items()},
+    **dict.fromkeys(SLOT.items(), linear),
     **dict.fromkeys([(name, 1) for name in NORMS], scale),
     **dict.fromkeys([(name, 2) for name in (*NORMS, "ConvolutionBackward0")], added),
     **dict.fromkeys([("AddBackward0", 0), ("AddBackward0", 1), ("AddmmBackward0", 0)], added),

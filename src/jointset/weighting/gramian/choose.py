@@ -9,44 +9,67 @@ from torch import Tensor
 
 from jointset.weighting.gramian.features import Features
 from jointset.weighting.gramian.found import Found
-from jointset.weighting.gramian.graph import Edge, Graph, edge_of
+from jointset.weighting.gramian.graph import Edge, Graph
+from jointset.weighting.gramian.heads import Heads
 from jointset.weighting.gramian.layers import Layers
+from jointset.weighting.gramian.memory import Memory
 from jointset.weighting.gramian.passes import FromBoundary, FromLosses, Passes
 from jointset.weighting.gramian.row_rules import Mixed
-from jointset.weighting.gramian.rows import Rows, groups_of
+from jointset.weighting.gramian.rows import Rows, groups_of, plan
 
 WAYS = ("auto", "features", "layers", "rows")
 
 
-def passes_of(graph: Graph, losses: Sequence[Tensor], edges: Sequence[Edge]) -> Passes:
+def passes_of(graph: Graph, losses: Sequence[Tensor], edges: Sequence[Edge], memory: Memory) -> Passes:
     """From the boundary ``edges`` where the graph allows it, else from the losses."""
-    if FromBoundary.fits(graph, edges):
-        return FromBoundary(graph, losses, edges)
+    cut = graph.cut(edges)
+    if Heads.fit(graph, cut):
+        return FromBoundary(graph, Heads(graph, losses, cut, memory))
     return FromLosses(graph, losses)
 
 
 def find(
-    passes: Passes, edges: Sequence[Edge], tasks: int, *, way: str, rows: Tensor | None = None
+    graph: Graph,
+    losses: Sequence[Tensor],
+    edges: Sequence[Edge],
+    *,
+    way: str,
+    rows: Tensor | None = None,
+    memory: Memory,
 ) -> tuple[Found, str]:
     """The Gramian, and why it was not found the way that was asked for; '' where it was.
 
     "auto" takes one pass where every row is one task's (few, where few tasks share a row), and K otherwise.
     """
-    if way == "features" and edges:
-        return Features(passes, edges, tasks), ""
-    why = "" if way != "features" else "the tasks meet nowhere"
-    if way in ("auto", "rows"):
+    why = ""
+    if way == "features":
+        if edges:
+            return Features(passes_of(graph, losses, edges, memory), edges, len(losses)), ""
+        why = "the tasks meet nowhere"
+    elif way in ("auto", "rows"):
+        asked = way == "rows" or rows is not None
         try:
-            return _by_row(passes, tasks, rows, every=way == "rows"), ""
+            found = _by_row(graph, losses, edges, rows, asked, memory)
+            if found is not None:
+                return found, ""
         except Mixed as mixed:
-            why = str(mixed)
-    return Layers(passes, tasks), why if way != "auto" else ""
+            why = str(mixed) if asked else ""
+    return Layers(passes_of(graph, losses, edges, memory), len(losses), memory), why
 
 
-def _by_row(passes: Passes, tasks: int, rows: Tensor | None, *, every: bool) -> Rows:
-    if not isinstance(passes, FromBoundary):
+def _by_row(
+    graph: Graph, losses: Sequence[Tensor], edges: Sequence[Edge], rows: Tensor | None, asked: bool,
+    memory: Memory,
+) -> Rows | None:  # fmt: skip
+    """The Gramian by row; ``None`` if so many tasks share a row that it would cost more, and it is not asked for."""
+    cut, tasks = graph.cut(edges), len(losses)
+    if not Heads.fit(graph, cut):
         raise Mixed("the tasks' own parameters are not apart from the shared ones")
-    groups = groups_of(passes, tasks) if rows is None else torch.where(rows < 0, tasks, rows)[None]
-    if not every and len(groups) ** 2 >= tasks:
-        raise Mixed(f"up to {len(groups)} of {tasks} tasks share a row")
-    return Rows(passes, tasks, groups)
+    planned = plan(graph, cut, None if rows is None else len(rows))
+    heads = Heads(graph, losses, cut, memory, hear="rows" if rows is None else "sums")
+    groups = groups_of(heads, tasks) if rows is None else torch.where(rows < 0, tasks, rows)[None]
+    if len(groups) > 1:
+        if not asked and len(groups) ** 2 >= tasks:
+            return None
+        heads = Heads(graph, losses, cut, memory)
+    return Rows(FromBoundary(graph, heads), tasks, planned, groups)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
@@ -27,16 +28,16 @@ class Features(Found):
     def __init__(self, passes: Passes, edges: Sequence[Edge], tasks: int) -> None:
         self.passes = passes
         if isinstance(passes, FromBoundary):
-            arrived = passes.deltas
+            known = [d for d in passes.heads.by_task if d is not None]
         else:
-            rows = [passes.run(k, [GradientEdge(*e) for e in edges]) for k in range(tasks)]
-            arrived = [[row[e] for row in rows] for e in range(len(edges))]
-        flat = [f for a in arrived if (f := stacked(a)) is not None]
-        if not flat:
+            arrived = [passes.run(k, [GradientEdge(*e) for e in edges]) for k in range(tasks)]
+            known = [d for e in range(len(edges)) if (d := stacked([row[e] for row in arrived])) is not None]
+        if not known:
             raise ArrayError(
                 "weighting.backward: no loss depends on the features; name the tensors that the heads read, or leave "
                 "features out"
             )
+        flat = [precise(d).flatten(1) for d in known]
         self.gramian = sum((f @ f.T for f in flat[1:]), start=flat[0] @ flat[0].T)
         for k, pairs in passes.alone.items():
             self.gramian[k, k] += sum(precise(g).square().sum() for _, g in pairs)
@@ -51,11 +52,8 @@ class Features(Found):
 
 
 def stacked(arrived: Sequence[Tensor | None]) -> Tensor | None:
-    """``(K, n)`` of what arrived at one place; zeros for a task of which nothing did."""
+    """``(K, …)`` of what arrived at one place; zeros for a task of which nothing did."""
     like = next((a for a in arrived if a is not None), None)
     if like is None:
         return None
-    out = precise(like).new_empty(len(arrived), like.numel())
-    for k, delta in enumerate(arrived):
-        out[k] = 0.0 if delta is None else delta.reshape(-1)
-    return out
+    return torch.stack([torch.zeros_like(like) if a is None else a for a in arrived])

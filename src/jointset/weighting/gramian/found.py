@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
+
+from jointset.weighting.gramian.passes import Passes
 
 
 class Found(ABC):
     """The Gramian, and what is needed to form Σ w_k g_k without going through the graph again.
 
-    ``gramian`` ``(K, K)``; ``way`` names how it was found, ``notes`` what had to be done another way, and why.
+    ``gramian`` ``(K, K)``; ``way`` names how it was found. ``formed`` counts the numbers of those parameters whose K
+    gradients were formed after all, by what uses them: that is exact as well, and costs K times their memory.
     """
 
     way: str
+    passes: Passes
     gramian: Tensor
-    notes: tuple[str, ...] = ()
+    formed: Mapping[str, int] = {}
 
     @abstractmethod
     def combined(self, weights: Tensor, tasks: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:

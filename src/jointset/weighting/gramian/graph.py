@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,62 +38,76 @@ def _signed(value: Any) -> Any:
 
 def shape_of(node: Node, number: int = 0) -> tuple[int, ...]:
     """The shape of a node's output."""
-    return tuple(node._input_metadata[number].shape)  # type: ignore[attr-defined]
+    return tuple(node._input_metadata[number].shape)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The graph in two: ``above`` are the nodes from the losses to ``edges``, ``below`` those of the edges and on.
+
+    ``above`` lists children before parents. ``nested`` says that one of the edges is reached from another.
+    """
+
+    edges: tuple[Edge, ...]
+    above: tuple[Node, ...]
+    below: frozenset[Node]
+    nested: bool
 
 
 @dataclass(frozen=True)
 class Graph:
     """Nodes from the losses down to the parameters.
 
-    ``order`` lists children before parents; ``reach[node]`` has bit k set where the loss of task k depends on the
-    node; ``trunk`` are the nodes that several tasks reach and below which only shared parameters are: between them
-    and the rest runs the boundary of shared and own.
+    ``edges`` holds each node with what it was computed from, children before parents; ``reach[node]`` has bit k set
+    where the loss of task k depends on the node. ``trunk`` are the nodes that several tasks reach and below which only
+    shared parameters are: between them and the rest runs the boundary of shared and own.
     """
 
     roots: tuple[Node, ...]
-    order: tuple[Node, ...]
+    edges: dict[Node, tuple[Edge, ...]]
     reach: dict[Node, int]
     trunk: frozenset[Node]
     shared: tuple[Node, ...]
     own: tuple[Node, ...]
 
-    def tasks(self, node: Node) -> list[int]:
-        """The tasks that reach a node."""
-        return [k for k in range(len(self.roots)) if self.reach[node] >> k & 1]
+    def single(self, node: Node) -> bool:
+        """Whether only one task reaches a node."""
+        return not self.reach[node] & (self.reach[node] - 1)
+
+    def task(self, node: Node) -> int:
+        """The task that reaches a node, if it is a single one."""
+        return self.reach[node].bit_length() - 1
 
     def boundary(self) -> list[Edge]:
         """Where paths of the tasks enter the trunk, each place once."""
-        found: dict[Edge, None] = {}
-        for root in self.roots:
-            if root in self.trunk:
-                found[root, 0] = None
-        for node in self.order:
-            if node not in self.trunk:
-                found |= {(n, i): None for n, i in node.next_functions if n in self.trunk}
+        trunk = self.trunk
+        found: dict[Edge, None] = {(root, 0): None for root in self.roots if root in trunk}
+        for node, children in self.edges.items():
+            if node not in trunk:
+                for edge in children:
+                    if edge[0] in trunk:
+                        found[edge] = None
         return list(found)
 
-    def under(self, edges: Iterable[Edge]) -> set[Node]:
-        """Everything that the nodes of ``edges`` were computed from; a node itself only if another leads to it."""
-        seen: set[Node] = set()
-        stack = [n for n, _ in edges]
-        while stack:
-            for child, _ in stack.pop().next_functions:
-                if child is not None and child not in seen:
-                    seen.add(child)
-                    stack.append(child)
-        return seen
-
-    def above(self, edges: Iterable[Edge]) -> list[Node]:
-        """What is reached from the losses without passing through the nodes of ``edges``; children first."""
+    def cut(self, edges: Iterable[Edge]) -> Cut:
+        """Cut the graph at ``edges``."""
+        edges = tuple(edges)
         stop = {n for n, _ in edges}
+        above = self._reached([n for n in self.roots if n not in stop], stop)
+        under = self._reached([n for node in stop for n, _ in self.edges[node]], set())
+        return Cut(
+            edges, tuple(n for n in self.edges if n in above), frozenset(under | stop), bool(under & stop)
+        )
+
+    def _reached(self, stack: list[Node], stop: set[Node]) -> set[Node]:
+        """``stack`` and all that it was computed from, without passing through ``stop``."""
         seen: set[Node] = set()
-        stack = [n for n in self.roots if n not in stop]
         while stack:
             node = stack.pop()
             if node not in seen:
                 seen.add(node)
-                stack += [n for n, _ in node.next_functions if n is not None and n not in stop]
-        return [n for n in self.order if n in seen]
+                stack += [n for n, _ in self.edges[node] if n not in stop]
+        return seen
 
 
 def read(losses: Sequence[Tensor], shared: Iterable[Tensor]) -> Graph:
@@ -108,20 +122,20 @@ def read(losses: Sequence[Tensor], shared: Iterable[Tensor]) -> Graph:
     """
     ids = {id(p) for p in shared}
     roots = tuple(edge_of(loss).node for loss in losses)
-    order = _children_first(roots)
-    reach = dict.fromkeys(order, 0)
+    edges = _children_first(roots)
+    reach = dict.fromkeys(edges, 0)
     for k, root in enumerate(roots):
         reach[root] |= 1 << k
-    for node in reversed(order):
+    for node in reversed(edges):
         bits = reach[node]
-        for child, _ in node.next_functions:
-            if child is not None:
-                reach[child] |= bits
-    leaves = [n for n in order if kind(n) == LEAF]
-    shared_leaves = tuple(n for n in leaves if id(leaf_of(n)) in ids)
-    own = tuple(n for n in leaves if id(leaf_of(n)) not in ids)
-    trunk = _trunk(order, reach, set(shared_leaves), set(own), len(roots))
-    return Graph(roots, tuple(order), reach, trunk, shared_leaves, own)
+        for child, _ in edges[node]:
+            reach[child] |= bits
+    leaves = [n for n in edges if kind(n) == LEAF]
+    shared_leaves = {n: None for n in leaves if id(leaf_of(n)) in ids}
+    own = {n: None for n in leaves if n not in shared_leaves}
+    only_shared = _only_shared(edges, shared_leaves.keys(), own.keys())
+    trunk = frozenset(n for n in only_shared if len(roots) == 1 or reach[n] & (reach[n] - 1))
+    return Graph(roots, edges, reach, trunk, tuple(shared_leaves), tuple(own))
 
 
 def edge_of(tensor: Tensor) -> GradientEdge:
@@ -129,32 +143,34 @@ def edge_of(tensor: Tensor) -> GradientEdge:
     return get_gradient_edge(tensor)
 
 
-def _children_first(roots: Iterable[Node]) -> list[Node]:
-    order: list[Node] = []
-    done: dict[Node, bool] = {}
+def _children_first(roots: Iterable[Node]) -> dict[Node, tuple[Edge, ...]]:
+    order: dict[Node, tuple[Edge, ...]] = {}
+    open_: dict[Node, tuple[Edge, ...]] = {}
     stack = list(roots)
     while stack:
         node = stack[-1]
-        if node not in done:
-            done[node] = False
-            stack += [n for n, _ in node.next_functions if n is not None and n not in done]
-        else:
+        if node in order:
             stack.pop()
-            if not done[node]:
-                done[node] = True
-                order.append(node)
+        elif node in open_:
+            stack.pop()
+            order[node] = open_[node]
+        else:
+            children = tuple((n, i) for n, i in node.next_functions if n is not None)
+            open_[node] = children
+            stack += [n for n, _ in children if n not in order]
     return order
 
 
-def _trunk(
-    order: Sequence[Node], reach: dict[Node, int], shared: set[Node], own: set[Node], tasks: int
-) -> frozenset[Node]:
-    only_shared: set[Node] = set()
-    mixed: set[Node] = set(own)
-    for node in order:
-        children = [n for n, _ in node.next_functions if n is not None]
-        if node in own or any(n in mixed for n in children):
-            mixed.add(node)
-        elif node in shared or any(n in only_shared for n in children):
-            only_shared.add(node)
-    return frozenset(n for n in only_shared if tasks == 1 or reach[n] & (reach[n] - 1))
+def _only_shared(
+    edges: dict[Node, tuple[Edge, ...]], shared: Collection[Node], own: Collection[Node]
+) -> list[Node]:
+    """The nodes that shared parameters lead to, and none of a task's own."""
+    found: dict[Node, bool] = {}  # whether shared alone; nodes that no parameter leads to are left out
+    for node, children in edges.items():
+        if node in shared or node in own:
+            found[node] = node in shared
+        else:
+            below = [found[n] for n, _ in children if n in found]
+            if below:
+                found[node] = all(below)
+    return [n for n, alone in found.items() if alone]

@@ -9,6 +9,7 @@ from torch import Tensor
 from jointset.weighting.gramian.graph import leaf_of
 from jointset.weighting.gramian.layer import precise
 from jointset.weighting.gramian.layers import flatten, split
+from jointset.weighting.gramian.memory import Memory
 from jointset.weighting.gramian.passes import Passes
 
 
@@ -19,10 +20,11 @@ class Jacobian:
     tables with sparse gradients: a method may keep a state of the same shape.
     """
 
-    def __init__(self, passes: Passes, tasks: int, parameters: Sequence[Tensor]) -> None:
+    def __init__(self, passes: Passes, tasks: int, parameters: Sequence[Tensor], memory: Memory) -> None:
         self.parameters = list(parameters)
         leaves = [p for n in passes.shared if (p := leaf_of(n)) is not None]
-        self.matrix = precise(parameters[0].detach()).new_empty(tasks, sum(p.numel() for p in parameters))
+        shape = (tasks, sum(p.numel() for p in parameters))
+        self.matrix = memory.take("gradients", shape, precise(parameters[0].detach()))
         for k in range(tasks):
             grads = passes.run(k, leaves, last=k == tasks - 1)
             known = {id(p): g for p, g in zip(leaves, grads, strict=True)}

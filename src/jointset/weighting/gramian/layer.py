@@ -47,7 +47,7 @@ class Layer(ABC):
 
     @abstractmethod
     def row_gramian(self, deltas: Tensor, groups: Tensor, tasks: int) -> Tensor:
-        """The same out of ``deltas`` ``(P, R, O)`` whose row ``[p, r]`` is task ``groups[p, r]``'s alone; K = of none."""
+        """The same out of ``deltas`` ``(P, R, O)`` whose row ``[p, r]`` is task ``groups[p, r]``'s; K = nobody's."""
 
     @abstractmethod
     def gradients(self, delta: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -71,7 +71,7 @@ class Layer(ABC):
 
 def rows_of(node: Node, width: int) -> int:
     """Rows of a node's output whose last dimension is ``width`` long."""
-    shape = node._input_metadata[0].shape  # type: ignore[attr-defined]
+    shape = node._input_metadata[0].shape
     return int(torch.Size(shape).numel()) // max(width, 1)
 
 

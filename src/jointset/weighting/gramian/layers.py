@@ -9,39 +9,42 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from jointset.weighting.gramian.found import Found
-from jointset.weighting.gramian.graph import kind, leaf_of
-from jointset.weighting.gramian.layer import Layer, precise
+from jointset.weighting.gramian.graph import leaf_of
+from jointset.weighting.gramian.layer import precise
+from jointset.weighting.gramian.memory import Memory
 from jointset.weighting.gramian.passes import FromBoundary, Passes, Target
-from jointset.weighting.gramian.uses import layers_of, uses_of
+from jointset.weighting.gramian.uses import formed, layers_of, uses_of
 
 
 class Layers(Found):
     """Per layer: K backward passes that stop at the layers' outputs, then products with the layers' inputs.
 
     A pass that forms no gradient of a weight costs a third of a step instead of two thirds. Where a gradient is
-    smaller than what it is made of (few parameters, many rows), or the layer is not known, the passes form it:
-    ``notes`` names those of the second kind.
+    smaller than what it is made of (few parameters, many rows), or the layer is not known, the passes form it, and
+    ``formed`` says so.
     """
 
     way = "layers"
 
-    def __init__(self, passes: Passes, tasks: int) -> None:
+    def __init__(self, passes: Passes, tasks: int, memory: Memory) -> None:
         self.passes = passes
-        inside = passes.below if isinstance(passes, FromBoundary) else set(passes.graph.order)
-        entries = passes.edges if isinstance(passes, FromBoundary) else ()
-        uses = uses_of(passes.graph, passes.shared, inside, entries)
+        cut = passes.cut if isinstance(passes, FromBoundary) else None
+        uses = uses_of(passes.graph, passes.shared, cut)
         self.layers = [layer for layer in layers_of(uses) if layer.worthwhile(tasks)]
         covered = {id(p) for layer in self.layers for p in layer.parameters}
         leaves = [leaf_of(n) for n in passes.shared]
         self.rest = [p for p in leaves if p is not None and id(p) not in covered]
-        self._collect(tasks)
+        self.formed = formed({leaf: used for leaf, used in uses.items() if id(leaf_of(leaf)) not in covered})
+        self._collect(tasks, memory)
         self.gramian = self._gramian(tasks)
 
-    def _collect(self, tasks: int) -> None:
+    def _collect(self, tasks: int, memory: Memory) -> None:
         targets: list[Target] = [GradientEdge(n, 0) for layer in self.layers for n in layer.nodes]
         like = precise(next(iter(leaf_of(n) for n in self.passes.graph.shared)))  # type: ignore[arg-type]
-        self.deltas = [like.new_empty(tasks, *layer.size) for layer in self.layers]
-        self.jacobian = like.new_empty(tasks, sum(p.numel() for p in self.rest))
+        self.deltas = [
+            memory.take(f"deltas.{i}", (tasks, *layer.size), like) for i, layer in enumerate(self.layers)
+        ]
+        self.jacobian = memory.take("gradients", (tasks, sum(p.numel() for p in self.rest)), like)
         for k in range(tasks):
             grads = self.passes.run(k, [*targets, *self.rest], last=k == tasks - 1)
             start = 0

@@ -12,7 +12,7 @@ from jointset.weighting.gramian.layer import Layer, Use, kernel_gramian, kernel_
 
 ROWS = {"AddmmBackward0": "mat1", "MmBackward0": "self"}  # what holds the rows, by the name of the product
 SLOT = {"AddmmBackward0": 2, "MmBackward0": 1}  # where the weight stands
-TRAFFIC = 16  # multiplications that take as long as reading and writing a number
+TRAFFIC = 64  # multiplications that take as long as reading and writing a number
 
 
 class Linear(Layer):
@@ -41,13 +41,13 @@ class Linear(Layer):
         )
 
     def worthwhile(self, tasks: int) -> bool:
-        """See :meth:`Layer.worthwhile`; counts multiplications."""
+        """See :meth:`Layer.worthwhile`; counts multiplications, and numbers that are read and written."""
         (rows, out), width = self.size, self.inputs.shape[1]
-        deltas = tasks * rows * out * (rows * 5 / 8 + tasks) + rows * width * (rows + out)
-        return deltas < tasks * width * out * (rows + tasks)
+        deltas = tasks * rows * out * (rows * 5 / 8 + tasks + TRAFFIC) + rows * width * (rows + out)
+        return deltas < tasks * width * out * (rows + tasks + TRAFFIC)
 
     def worthwhile_by_row(self, tasks: int, passes: int) -> bool:
-        """See :meth:`Layer.worthwhile_by_row`; the gradients by task cost reading and writing them, too."""
+        """See :meth:`Layer.worthwhile_by_row`."""
         (rows, out), width = self.size, self.inputs.shape[1]
         deltas = passes**2 * rows**2 * (width + out) * 5 / 8 + rows * width * out
         return deltas < width * out * (passes * rows + tasks * (tasks + TRAFFIC))

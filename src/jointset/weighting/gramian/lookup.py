@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from jointset.weighting.gramian.graph import kind, saved
+from jointset.weighting.gramian.graph import kind, saved, shape_of
 from jointset.weighting.gramian.layer import Layer, Use, kernel_gramian, kernel_row_gramian
 
 
@@ -165,7 +165,7 @@ def _entries(use: Use) -> tuple[Tensor, Tensor, Tensor, int]:
     """Ids, rows and coefficients of the entries of a bag, and its number of rows."""
     node = use.node
     ids, row = saved(node, "indices").reshape(-1), saved(node, "result1").reshape(-1)
-    rows = int(node._input_metadata[0].shape[0])  # type: ignore[attr-defined]
+    rows = shape_of(node)[0]
     if not len(row):  # the sum's fast path leaves it out
         offsets = saved(node, "offsets")
         row = torch.bucketize(torch.arange(len(ids), device=ids.device), offsets[:rows], right=True) - 1

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
 
-from jointset.weighting.gramian.graph import Edge, Graph, leaf_of
-
-Target = Tensor | GradientEdge
-Gradients = list[Tensor | None]
+from jointset.weighting.gramian.graph import Graph, leaf_of
+from jointset.weighting.gramian.heads import Gradients, Heads, Target, gradients
 
 
 class Passes(ABC):
@@ -60,17 +57,19 @@ class FromLosses(Passes):
     def run(self, task: int, targets: Sequence[Target], *, last: bool = False) -> Gradients:
         """See :meth:`Passes.run`; the task's own parameters are taken along at its first pass."""
         leaves = [] if task in self.found else [n for n in self.graph.own if self.graph.reach[n] >> task & 1]
-        own = [leaf_of(n) for n in leaves]
-        grads = _grad([self.losses[task]], [*targets, *own], None, retain=not last)
+        own = [p for n in leaves if (p := leaf_of(n)) is not None]
+        grads = gradients([self.losses[task]], [*targets, *own], None, retain=not last)
         if task not in self.found:
             pairs = zip(own, grads[len(targets) :], strict=True)
-            self.found[task] = [(p, g) for p, g in pairs if g is not None]  # type: ignore[misc]
+            self.found[task] = [(p, g) for p, g in pairs if g is not None]
         return grads[: len(targets)]
 
     def total(self, weights: Tensor, tasks: Sequence[int], targets: Sequence[Tensor]) -> Gradients:
         """See :meth:`Passes.total`."""
         losses = [self.losses[k] for k in tasks]
-        return _grad(losses, targets, [w.to(v.dtype) for w, v in zip(weights, losses, strict=True)], retain=False)
+        return gradients(
+            losses, targets, [w.to(v.dtype) for w, v in zip(weights, losses, strict=True)], retain=False
+        )
 
     def own(self, tasks: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """See :meth:`Passes.own`."""
@@ -79,116 +78,38 @@ class FromLosses(Passes):
 
 
 class FromBoundary(Passes):
-    """One pass runs through all heads and stops where the tasks meet; the others begin there.
+    """One pass has run through all heads and stopped where the tasks meet; the others begin there."""
 
-    ``deltas[e][k]`` is the gradient of task k that arrives at the edge ``edges[e]`` from above, ``None`` where none
-    does. Autograd adds up what arrives at a tensor, so hooks on the nodes above the boundary hear it one by one.
-    """
-
-    def __init__(self, graph: Graph, losses: Sequence[Tensor], edges: Sequence[Edge]) -> None:
+    def __init__(self, graph: Graph, heads: Heads) -> None:
         super().__init__(graph)
-        self.edges = list(edges)
-        self.deltas: list[Gradients] = [[None] * len(losses) for _ in edges]
-        under = graph.under(edges)
-        self.nested = any(n in under for n, _ in edges)
-        self.below = under | {n for n, _ in edges}
-        above = graph.above(edges)
-        leaves = [n for n in above if leaf_of(n) is not None]
-        grads = self._heads(losses, above, leaves)
-        shared = set(graph.shared)
+        self.cut, self.heads = heads.cut, heads
         self._own: dict[int, list[tuple[Tensor, Tensor]]] = {}
-        for leaf, grad in zip(leaves, grads, strict=True):
-            if grad is not None:
-                kept = self.alone if leaf in shared else self._own
-                kept.setdefault(graph.tasks(leaf)[0], []).append((leaf_of(leaf), grad))  # type: ignore[arg-type]
-
-    @staticmethod
-    def fits(graph: Graph, edges: Sequence[Edge]) -> bool:
-        """Whether all that lies above the boundary belongs to one task each."""
-        above, below = graph.above(edges), graph.under(edges) | {n for n, _ in edges}
-        single = all(not graph.reach[n] & (graph.reach[n] - 1) for n in above)
-        return bool(edges) and single and not below.intersection(above) and not below.intersection(graph.own)
+        shared = set(graph.shared)
+        for leaf, grad in heads.leaves:
+            kept = self.alone if leaf in shared else self._own
+            kept.setdefault(graph.task(leaf), []).append((leaf_of(leaf), grad))  # type: ignore[arg-type]
 
     @property
     def shared(self) -> list[Node]:
         """Those below the boundary."""
-        return [n for n in self.graph.shared if n in self.below]
+        return [n for n in self.graph.shared if n in self.cut.below]
 
     def run(self, task: int, targets: Sequence[Target], *, last: bool = False) -> Gradients:
         """See :meth:`Passes.run`."""
-        return self.push([d[task] for d in self.deltas], targets, last=last)
+        return self.push(self.heads.of(task), targets, last=last)
 
     def total(self, weights: Tensor, tasks: Sequence[int], targets: Sequence[Tensor]) -> Gradients:
         """See :meth:`Passes.total`."""
-        sums: Gradients = []
-        for arrived in self.deltas:
-            known = [(w, arrived[k]) for w, k in zip(weights, tasks, strict=True) if arrived[k] is not None]
-            sums.append(sum(w * a for w, a in known) if known else None)
-        return self.push(sums, targets, last=True)
+        return self.push(self.heads.weighted(weights, tasks), targets, last=True)
 
-    def push(
-        self, deltas: Gradients, targets: Sequence[Target], *, last: bool = False, batched: bool = False
-    ) -> Gradients:
+    def push(self, deltas: Gradients, targets: Sequence[Target], *, last: bool = False) -> Gradients:
         """Carry gradients that stand at the boundary, one an edge, down to the targets."""
-        there = [(GradientEdge(*e), d) for e, d in zip(self.edges, deltas, strict=True) if d is not None]
-        if not there or not targets:
+        there = [(GradientEdge(*e), d) for e, d in zip(self.cut.edges, deltas, strict=True) if d is not None]
+        if not there:
             return [None] * len(targets)
-        return _grad([e for e, _ in there], targets, [d for _, d in there], retain=not last, batched=batched)
+        return gradients([e for e, _ in there], targets, [d for _, d in there], retain=not last)
 
     def own(self, tasks: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """See :meth:`Passes.own`."""
         for task in tasks:
             yield from self._own.get(task, ())
-
-    def _heads(self, losses: Sequence[Tensor], above: Sequence[Node], leaves: Sequence[Node]) -> Gradients:
-        numbers = {edge: e for e, edge in enumerate(self.edges)}
-        for k, root in enumerate(self.graph.roots):
-            if (root, 0) in numbers:
-                self.deltas[numbers[root, 0]][k] = torch.ones_like(losses[k])
-        handles = []
-        for node in above:
-            slots = [(s, numbers[e]) for s, e in enumerate(node.next_functions) if e in numbers]
-            if slots:
-                handles.append(node.register_hook(self._listener(self.graph.tasks(node)[0], slots)))
-        inside = set(above)
-        outputs = [loss for loss, root in zip(losses, self.graph.roots, strict=True) if root in inside]
-        targets: list[Target] = [GradientEdge(*e) for e in self.edges]
-        targets += [leaf_of(n) for n in leaves]  # type: ignore[misc]
-        try:
-            grads = _grad(outputs, targets, None, retain=self.nested) if outputs else [None] * len(targets)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return grads[len(self.edges) :]
-
-    def _listener(self, task: int, slots: Sequence[tuple[int, int]]) -> Callable[..., None]:
-        def listen(inputs: Sequence[Tensor | None], outputs: Sequence[Tensor | None]) -> None:
-            for slot, e in slots:
-                arrived = inputs[slot]
-                if arrived is not None:
-                    before = self.deltas[e][task]
-                    self.deltas[e][task] = arrived if before is None else before + arrived
-
-        return listen
-
-
-def _grad(
-    outputs: Sequence[Target],
-    targets: Sequence[Target],
-    deltas: Sequence[Tensor] | None,
-    *,
-    retain: bool,
-    batched: bool = False,
-) -> Gradients:
-    if not targets:
-        return []
-    return list(
-        torch.autograd.grad(
-            outputs,
-            targets,
-            deltas,
-            retain_graph=retain,
-            allow_unused=True,
-            is_grads_batched=batched,
-        )
-    )

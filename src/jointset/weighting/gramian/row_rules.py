@@ -198,10 +198,48 @@ def added_product(node: Node, place: Place) -> Places:
 
 
 ELEMENTWISE = (
-    "Abs Add Alias Celu Clamp ClampMax ClampMin Clone Div Elu Erf Exp Expand Gelu GeluTanh Hardswish Hardtanh LeakyRelu "
-    "Lerp Log Log1P LogSigmoid MaskedFill Mish Mul NativeDropout Neg Pow Relu Rsqrt Rsub Selu Sigmoid Silu Softplus Sqrt "
-    "Sub Tanh Threshold ToCopy Where"
-).split()
+    "Abs",
+    "Add",
+    "Alias",
+    "Celu",
+    "Clamp",
+    "ClampMax",
+    "ClampMin",
+    "Clone",
+    "Div",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Expand",
+    "Gelu",
+    "GeluTanh",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyRelu",
+    "Lerp",
+    "Log",
+    "Log1P",
+    "LogSigmoid",
+    "MaskedFill",
+    "Mish",
+    "Mul",
+    "NativeDropout",
+    "Neg",
+    "Pow",
+    "Relu",
+    "Rsqrt",
+    "Rsub",
+    "Selu",
+    "Sigmoid",
+    "Silu",
+    "Softplus",
+    "Sqrt",
+    "Sub",
+    "Tanh",
+    "Threshold",
+    "ToCopy",
+    "Where",
+)
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ELEMENTWISE, elementwise),
     **dict.fromkeys(["View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze"], viewed),
@@ -210,7 +248,13 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["Select", "Unbind"], taken),
     **dict.fromkeys(["Sum", "Mean", "Amax", "Amin", "Max", "Var", "LinalgVectorNorm"], reduced),
     **dict.fromkeys(
-        ["MaxPool2DWithIndices", "AvgPool2D", "AdaptiveAvgPool2D", "MkldnnAdaptiveAvgPool2D", "ConstantPadNd"],
+        [
+            "MaxPool2DWithIndices",
+            "AvgPool2D",
+            "AdaptiveAvgPool2D",
+            "MkldnnAdaptiveAvgPool2D",
+            "ConstantPadNd",
+        ],
         first_of(0),
     ),
     "Cat": joined,

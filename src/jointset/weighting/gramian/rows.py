@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,13 +11,43 @@ from torch.autograd.graph import GradientEdge, Node
 
 from jointset.weighting.gramian.by_task import RULES, Arrived, ByTask, separable
 from jointset.weighting.gramian.found import Found
-from jointset.weighting.gramian.graph import kind, leaf_of, shape_of
+from jointset.weighting.gramian.graph import Cut, Graph, kind, leaf_of, shape_of
+from jointset.weighting.gramian.heads import Gradients, Heads
 from jointset.weighting.gramian.layer import Layer, Use, precise
 from jointset.weighting.gramian.layers import split
-from jointset.weighting.gramian.passes import FromBoundary, Gradients
+from jointset.weighting.gramian.passes import FromBoundary
 from jointset.weighting.gramian.row_rules import Mixed, Place
 from jointset.weighting.gramian.rowwise import track
-from jointset.weighting.gramian.uses import layers_of, uses_of
+from jointset.weighting.gramian.uses import formed, layers_of, uses_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the rows run below a cut, and where each shared leaf is used there."""
+
+    places: dict[Node, Place]
+    uses: dict[Node, list[Use]]
+    layers: list[Layer]
+
+
+def plan(graph: Graph, cut: Cut, rows: int | None = None) -> Plan:
+    """See whether the rows stay apart; ``rows`` counts them, if that is known.
+
+    Raises :class:`Mixed` with the reason where rows meet, or where the gradient of a parameter cannot be told apart.
+    """
+    places = track(graph, cut, rows)
+    uses = uses_of(graph, [n for n in graph.shared if n in cut.below], cut)
+    layers = layers_of(uses)
+    for node in (n for layer in layers for n in layer.nodes):
+        if node not in places or places[node].axis >= max(len(shape_of(node)) - 1, 1):
+            raise Mixed(f"{kind(node)} works along the rows")
+    for used in _without(layers, uses).values():
+        if not used:
+            raise Mixed("a shared parameter is read by a head itself")
+        for use in used:
+            if use.node not in places or not separable(use, places[use.node].axis):
+                raise Mixed(f"{kind(use.node)} is not known to keep rows apart")
+    return Plan(places, uses, layers)
 
 
 class Rows(Found):
@@ -25,23 +56,19 @@ class Rows(Found):
     As long as rows do not meet on their way, the inner product of two tasks' gradients is a sum over pairs of their
     rows: Σ_rs (a aᵀ + 1)_rs (d dᵀ)_rs, whatever the number of tasks. Where several tasks share rows, as many passes
     are needed as the most tasks that meet in one row.
-
-    Raises :class:`Mixed` with the reason where rows meet, or a layer is not known.
     """
 
     way = "rows"
+    passes: FromBoundary
 
-    def __init__(self, passes: FromBoundary, tasks: int, groups: Tensor) -> None:
+    def __init__(self, passes: FromBoundary, tasks: int, plan: Plan, groups: Tensor) -> None:
         """``groups`` ``(P, rows)``: for each pass the task of every row, K = none."""
         self.passes = passes
-        places = track(passes.graph, passes.edges, passes.below, groups.shape[1])
-        uses = uses_of(passes.graph, passes.shared, passes.below, passes.edges)
-        self.layers = [layer for layer in layers_of(uses) if layer.worthwhile_by_row(tasks, len(groups))]
-        covered = {id(p) for layer in self.layers for p in layer.parameters}
-        self.rest = {leaf: used for leaf, used in uses.items() if id(leaf_of(leaf)) not in covered}
-        _check(self.layers, self.rest, places)
+        self.layers = [layer for layer in plan.layers if layer.worthwhile_by_row(tasks, len(groups))]
+        self.rest = _without(self.layers, plan.uses)
+        self.formed = formed(self.rest)
         rules = {leaf: [RULES[kind(u.node), u.slot](u) for u in used] for leaf, used in self.rest.items()}
-        self._collect(tasks, groups, places, rules)
+        self._collect(tasks, groups, plan.places, rules)
         self.gramian = self.jacobian @ self.jacobian.T
         for layer, deltas, owners in zip(self.layers, self.deltas, self.owners, strict=True):
             self.gramian += layer.row_gramian(deltas, owners, tasks)
@@ -53,13 +80,15 @@ class Rows(Found):
     ) -> None:
         nodes = list(dict.fromkeys(n for layer in self.layers for n in layer.nodes))
         nodes += list(dict.fromkeys(u.node for used in self.rest.values() for u in used))
-        like = precise(next(d for arrived in self.passes.deltas for d in arrived if d is not None))
+        like = precise(next(d for d in self.passes.heads.totals if d is not None))
         self.jacobian = like.new_zeros(tasks, sum(n.variable.numel() for n in self.rest))  # type: ignore[attr-defined]
         deltas: list[list[Tensor]] = [[] for _ in self.layers]
         owners: list[list[Tensor]] = [[] for _ in self.layers]
-        padded = torch.cat([groups, groups.new_full((len(groups), 1), tasks)], 1)  # a row of number -1 is no task's
+        padded = torch.cat(
+            [groups, groups.new_full((len(groups), 1), tasks)], 1
+        )  # a row of number -1 is no task's
         for p, own in enumerate(padded):
-            start = self._start(groups[p], single=len(groups) == 1)
+            start = self.passes.heads.totals if len(groups) == 1 else self._start(groups[p])
             grads = self.passes.push(start, [GradientEdge(n, 0) for n in nodes], last=p == len(groups) - 1)
             arrived = dict(zip(nodes, grads, strict=True))
             for number, layer in enumerate(self.layers):
@@ -70,21 +99,16 @@ class Rows(Found):
         self.deltas = [d[0][None] if len(d) == 1 else torch.stack(d) for d in deltas]
         self.owners = [torch.stack(o) for o in owners]
 
-    def _start(self, groups: Tensor, *, single: bool) -> Gradients:
+    def _start(self, groups: Tensor) -> Gradients:
         """The gradient at the boundary of the tasks whose rows ``groups`` lists."""
         found: Gradients = []
-        for arrived in self.passes.deltas:
-            known = [(k, a) for k, a in enumerate(arrived) if a is not None]
-            if not known:
-                found.append(None)
-            elif single:
-                found.append(sum((a for _, a in known[1:]), start=known[0][1]))
-            else:
-                total = torch.zeros_like(known[0][1])
-                for k, a in known:
+        for deltas in self.passes.heads.by_task:
+            total = None if deltas is None else torch.zeros_like(deltas[0])
+            if deltas is not None and total is not None:
+                for k, delta in enumerate(deltas):
                     rows = groups == k
-                    total[rows] = a[rows]
-                found.append(total)
+                    total[rows] = delta[rows]
+            found.append(total)
         return found
 
     def _add_rest(
@@ -111,29 +135,23 @@ class Rows(Found):
             if len(tasks) < k:
                 present = torch.isin(owners, torch.tensor(list(tasks), device=owners.device))
                 deltas = deltas.masked_fill(~present[:, :, None], 0.0)
-            yield from layer.gradients((deltas * of_task[owners][:, :, None]).sum(0))
+            scaled = deltas * of_task[owners][:, :, None]
+            yield from layer.gradients(scaled[0] if len(scaled) == 1 else scaled.sum(0))
         kept = self.jacobian if len(tasks) == k else self.jacobian[list(tasks)]
         yield from split([leaf.variable for leaf in self.rest], weights @ kept)  # type: ignore[attr-defined]
         for w, task in zip(weights, tasks, strict=True):
             yield from ((p, w * g) for p, g in self.passes.alone.get(task, ()))
 
 
-def groups_of(passes: FromBoundary, tasks: int) -> Tensor:
+def groups_of(heads: Heads, tasks: int) -> Tensor:
     """For each pass that is needed, the task of every row at the boundary, ``(P, rows)``; K = none.
 
     A row is a task's if any gradient of the task arrives there. Pass p carries the p-th task of each row.
     """
-    labelled: Tensor | None = None
-    for arrived in passes.deltas:
-        for k, delta in enumerate(arrived):
-            if delta is not None:
-                if delta.ndim == 0 or (labelled is not None and len(delta) != labelled.shape[1]):
-                    raise Mixed("the tensors where the tasks meet have not one number of rows")
-                if labelled is None:
-                    labelled = torch.zeros(tasks, len(delta), dtype=torch.bool, device=delta.device)
-                labelled[k] |= (delta != 0).flatten(1).any(1) if delta.ndim > 1 else delta != 0
-    if labelled is None:
-        raise Mixed("no gradient arrives where the tasks meet")
+    known = [rows for rows in heads.labelled if rows is not None]
+    if len({rows.shape[1] for rows in known}) != 1:
+        raise Mixed("the tensors where the tasks meet have not one number of rows")
+    labelled = torch.stack(known).any(0)
     number = labelled.cumsum(0) - 1  # which of the row's tasks this is
     most = max(int(labelled.sum(0).max()), 1)
     groups = torch.full((most, labelled.shape[1]), tasks, device=labelled.device)
@@ -150,14 +168,7 @@ def _owners(node: Node, place: Place, own: Tensor) -> Tensor:
     return own[place.ids].view(along).expand(shape).reshape(-1)
 
 
-def _check(layers: Sequence[Layer], rest: dict[Node, list[Use]], places: dict[Node, Place]) -> None:
-    """Raise :class:`Mixed` where the gradient of a parameter cannot be told apart by row."""
-    for node in (n for layer in layers for n in layer.nodes):
-        if node not in places or places[node].axis >= max(len(shape_of(node)) - 1, 1):
-            raise Mixed(f"{kind(node)} works along the rows")
-    for used in rest.values():
-        if not used:
-            raise Mixed("a shared parameter is read by a head itself")
-        for use in used:
-            if use.node not in places or not separable(use, places[use.node].axis):
-                raise Mixed(f"{kind(use.node)} is not known to keep rows apart")
+def _without(layers: Sequence[Layer], uses: dict[Node, list[Use]]) -> dict[Node, list[Use]]:
+    """The leaves that none of ``layers`` covers."""
+    covered = {id(p) for layer in layers for p in layer.parameters}
+    return {leaf: used for leaf, used in uses.items() if id(leaf_of(leaf)) not in covered}

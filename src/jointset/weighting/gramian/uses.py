@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 from torch.autograd.graph import Node
 
-from jointset.weighting.gramian.graph import Edge, Graph, kind, leaf_of
+from jointset.weighting.gramian.graph import Cut, Graph, kind, leaf_of, shape_of
 from jointset.weighting.gramian.layer import Layer, Use
 from jointset.weighting.gramian.linear import SLOT, Linear
 from jointset.weighting.gramian.lookup import Bag, Lookup
@@ -25,19 +26,17 @@ def leaf_behind(node: Node) -> tuple[Node, bool] | None:
     return (node, turned) if leaf_of(node) is not None else None
 
 
-def uses_of(
-    graph: Graph, leaves: Iterable[Node], within: Collection[Node], entries: Sequence[Edge] = ()
-) -> dict[Node, list[Use]]:
-    """Where each of ``leaves`` is used by the nodes ``within``; none is listed for what ``entries`` lead to directly."""
+def uses_of(graph: Graph, leaves: Iterable[Node], cut: Cut | None = None) -> dict[Node, list[Use]]:
+    """Where each of ``leaves`` is used, below a cut; none is listed for a leaf that is used above it as well."""
     found: dict[Node, list[Use]] = {leaf: [] for leaf in leaves}
-    for node in graph.order:
-        if node not in within or kind(node) in TURNS or kind(node) in COPIES:
+    for node in graph.edges if cut is None else [n for n in graph.edges if n in cut.below]:
+        if kind(node) in TURNS or kind(node) in COPIES:
             continue
         for slot, (child, _) in enumerate(node.next_functions):
             behind = leaf_behind(child) if child is not None else None
             if behind is not None and behind[0] in found:
                 found[behind[0]].append(Use(node, slot, behind[1]))
-    for node, _ in entries:
+    for node, _ in cut.edges if cut is not None else ():
         behind = leaf_behind(node)
         if behind is not None and behind[0] in found:
             found[behind[0]] = []
@@ -60,6 +59,15 @@ def layers_of(uses: dict[Node, list[Use]]) -> list[Layer]:
     return layers
 
 
+def formed(uses: Mapping[Node, Sequence[Use]]) -> dict[str, int]:
+    """Numbers in the parameters ``uses``, by what uses them first."""
+    found: dict[str, int] = {}
+    for leaf, used in uses.items():
+        name = kind(used[0].node).partition("Backward")[0] if used else "a head"
+        found[name] = found.get(name, 0) + math.prod(shape_of(leaf))
+    return found
+
+
 def _bias(used: Sequence[Use], uses: dict[Node, list[Use]]) -> Tensor | None:
     """The bias that is added wherever the weight multiplies, and nowhere else."""
     leaves: set[Node | None] = set()
@@ -68,7 +76,11 @@ def _bias(used: Sequence[Use], uses: dict[Node, list[Use]]) -> Tensor | None:
         behind = leaf_behind(child) if child is not None else None
         leaves.add(behind[0] if behind else None)
     leaf = leaves.pop()
-    if leaves or leaf is None or {(u.node, u.slot) for u in uses.get(leaf, ())} != {(u.node, 0) for u in used}:
+    if (
+        leaves
+        or leaf is None
+        or {(u.node, u.slot) for u in uses.get(leaf, ())} != {(u.node, 0) for u in used}
+    ):
         return None
     bias = leaf_of(leaf)
     return bias if bias is not None and bias.ndim == 1 else None
