@@ -64,7 +64,14 @@ def mistake(settings):
         ("improve.fixes", ["relable"], ["improve.fixes.0", "found 'relable'"]),
         ("improve.max_changes", -3, ["improve.max_changes", "between 0 and 1", "found -3"]),
         ("training.folds", 1, ["training.folds", "greater than or equal to 2", "found 1"]),
-        ("training.weighting", "gradnorm", ["training.weighting", "found 'gradnorm'"]),
+        (
+            "training.weighting",
+            "gradnrm",
+            ["training.weighting: no weighting 'gradnrm' (did you mean 'gradnorm'?)"],
+        ),
+        ("training.weighting", 3, ["training.weighting: no weighting 3", "one of auto, equal, fixed"]),
+        ("training.weighting", {"method": "cagrad", "cc": 1}, ["cagrad has no option 'cc'", "options are c"]),
+        ("training.weighting", {"method": "equal", "c": 1}, ["equal has no option 'c'; it has none"]),
         ("training.epochs", "many", ["training.epochs", "integer", "found 'many'"]),
         ("seed", -1, ["seed", "found -1"]),
         ("name", "a/b", ["name", "found 'a/b'"]),
@@ -84,6 +91,34 @@ def test_a_weight_that_nothing_would_read_is_refused():
     assert configs.parse(settings).tasks["stars"].weight == 0.5
     settings["training"] = {"weighting": "uncertainty"}
     assert "tasks.stars.weight needs training.weighting: fixed" in mistake(settings)
+    settings["training"] = {"weighting": "upgrad"}
+    assert configs.parse(settings).training.weighting == "upgrad"
+    settings["training"] = {"weighting": {"method": "upgrad", "weights": {"stars": 2.0}}}
+    assert "found upgrad with weights of its own" in mistake(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "options"),
+    [
+        ("nash_mtl", "nash_mtl", {}),
+        ({"method": "nash_mtl"}, "nash_mtl", {}),
+        ({"method": "cagrad", "c": 0.4}, "cagrad", {"c": 0.4}),
+        ({"weights": {"stars": 2.0}}, "auto", {"weights": {"stars": 2.0}}),
+    ],
+)
+def test_a_weighting_is_a_name_or_a_name_with_options(given, name, options):
+    config = configs.parse(bent("training", {"weighting": given}))
+    assert config.training.weighting_and_options() == (name, options)
+    assert configs.parse(yaml.safe_load(configs.dump(config))) == config
+
+
+def test_the_configuration_knows_every_weighting_and_its_options():
+    from jointset.weighting.make import options_of
+    from jointset.weighting.table import WEIGHTINGS
+
+    table = {name: options.split() for name, options in configs.WEIGHTINGS.items()}
+    assert table.pop("auto") == list(options_of("fixed"))
+    assert table == {name: list(options_of(name)) for name in WEIGHTINGS}
 
 
 def test_settings_cannot_be_changed_afterwards():

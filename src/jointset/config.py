@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from jointset.errors import ConfigError, nearest
+from jointset.options import WEIGHTINGS
 from jointset.records import name_of
 
 FIXES = ("relabel", "fill", "drop", "weight")
@@ -139,12 +140,33 @@ class TrainingSettings(Settings):
     patience: int = Field(default=3, ge=1)
     temperature: float = Field(default=1.0, gt=0.0)
     cap: int | None = Field(default=None, ge=1)
-    weighting: Literal["equal", "fixed", "uncertainty"] = "fixed"
+    weighting: str | dict[str, Any] = "fixed"
     mixup: float = Field(default=1.0, ge=0.0)
     average: float = Field(default=0.97, ge=0.0, lt=1.0)
     folds: int = Field(default=5, ge=2)
     threads: int | None = Field(default=None, ge=1)
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
+
+    @field_validator("weighting", mode="plain")
+    @classmethod
+    def _known_weighting(cls, value: Any) -> str | dict[str, Any]:
+        options = dict(value) if isinstance(value, dict) else {"method": value}
+        method = options.pop("method", "auto")
+        if not isinstance(method, str) or method not in WEIGHTINGS:
+            hint = nearest(str(method), WEIGHTINGS)
+            raise ValueError(f"no weighting {method!r}{hint}; one of {', '.join(WEIGHTINGS)}")
+        known = WEIGHTINGS[method].split()
+        for option in options:
+            if option not in known:
+                listed = f"its options are {', '.join(known)}" if known else "it has none"
+                raise ValueError(f"{method} has no option {option!r}{nearest(str(option), known)}; {listed}")
+        return {"method": method, **options} if options else method
+
+    def weighting_and_options(self) -> tuple[str, dict[str, Any]]:
+        """The name of the weighting method, and its options."""
+        if isinstance(self.weighting, str):
+            return self.weighting, {}
+        return self.weighting["method"], {k: v for k, v in self.weighting.items() if k != "method"}
 
 
 class ImproveSettings(Settings):
@@ -200,9 +222,12 @@ class Config(Settings):
                     if dataset not in self.datasets:
                         hint = nearest(dataset, self.datasets)
                         raise ValueError(f"tasks.{name}.{part}.{dataset}: no dataset has this name{hint}")
-            if task.weight != 1.0 and self.training.weighting != "fixed":
+            method, options = self.training.weighting_and_options()
+            if task.weight != 1.0 and ("weights" not in WEIGHTINGS[method].split() or "weights" in options):
+                readers = ", ".join(m for m, o in WEIGHTINGS.items() if "weights" in o.split())
                 raise ValueError(
-                    f"tasks.{name}.weight needs training.weighting: fixed, found {self.training.weighting}; "
+                    f"tasks.{name}.weight needs training.weighting: fixed, or another that reads it ({readers}), "
+                    f"found {method}{' with weights of its own' if 'weights' in options else ''}; "
                     "take one of them out"
                 )
         return self

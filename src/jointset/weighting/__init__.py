@@ -1,10 +1,82 @@
-"""Ways to combine the task losses, one file each."""
+"""Ways to combine the task losses or their gradients, one file each."""
 
-from jointset.weighting.base import State, Weighting
-from jointset.weighting.equal import Equal
-from jointset.weighting.fixed import Fixed
-from jointset.weighting.uncertainty import Uncertainty
+from jointset.weighting.backward import Step, backward
+from jointset.weighting.base import GramianWeighting, JacobianWeighting, LossWeighting, State, Weighting
+from jointset.weighting.make import make_weighting
+from jointset.weighting.table import (
+    DBMTL,
+    DWA,
+    FAMO,
+    GLS,
+    IMTLG,
+    IMTLL,
+    MGDA,
+    NTKMTL,
+    NTKMTLSR,
+    RLW,
+    SI,
+    STCH,
+    WEIGHTINGS,
+    AlignedMTL,
+    CAGrad,
+    ConFIG,
+    DualProj,
+    Equal,
+    ExcessMTL,
+    FairGrad,
+    Fixed,
+    GO4Align,
+    GradDrop,
+    GradNorm,
+    GradVac,
+    MoCo,
+    MoDo,
+    NashMTL,
+    PCGrad,
+    SDMGrad,
+    Uncertainty,
+    UPGrad,
+)
 
-WEIGHTINGS: dict[str, type[Weighting]] = {"equal": Equal, "fixed": Fixed, "uncertainty": Uncertainty}
-
-__all__ = ["WEIGHTINGS", "Equal", "Fixed", "State", "Uncertainty", "Weighting"]
+__all__ = [
+    "DBMTL",
+    "DWA",
+    "FAMO",
+    "GLS",
+    "IMTLG",
+    "IMTLL",
+    "MGDA",
+    "NTKMTL",
+    "NTKMTLSR",
+    "RLW",
+    "SI",
+    "STCH",
+    "WEIGHTINGS",
+    "AlignedMTL",
+    "CAGrad",
+    "ConFIG",
+    "DualProj",
+    "Equal",
+    "ExcessMTL",
+    "FairGrad",
+    "Fixed",
+    "GO4Align",
+    "GradDrop",
+    "GradNorm",
+    "GradVac",
+    "GramianWeighting",
+    "JacobianWeighting",
+    "LossWeighting",
+    "MoCo",
+    "MoDo",
+    "NashMTL",
+    "PCGrad",
+    "SDMGrad",
+    "State",
+    "Step",
+    "UPGrad",
+    "Uncertainty",
+    "Weighting",
+    "backward",
+    "make_weighting",
+]

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from jointset.weighting.base import State, Weighting
+from jointset.weighting.base import LossWeighting, State
+from jointset.weighting.state import stacked
 
 
-class Equal(Weighting):
+class Equal(LossWeighting):
     """The plain sum of the task losses, Σ L_t.
 
     >>> import torch
@@ -23,4 +24,4 @@ class Equal(Weighting):
 
     def step(self, losses: Mapping[str, Tensor], state: State) -> tuple[Tensor, State]:
         """Σ L_t."""
-        return sum(losses.values(), start=next(iter(losses.values())) * 0), state
+        return stacked(losses).sum(), state

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from jointset.weighting.base import State, Weighting
+from jointset.weighting.base import LossWeighting, State
+from jointset.weighting.preference import preference
+from jointset.weighting.state import like, stacked
 
 
-class Fixed(Weighting):
+class Fixed(LossWeighting):
     """The weighted sum of the task losses, Σ ω_t L_t, with ω_t given; a task that is not named has ω_t = 1.
 
     >>> import torch
@@ -17,8 +19,8 @@ class Fixed(Weighting):
     tensor(2.)
     """
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        self.weights = dict(weights)
+    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
+        self.weights = dict(weights or {})
 
     def init(self, tasks: Sequence[str]) -> State:
         """No state."""
@@ -26,5 +28,5 @@ class Fixed(Weighting):
 
     def step(self, losses: Mapping[str, Tensor], state: State) -> tuple[Tensor, State]:
         """Σ ω_t L_t."""
-        terms = [self.weights.get(name, 1.0) * loss for name, loss in losses.items()]
-        return sum(terms[1:], start=terms[0]), state
+        values = stacked(losses)
+        return (like(preference(self.weights, list(losses)), values) * values).sum(), state

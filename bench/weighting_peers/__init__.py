@@ -1,0 +1,1 @@
+"""What the peers say of fixed gradients; each module runs in the peers' interpreter."""
