@@ -1,6 +1,6 @@
 """With the same weights, the ways of sharing return what LibMTL 1.1.5 does, where it means the same.
 
-``libmtl.json`` is made by ``bench/sharing_golden.py``. PLE is not compared: against the paper, LibMTL feeds the shared
+``libmtl.json`` is made by ``bench/sharing/golden.py``. PLE is not compared: against the paper, LibMTL feeds the shared
 experts a task's own mixture and has no shared gate. Of cross-stitch, LibMTL has one row of α for all tasks, and no unit
 behind the last layer.
 """

@@ -18,8 +18,8 @@ class PLE(Sharing):
     """Levels of shared and own experts, each level reading the mixtures of the one below (Tang et al. 2020, eq. 4–6).
 
     A level has experts of one layer. Each task's gate mixes its own experts and the shared ones; the shared gate mixes
-    all experts, and what it makes feeds the shared experts of the next level. There are as many levels as layers (``depth``), at
-    least one; one level is CGC.
+    all experts, and what it makes feeds the shared experts of the next level. There are as many levels as layers
+    (``depth``), at least one; one level is CGC.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """What LibMTL's architectures return for weights by formula: the golden values of ``tests/models/sharing``.
 
-    PYTHON bench/sharing_golden.py > tests/models/sharing/libmtl.json
+    PYTHON bench/sharing/golden.py > tests/models/sharing/libmtl.json
 
 PYTHON is an interpreter that has LibMTL 1.1.5; nothing of this project is imported. Decoders and the parts of a
 residual network that are not layers are identities, and the layers are the blocks of this project's trunk.
