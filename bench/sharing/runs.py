@@ -32,7 +32,7 @@ class Variant:
     @property
     def name(self) -> str:
         """How its files are called."""
-        return f"{self.sharing}+{self.weighting}"
+        return f"{self.sharing}-{self.weighting}"
 
     def settings(self, base: Mapping[str, Any]) -> dict[str, Any]:
         """The set's settings with this variant's."""
@@ -109,6 +109,8 @@ def _measured(
     if not done.is_file():
         done.parent.mkdir(exist_ok=True)
         found = _run(folder, name, settings, changes)
+        if "error" in found:  # what is mended is tried again
+            return found
         temporary = done.with_suffix(".tmp")
         temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
         temporary.replace(done)

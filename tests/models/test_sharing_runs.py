@@ -40,7 +40,9 @@ def test_the_whole_loop_runs_with_columns_and_stages(folder):
     run = folder.write().execute()
     assert run.summary["rounds"] == 1
     text = run.model.describe()
-    assert re.search("tabular encoder +4 for all tasks", text) and re.search("tap of tabular.hidden +risky", text)
+    assert re.search("tabular encoder +4 for all tasks", text) and re.search(
+        "tap of tabular.hidden +risky", text
+    )
     assert re.search("auxiliary head +level", text)
     outputs = run.model.outputs(run.work.pool.datasets[0].table)
     assert run.summary["tasks"]["risky"]["after"] > 0.6

@@ -42,7 +42,7 @@ class SharedInit(Separate):
     ) -> None:
         super().__init__(tasks, width=width, depth=depth, dropout=dropout, encoders=encoders)
         self.warmup = warmup
-        self.joint = warmup > 0
+        self.joint = False
 
     def advance(self, epoch: float, epochs: int) -> None:
         """See :meth:`Sharing.advance`."""
@@ -60,8 +60,8 @@ class SharedInit(Separate):
         return super().branches(shared)
 
     def readers(self) -> list[tuple[str, ...]]:
-        """See :meth:`Sharing.readers`: all tasks while the warm-up lasts."""
-        return [self.tasks] * self.columns if self.joint else super().readers()
+        """See :meth:`Sharing.readers`: while the warm-up lasts, the first is all tasks' and the others follow it."""
+        return [self.tasks, *[()] * (self.columns - 1)] if self.joint else super().readers()
 
     @torch.no_grad()
     def before_step(self, encoders: Sequence[Sequence[nn.Module]] = ()) -> None:
