@@ -19,7 +19,6 @@ from jointset.errors import JointsetError
 from jointset.project import execute
 
 ALONE = "alone"
-STRUCTURED = ("adashare", "branching", "ple")  # what they choose or stack are layers, so they get two
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,6 @@ class Variant:
     def settings(self, base: Mapping[str, Any]) -> dict[str, Any]:
         """The set's settings with this variant's."""
         model = {**base.get("model", {}), "sharing": self.sharing}
-        if self.sharing in STRUCTURED:
-            model["depth"] = 2
         training = {**base.get("training", {}), "weighting": self.weighting}
         return {**base, "model": model, "training": training}
 

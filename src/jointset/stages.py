@@ -22,7 +22,7 @@ from jointset.ledger import Ledger
 from jointset.models.encoders import make_encoders
 from jointset.models.inputs import Inputs, prepare_inputs
 from jointset.models.joint import JointModel
-from jointset.models.sharing import check_sharing
+from jointset.models.sharing import SHARINGS, check_sharing
 from jointset.models.taps import find_stages
 from jointset.prepare import Work
 from jointset.records import (
@@ -94,13 +94,16 @@ class Bench:
 
     @property
     def depth(self) -> int:
-        """Layers of the trunk: as configured, else one, or none on top of linear encoders only.
+        """Layers of the trunk: as configured, else as the way of sharing has it, or none over linear encoders only.
 
         A trunk layer over a bag of n-grams memorised wrong labels within two epochs; without it the model keeps up
         with, or beats, regularised linear models.
         """
-        given = self.work.config.model.depth
-        return given if given is not None else int(not all(e.linear for e in self.inputs.encoders.values()))
+        model = self.work.config.model
+        if model.depth is not None:
+            return model.depth
+        linear = all(e.linear for e in self.inputs.encoders.values())
+        return 0 if linear else SHARINGS[model.sharing.method].usual_depth
 
     @property
     def settings(self) -> TrainSettings:

@@ -25,7 +25,7 @@ class AdaShare(Sharing):
     ``sharing`` on the differences between the tasks' policies, which weigh more in lower layers (eq. 4–5).
     Deviation: one training, where the authors train the chosen network anew.
 
-    It is for trunks of several layers (``model.depth``). A task with all layers skipped reads the encoders' output.
+    A trunk has two layers unless ``model.depth`` says otherwise. A task that skips all reads the encoders' output.
 
     Parameters
     ----------
@@ -34,6 +34,7 @@ class AdaShare(Sharing):
     sparsity, sharing : factors of the penalties.
     """
 
+    usual_depth = 2
     parted = False
 
     def __init__(

@@ -49,6 +49,7 @@ class Sharing(nn.Module, ABC):
     encoders : whether a modality has one encoder (shared), one a column (separate), or what ``papers`` says (auto).
     """
 
+    usual_depth: ClassVar[int] = 1  # layers where the user says nothing
     papers: ClassVar[Literal["shared", "separate"]] = "shared"  # what the method's authors give the columns
     of_tasks: ClassVar[bool] = False  # column t is that of task t
     aligned: ClassVar[bool] = False  # all columns start from the same weights

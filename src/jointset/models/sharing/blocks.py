@@ -32,7 +32,15 @@ class Block(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         """``(…, width)`` → ``(…, width)``."""
-        return input + super().forward(input)
+        return self.corrected(input, self.hidden(input))
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """relu(W₁ norm(x))."""
+        return self[2](self[1](self[0](x)))
+
+    def corrected(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """x + W₂ dropout(hidden)."""
+        return x + self[4](self[3](hidden))
 
 
 class Affine(nn.Linear):

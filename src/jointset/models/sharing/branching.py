@@ -34,6 +34,8 @@ class Branching(Sharing):
     [3, 2]
     """
 
+    usual_depth = 2
+
     def __init__(
         self,
         tasks: Sequence[str],

@@ -41,8 +41,8 @@ class MTAN(Sharing):
             return x, x
         read: list[Tensor] = []
         for layer in self.layers:
-            hidden = layer[2](layer[1](layer[0](x)))  # type: ignore[index]
-            x = x + layer[4](layer[3](hidden))  # type: ignore[index]
+            hidden = layer.hidden(x)  # type: ignore[operator]
+            x = layer.corrected(x, hidden)  # type: ignore[operator]
             read += [hidden, x]
         return tuple(read)
 

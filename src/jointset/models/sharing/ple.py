@@ -32,6 +32,7 @@ class PLE(Sharing):
     (1, 3)
     """
 
+    usual_depth: ClassVar[int] = 2
     of_tasks: ClassVar[bool] = True
 
     def __init__(
