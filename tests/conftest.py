@@ -31,6 +31,21 @@ FAST = {
     "training": {"epochs": 6, "folds": 2, "batch_size": 32, "learning_rate": 0.01},
 }
 JOBS = np.array(["clerk", "nurse", "smith"])
+VOCABULARY = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "a",
+    "good",
+    "bad",
+    "book",
+    "so",
+    "to",
+    "read",
+    "twice",
+    ",",
+]
 WORDS = {"low": "calm quiet slow plain", "mid": "even usual steady common", "high": "loud wild fast rare"}
 
 
@@ -264,3 +279,32 @@ def problem(bench):
 
     work = bench.work
     return bench.problem(apply(work.given, Edits.empty(), work.by_name, work.pool))
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory):
+    """The folder of a tiny random BERT with a word-level tokenizer."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("bert")
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(VOCABULARY)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
+    fast.save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=32,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder)
+    return folder

@@ -224,6 +224,19 @@ def test_what_was_written_down_reads_back_the_same(tmp_path, tasks):
     assert configs.dump(configs.resolve_paths(config, tmp_path)) == configs.dump(back)
 
 
+def test_a_way_of_sharing_is_a_name_or_a_mapping_and_a_stage_a_name_or_a_number():
+    settings = bent("model", {"sharing": {"method": "mmoe", "experts": 8}})
+    settings["tasks"]["stars"] |= {"depth": 2, "auxiliary": "stage1"}
+    config = configs.parse(settings)
+    assert (config.model.sharing.method, config.model.sharing.options()) == ("mmoe", {"experts": 8})
+    assert (config.tasks["stars"].depth, config.tasks["stars"].auxiliary) == (2, ["stage1"])
+    again = configs.parse(yaml.safe_load(configs.dump(config)))
+    assert again == config
+    named = configs.parse(bent("model", {"sharing": "ple"})).model.sharing
+    assert (named.method, named.options()) == ("ple", {})
+    assert configs.parse(SMALL).model.sharing.method == "hard"
+
+
 def test_training_has_the_same_defaults_with_and_without_a_configuration():
     from jointset.config import TrainingSettings
     from jointset.training.settings import TrainSettings

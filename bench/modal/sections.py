@@ -17,7 +17,9 @@ SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 FEW = (100, 200, 500)
 DROPOUT = 0.3
 PATIENT = {"epochs": 100, "patience": 10}  # for some hundred rows: forty epochs of five steps are too few
-SLOW_START = {"patience": 8}  # a bag of n-grams begins at zero: three epochs end on the plateau of the table alone
+SLOW_START = {
+    "patience": 8
+}  # a bag of n-grams begins at zero: three epochs end on the plateau of the table alone
 VOICE = {"digit": "digit", "speaker": "speaker", "accent": "accent"}
 Figures = dict[str, float]
 

@@ -71,6 +71,8 @@ class TaskSettings(Settings):
     weight: float = Field(default=1.0, ge=0.0)
     class_weights: Literal["none", "balanced"] = "none"
     metric: str | None = None
+    depth: str | int | None = None
+    auxiliary: list[str | int] = []
 
     @field_validator("labels")
     @classmethod
@@ -86,6 +88,11 @@ class TaskSettings(Settings):
     def _one_or_many(cls, value: Any) -> Any:
         found = value if isinstance(value, list) else [value]
         return [None if isinstance(v, float) and v != v else v for v in found]
+
+    @field_validator("auxiliary", mode="before")
+    @classmethod
+    def _one_stage(cls, value: Any) -> Any:
+        return [value] if isinstance(value, (str, int)) else value
 
     @field_validator("map", mode="before")
     @classmethod
@@ -114,6 +121,18 @@ class EncoderSettings(Settings):
         return dict(self.model_extra or {})
 
 
+class SharingSettings(Settings):
+    """A way of sharing, by name, with its own options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    method: str = "hard"
+
+    def options(self) -> dict[str, Any]:
+        """What is handed to the method's constructor."""
+        return dict(self.model_extra or {})
+
+
 class ModelSettings(Settings):
     """The joint model: an encoder per modality, a trunk, and how parameters are shared."""
 
@@ -121,11 +140,17 @@ class ModelSettings(Settings):
     tabular: EncoderSettings = EncoderSettings()
     image: EncoderSettings = EncoderSettings()
     audio: EncoderSettings = EncoderSettings()
-    sharing: Literal["hard"] = "hard"
+    sharing: SharingSettings = SharingSettings()
     width: int = Field(default=128, ge=1)
     depth: int | None = Field(default=None, ge=0)
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    auxiliary_weight: float = Field(default=0.3, ge=0.0)
+
+    @field_validator("sharing", mode="before")
+    @classmethod
+    def _method_alone(cls, value: Any) -> Any:
+        return {"method": value} if isinstance(value, str) else value
 
 
 class TrainingSettings(Settings):

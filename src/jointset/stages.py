@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from jointset.ledger import Ledger
 from jointset.models.encoders import ENCODERS, make_encoders
 from jointset.models.inputs import Inputs, prepare_inputs
 from jointset.models.joint import JointModel
+from jointset.models.sharing import SHARINGS, check_sharing
+from jointset.models.taps import find_stages
 from jointset.prepare import Work
 from jointset.records import (
     ACTIONS,
@@ -59,26 +62,49 @@ class Bench:
 
     def problem(self, overlay: Overlay) -> Problem:
         """The joint training problem under the edits of ``overlay``."""
-        model = self.work.config.model
         return Problem(
             tasks=self.work.tasks,
             inputs=self.inputs,
             labels=overlay.labels,
             weights=overlay.weights,
             dataset_of=self.work.pool.dataset_of,
-            plan=ModelPlan(model.sharing, model.width, self.depth, model.dropout, model.modality_dropout),
+            plan=self.plan,
             balanced=tuple(n for n, t in self.work.config.tasks.items() if t.class_weights == "balanced"),
+            auxiliary_weight=self.work.config.model.auxiliary_weight,
+        )
+
+    @property
+    def plan(self) -> ModelPlan:
+        """How the joint model is built; a mistake in it raises ConfigError."""
+        model, tasks = self.work.config.model, self.work.config.tasks
+        found = partial(find_stages, encoders=self.inputs.encoders, states=self.inputs.states)
+        return ModelPlan(
+            model.sharing.method,
+            model.width,
+            self.depth,
+            model.dropout,
+            model.modality_dropout,
+            options=check_sharing(model.sharing.method, model.sharing.options()),
+            taps={n: found(f"tasks.{n}.depth", t.depth) for n, t in tasks.items() if t.depth is not None},
+            auxiliary={
+                n: tuple(s for given in t.auxiliary for s in found(f"tasks.{n}.auxiliary", given))
+                for n, t in tasks.items()
+                if t.auxiliary
+            },
         )
 
     @property
     def depth(self) -> int:
-        """Layers of the trunk: as configured, else one, or none on top of linear encoders only.
+        """Layers of the trunk: as configured, else as the way of sharing has it, or none over linear encoders only.
 
         A trunk layer over a bag of n-grams memorised wrong labels within two epochs; without it the model keeps up
         with, or beats, regularised linear models.
         """
-        given = self.work.config.model.depth
-        return given if given is not None else int(not all(e.linear for e in self.inputs.encoders.values()))
+        model = self.work.config.model
+        if model.depth is not None:
+            return model.depth
+        linear = all(e.linear for e in self.inputs.encoders.values())
+        return 0 if linear else SHARINGS[model.sharing.method].usual_depth
 
     @property
     def settings(self) -> TrainSettings:
@@ -103,7 +129,10 @@ def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
     """Prepare the inputs of all rows, through the run's cache."""
     options = {m: getattr(work.config.model, m) for m in ENCODERS}
     encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
-    return Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
+    check_sharing(work.config.model.sharing.method, work.config.model.sharing.options())
+    bench = Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
+    _ = bench.plan  # a stage that is not there is told before anything is trained
+    return bench
 
 
 def threads(bench: Bench) -> AbstractContextManager[int]:

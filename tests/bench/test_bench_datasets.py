@@ -18,8 +18,10 @@ MADE_FROM = {
     "different-inputs-same-loss": "fdu_mtl-flip20",
     "mixture": "digits-mixed",
     "cross-modal": "spoken-written",
+    "sharing": "digits-mixed",
 }
-REGIME = {"cross-modal": "different-inputs-same-loss"}  # the others are called after theirs
+# the others are called after theirs
+REGIME = {"cross-modal": "different-inputs-same-loss", "sharing": "mixture"}
 
 
 def written(name, folder, seed=0):

@@ -58,7 +58,7 @@ def test_a_row_of_two_modalities_is_their_sum_over_the_root_of_two(model, proble
     seen = []
     with torch.no_grad():
         parts = [model.encoders[m](**tensors) for m, (_, tensors) in batch.items()]
-        handle = model.sharing.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        handle = model.sharing.layers[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
         model(batch, 1)
         handle.remove()
     assert len(parts) == 2

@@ -82,6 +82,70 @@ def test_a_killed_training_goes_on_to_the_same_bits(problem, rows, tmp_path, wei
     assert same(whole, again)
 
 
+SHARINGS = {
+    "shared_init": {"warmup": 2.5, "encoders": "separate"},
+    "soft": {"encoders": "separate"},
+    "cross_stitch": {},
+    "mmoe": {"experts": 2, "encoders": "separate"},
+    "dselect_k": {},
+    "adashare": {"warmup": 1.0},
+    "branching": {},
+}
+
+
+@pytest.mark.parametrize("sharing", list(SHARINGS))
+@pytest.mark.parametrize("at", [2, 4])
+def test_every_sharing_goes_on_to_the_same_bits(problem, rows, tmp_path, sharing, at):
+    plan = dataclasses.replace(problem.plan, sharing=sharing, options=SHARINGS[sharing])
+    shared = dataclasses.replace(problem, plan=plan)
+    whole = fit(shared, *rows, SETTINGS, seed=3)
+
+    def kill(event):
+        if event["epoch"] == at:
+            raise Killed
+
+    path = tmp_path / "part.safetensors"
+    with pytest.raises(Killed):
+        fit(shared, *rows, SETTINGS, seed=3, checkpoint=path, report=kill)
+    assert same(whole, fit(shared, *rows, SETTINGS, seed=3, checkpoint=path))
+    assert differs(whole, fit(shared, *rows, dataclasses.replace(SETTINGS, epochs=2), seed=3))
+
+
+def test_networks_are_one_while_the_shared_start_lasts(problem, rows):
+    plan = dataclasses.replace(
+        problem.plan, sharing="shared_init", options={"warmup": 3.0, "encoders": "separate"}
+    )
+    shared = dataclasses.replace(problem, plan=plan)
+    for epochs, one in ((3, True), (4, False)):
+        model = fit(shared, *rows, SETTINGS, seed=3, epochs=epochs).model
+        for group in [list(model.sharing.layers), *model.columns()]:
+            first, *others = (m.state_dict() for m in group)
+            for other in others:
+                assert all(torch.equal(first[n], other[n]) for n in first) == one
+
+
+def test_a_penalty_is_part_of_the_loss(problem, rows):
+    def spread(strength):
+        plan = dataclasses.replace(problem.plan, sharing="soft", options={"strength": strength})
+        model = fit(dataclasses.replace(problem, plan=plan), *rows, SETTINGS, seed=0, epochs=5).model
+        stacked = torch.stack([torch.cat([p.ravel() for p in c.parameters()]) for c in model.sharing.layers])
+        return (stacked - stacked.mean(0)).square().sum().item()
+
+    assert spread(10.0) < 0.1 * spread(0.0)
+
+
+def test_a_head_at_a_stage_changes_the_training_by_its_weight(problem, rows):
+    plan = dataclasses.replace(problem.plan, auxiliary={"level": ("tabular.hidden",)})
+    tapped = dataclasses.replace(problem, plan=plan, auxiliary_weight=0.5)
+    found = fit(tapped, *rows, SETTINGS, seed=0)
+    plain = fit(problem, *rows, SETTINGS, seed=0)
+    without = fit(dataclasses.replace(tapped, auxiliary_weight=0.0), *rows, SETTINGS, seed=0)
+    names = list(plain.model.state_dict())
+    assert all(torch.equal(plain.model.state_dict()[n], without.model.state_dict()[n]) for n in names)
+    assert any(not torch.equal(plain.model.state_dict()[n], found.model.state_dict()[n]) for n in names)
+    assert not torch.equal(found.model.taps.heads[0].weight, without.model.taps.heads[0].weight)
+
+
 def test_a_checkpoint_does_not_change_the_training(problem, rows, tmp_path):
     plain = fit(problem, *rows, SETTINGS, seed=0)
     assert same(plain, fit(problem, *rows, SETTINGS, seed=0, checkpoint=tmp_path / "c.safetensors"))

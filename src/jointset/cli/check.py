@@ -27,7 +27,7 @@ def check(config: Path, overrides: list[str], *, estimate: bool, as_json: bool) 
         work = prepare(settings, Path(folder))
         facts: dict[str, Any] = {"regime": regime(settings), "grid": grid(work), "findings": findings(work)}
         if estimate:
-            facts["estimate_seconds"] = round(cost(work, Path(folder)), 1)
+            facts |= cost(work, Path(folder))
     typer.echo(json.dumps(facts, indent=2) if as_json else render(settings, work, facts))
 
 
@@ -80,9 +80,10 @@ def findings(work: Work) -> list[dict[str, str]]:
     return found
 
 
-def cost(work: Work, folder: Path) -> float:
-    """Seconds for the whole run, from a few steps of training on this machine."""
+def cost(work: Work, folder: Path) -> dict[str, Any]:
+    """The model's parts, and seconds for the whole run, from a few steps of training on this machine."""
     from jointset.data import apply
+    from jointset.models.describe import summary
     from jointset.records import Edits
     from jointset.rundir import RunDirectory
     from jointset.stages import set_up, threads
@@ -94,11 +95,13 @@ def cost(work: Work, folder: Path) -> float:
     overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
     problem = bench.problem(overlay)
     train = np.flatnonzero(problem.usable() & (work.pool.split == TRAIN))
+    model = summary(problem.build(work.config.seed), work.config.model.sharing.method)
     with threads(bench):
         per_epoch = time_steps(problem, train, bench.settings, steps=STEPS)
     training, improve = work.config.training, work.config.improve
     share = (training.folds - 1) / training.folds
-    return prepared + per_epoch * training.epochs * (1 + improve.rounds * (training.folds * share + 1))
+    seconds = prepared + per_epoch * training.epochs * (1 + improve.rounds * (training.folds * share + 1))
+    return {"model": model, "estimate_seconds": round(seconds, 1)}
 
 
 def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
@@ -130,6 +133,10 @@ def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
             else ""
         )
         lines.append(f"  {task.name}: {task.kind}{classes}; judged by {task.metric}")
+    if "model" in facts:
+        from jointset.models.describe import render as described
+
+        lines += ["", described(facts["model"], names)]
     lines += ["", *(f"{f['mark']} {f['text']}" for f in facts["findings"])]
     if "estimate_seconds" in facts:
         seconds = facts["estimate_seconds"]

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from jointset.models.encoders.base import Encoder, State
 from jointset.models.inputs import Batch
-from jointset.models.sharing import SHARINGS
+from jointset.models.sharing import SHARINGS, Part
+from jointset.models.taps import Tapped, Taps, mix_each
 from jointset.records import Task
 from jointset.tasks import KINDS
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """What all tasks read of a batch: every way from a shared parameter to a task's loss leads through ``tensors``.
+
+    Where a structure sends tasks different ways through shared layers (``sharing.parted`` is false), it does not.
+    """
+
+    shared: tuple[Tensor, ...]
+    taps: Tapped = field(default_factory=dict)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The tensors at which the tasks part."""
+        return (*self.shared, *(x for x, _ in self.taps.values()))
 
 
 class JointModel(nn.Module):
@@ -21,8 +40,15 @@ class JointModel(nn.Module):
     modalities present, so that rows with one and with several inputs meet the trunk at one scale. As encoders end in
     a linear map, their sum is that of the concatenated features.
 
-    ``modality_dropout`` is the chance, in training, that a modality of a row with several is left out; one always
-    stays (Neverova et al. 2016, sec. 4.3, with whole rows left out by chance instead of in turn).
+    Parameters
+    ----------
+    tasks, encoders, states : what is predicted, and out of what.
+    sharing, options : the way of sharing and its options.
+    width, depth, dropout : of the sharing structure.
+    modality_dropout : the chance, in training, that a modality of a row with several is left out; one always stays
+        (Neverova et al. 2016, sec. 4.3, with whole rows left out by chance instead of in turn).
+    taps : stages of the encoders that a task reads in the trunk's place, by task.
+    auxiliary : stages that get a further head of a task while training, by task.
     """
 
     def __init__(
@@ -36,33 +62,55 @@ class JointModel(nn.Module):
         depth: int = 1,
         dropout: float = 0.1,
         modality_dropout: float = 0.0,
+        options: Mapping[str, Any] | None = None,
+        taps: Mapping[str, Sequence[str]] | None = None,
+        auxiliary: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         self.width = width
         self.modality_dropout = modality_dropout
         self.encoders = nn.ModuleDict({m: e.module(states[m], width) for m, e in encoders.items()})
-        self.sharing = SHARINGS[sharing]([t.name for t in tasks], width=width, depth=depth, dropout=dropout)
+        self.sharing = SHARINGS[sharing](
+            [t.name for t in tasks], width=width, depth=depth, dropout=dropout, **(options or {})
+        )
         self.heads = nn.ModuleList([KINDS[t.kind].head(t, width) for t in tasks])
+        # What not every model has comes last, so that it leaves the others' random weights alone.
+        self.further = self._further(encoders, states)
+        self.sharing.adapt(self.encoders)
+        widths = {f"{m}.{s}": d for m, e in self.encoders.items() for s, d in _stage_widths(e).items()}
+        self.taps = Taps(self.tasks, taps or {}, auxiliary or {}, widths, width)
 
     def forward(
         self, batch: Batch, n: int, mix: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Logits by task, ``(n, outputs)``, and the joint embedding, ``(n, width)``.
+        """Logits by task, ``(n, outputs)``, and the joint embedding, ``(n, width)``; see :meth:`trunk`."""
+        return self.outputs(self.trunk(batch, n, mix))
 
-        ``mix`` is applied to the rows, ``(n, width)``, where the encoders meet the trunk.
+    def trunk(self, batch: Batch, n: int, mix: Callable[[Tensor], Tensor] | None = None) -> Trunk:
+        """What all tasks read of ``n`` rows.
+
+        ``mix`` is applied to the rows, ``(n, width)``, where the encoders meet the structure.
         """
         total = self.heads[0].weight.new_zeros(n, self.width)  # type: ignore[operator]
-        count = total.new_zeros(n)
-        kept = self._kept(batch, total)
+        count, taps, kept = total.new_zeros(n), Tapped(), self._kept(batch, total)
         for modality, (where, tensors) in batch.items():
-            share = kept[modality]  # (m,)
-            encoded = self.encoders[modality](**tensors)  # (m, width)
-            total = total.index_add(0, where, encoded.to(total.dtype) * share[:, None])
-            count = count.index_add(0, where, share)
+            encoded, found = self._encode(modality, tensors)
+            encoded = encoded.to(total.dtype) * kept[modality][:, None]  # (m, width), or (columns, m, width)
+            rows = encoded.new_zeros(*encoded.shape[:-2], n, self.width)
+            total = total + rows.index_add(-2, where, encoded)
+            count = count.index_add(0, where, kept[modality])
+            taps |= self.taps.place(modality, found, where, n, mix)
         rows = total / count.clamp(min=1.0).sqrt()[:, None]
-        features = self.sharing(rows if mix is None else mix(rows))
-        logits = {t.name: head(features[t.name]) for t, head in zip(self.tasks, self.heads, strict=True)}
+        return Trunk(self.sharing.trunk(rows if mix is None else mix_each(rows, mix)), taps)
+
+    def outputs(self, trunk: Trunk) -> tuple[dict[str, Tensor], Tensor]:
+        """Logits by task, ``(n, outputs)``, and the joint embedding, ``(n, width)``."""
+        features = self.sharing.branches(trunk.shared)
+        read = {t: self.taps.features(t, x, trunk.taps) for t, x in features.items()}
+        logits = {t.name: head(read[t.name]) for t, head in zip(self.tasks, self.heads, strict=True)}
+        if len(self.taps.depth) == len(self.tasks):  # nothing would have trained the trunk
+            return logits, torch.stack(list(read.values())).mean(0)
         return logits, self.sharing.embedding(features)
 
     def _kept(self, batch: Batch, like: Tensor) -> dict[str, Tensor]:
@@ -74,3 +122,80 @@ class JointModel(nn.Module):
             draws[where, column] = torch.rand(len(where), device=like.device)
         kept = (draws >= self.modality_dropout) | (draws == draws.amax(1, keepdim=True))
         return {m: kept[where, i].to(like.dtype) for i, (m, (where, _)) in enumerate(batch.items())}
+
+    def auxiliary(self, trunk: Trunk) -> dict[str, list[tuple[Tensor, Tensor]]]:
+        """Task → logits ``(n, outputs)`` of its further heads, each with the rows ``(n,)`` that have the stage."""
+        return self.taps.auxiliary(trunk.taps)
+
+    def penalty(self, trunk: Trunk) -> Tensor | None:
+        """What the way of sharing adds to the loss, if anything."""
+        return self.sharing.penalty(trunk.shared, self.columns())
+
+    def advance(self, epoch: float, epochs: int) -> None:
+        """Tell the time before a training step: ``epoch`` epochs of at most ``epochs`` are done."""
+        self.sharing.advance(epoch, epochs)
+
+    def before_step(self) -> None:
+        """Let the way of sharing change gradients; call it between ``backward`` and the update."""
+        self.sharing.before_step(self.columns())
+
+    def columns(self) -> list[list[nn.Module]]:
+        """The encoders of the columns, for each modality that has one a column."""
+        return [[self.encoders[m], *others.children()] for m, others in self.further.items()]
+
+    def parts(self) -> list[Part]:
+        """All parameters, and which tasks' losses train them."""
+        names, readers = tuple(t.name for t in self.tasks), self.sharing.readers()
+        parts = []
+        for modality, encoder in self.encoders.items():
+            if modality in self.further:
+                own = zip([encoder, *self.further[modality].children()], readers, strict=True)
+                parts += [Part(f"{modality} encoder", who, (module,)) for module, who in own]
+            else:
+                parts.append(Part(f"{modality} encoder", names, (encoder,)))
+        heads = [Part("head", (t.name,), (h,)) for t, h in zip(self.tasks, self.heads, strict=True)]
+        return parts + self.sharing.parts() + self.taps.parts() + heads
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """The parameters that learn and that more than one task's loss trains."""
+        parts = self.parts()
+        own = {id(p) for part in parts if len(part.tasks) == 1 for p in part.parameters()}
+        every = {id(p): p for part in parts if len(part.tasks) > 1 for p in part.parameters()}
+        return [p for i, p in every.items() if i not in own and p.requires_grad]
+
+    def shared_modules(self) -> list[nn.Module]:
+        """The modules that hold the shared parameters directly, each once."""
+        shared = {id(p) for p in self.shared_parameters()}
+        return [m for m in self.modules() if any(id(p) in shared for p in m.parameters(recurse=False))]
+
+    def _further(self, encoders: Mapping[str, Encoder], states: Mapping[str, State]) -> nn.ModuleDict:
+        """The encoders of the columns from the second on, by modality, where each column has its own."""
+        further = nn.ModuleDict()
+        for m, encoder in encoders.items():
+            if self.sharing.apart(encoder.heavy):
+                made = [encoder.module(states[m], self.width) for _ in range(self.sharing.columns - 1)]
+                for module in made if self.sharing.aligned else ():
+                    module.load_state_dict(self.encoders[m].state_dict())
+                further[m] = nn.ModuleList(made)
+        return further
+
+    def _encode(self, modality: str, tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """One modality's rows and tapped stages, ``(m, …)``, or ``(columns, m, …)`` from separate encoders."""
+        names = self.taps.wanted(modality)
+        modules = [self.encoders[modality]]
+        if modality in self.further:
+            modules += [*self.further[modality].children()][: self.sharing.active() - 1]
+        if not names:
+            made = [module(**tensors) for module in modules]
+            return (torch.stack(made) if len(made) > 1 else made[0]), {}
+        pairs = [module.staged(names, **tensors) for module in modules]  # type: ignore[operator]
+        if len(pairs) == 1:
+            return pairs[0]
+        found = {s: torch.stack([f[s] for _, f in pairs]) for s in names}
+        if not self.sharing.of_tasks:  # columns of experts: the first one's stages serve all tasks
+            found = {s: x[0] for s, x in found.items()}
+        return torch.stack([x for x, _ in pairs]), found
+
+
+def _stage_widths(encoder: nn.Module) -> dict[str, int]:
+    return dict(getattr(encoder, "stage_widths", {}))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from jointset.errors import DataError, RunError, nearest
+from jointset.models.describe import render, summary
 from jointset.models.encoders import make_encoders
 from jointset.models.inputs import Inputs, prepare_table
 from jointset.models.joint import JointModel
@@ -44,6 +45,7 @@ class SavedModel:
             )
             for t in config["tasks"]
         )
+        self.sharing: str = config["plan"]["sharing"]
         self.inputs: Mapping[str, Mapping[str, Any]] = config["inputs"]
         self._encoders = make_encoders({m: (e["name"], e["options"]) for m, e in config["encoders"].items()})
         self._states = {m: e["state"] for m, e in config["encoders"].items()}
@@ -98,6 +100,10 @@ class SavedModel:
                 columns[task.name] = np.array(task.classes, object)[p.argmax(1)]
                 columns[f"{task.name}__confidence"] = p.max(1)
         return pa.table(columns)
+
+    def describe(self) -> str:
+        """Who shares what, and how many parameters that takes."""
+        return render(summary(self._model, self.sharing), [t.name for t in self.tasks])
 
     def _inputs(self, table: pa.Table, dataset: str | None, root: Path | None) -> Inputs:
         columns = self._columns(table, dataset)

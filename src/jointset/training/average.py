@@ -37,8 +37,11 @@ class WeightAverage:
     def __init__(self, model: nn.Module, *, decay: float) -> None:
         sparse = sparse_names(model)
         floats = {n: b for n, b in model.named_buffers() if b.dtype.is_floating_point}
-        self.dense = {n: p for n, p in model.named_parameters() if n not in sparse} | floats
-        self.sparse = {n: p for n, p in model.named_parameters() if n in sparse}
+        learning = {
+            n: p for n, p in model.named_parameters() if p.requires_grad
+        }  # a frozen backbone stands still
+        self.dense = {n: p for n, p in learning.items() if n not in sparse} | floats
+        self.sparse = {n: p for n, p in learning.items() if n in sparse}
         self.decay = decay
         self.restart()
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from jointset.data.mixing import Sampler, mixing_shares
 from jointset.errors import ConfigError
 from jointset.models.joint import JointModel
-from jointset.records import Floats, Ints
+from jointset.records import Floats, Ints, Task
 from jointset.tasks import KINDS
 from jointset.training import checkpoint as checkpoints
 from jointset.training.average import WeightAverage
@@ -143,15 +143,19 @@ class _Run:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
         self.model.train()
         total, steps = 0.0, 0
-        for rows in itertools.islice(self.sampler.epoch(), most):
+        for number, rows in enumerate(itertools.islice(self.sampler.epoch(), most)):
+            self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
             index, mixup = torch.from_numpy(rows), self._mixup(len(rows))
-            logits, _ = self.model(
+            trunk = self.model.trunk(
                 self.problem.inputs.batch(rows), len(rows), mixup.features if mixup else None
             )
-            losses = self._losses(logits, self.labels.batch(index), mixup)
+            logits, _ = self.model.outputs(trunk)
+            losses = self._losses(logits, self.model.auxiliary(trunk), self.labels.batch(index), mixup)
             if not losses:
                 continue
             loss, self.weighting_state = self.weighting.step(losses, self.weighting_state)
+            penalty = self.model.penalty(trunk)
+            loss = loss if penalty is None else loss + penalty
             if not torch.isfinite(loss):
                 raise ConfigError(
                     f"training: the loss is {float(loss.detach())} in epoch {self.epoch + 1}; "
@@ -159,6 +163,7 @@ class _Run:
                 )
             self.optimizer.zero_grad()
             loss.backward()
+            self.model.before_step()
             self.average.before_step()
             self.optimizer.step()
             self.average.after_step()
@@ -171,15 +176,26 @@ class _Run:
         return Mixup.draw(n, self.settings.mixup, self.rng) if self.settings.mixup > 0 and n > 1 else None
 
     def _losses(
-        self, logits: dict[str, Tensor], known: dict[str, tuple[Tensor, Tensor]], mixup: Mixup | None
+        self,
+        logits: dict[str, Tensor],
+        auxiliary: dict[str, list[tuple[Tensor, Tensor]]],
+        known: dict[str, tuple[Tensor, Tensor]],
+        mixup: Mixup | None,
     ) -> dict[str, Tensor]:
         losses = {}
         for task in self.problem.tasks:
             if task.name in known:
-                z, (y, w) = logits[task.name], known[task.name]
-                z, y, w = mixup.labels(z, y, w) if mixup else (z, y, w)
-                losses[task.name] = KINDS[task.kind].loss(task, z, y, w, self.class_weights[task.name])
+                y, w = known[task.name]
+                losses[task.name] = self._loss(task, logits[task.name], y, w, mixup)
+                for z, present in auxiliary.get(task.name, ()):
+                    own = w * (present if w.ndim == 1 else present[:, None])
+                    extra = self._loss(task, z, y, own, mixup)
+                    losses[task.name] = losses[task.name] + self.problem.auxiliary_weight * extra
         return losses
+
+    def _loss(self, task: Task, z: Tensor, y: Tensor, w: Tensor, mixup: Mixup | None) -> Tensor:
+        z, y, w = mixup.labels(z, y, w) if mixup else (z, y, w)
+        return KINDS[task.kind].loss(task, z, y, w, self.class_weights[task.name])
 
     def _track(self, index: Tensor, logits: dict[str, Tensor]) -> None:
         """Add each labelled row's margin, its label's logit minus the largest other one (Pleiss et al. 2020, eq. 1)."""

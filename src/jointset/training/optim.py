@@ -32,7 +32,8 @@ class Optimizer:
 
     Parameters
     ----------
-    model : a module; each submodule may name parameters with sparse gradients in ``sparse_parameters``.
+    model : a module; each submodule may name parameters with sparse gradients in ``sparse_parameters``, and give
+        modules below it a rate of their own in ``learning_rates``.
     extra : further tensors to learn, such as the weights of the tasks; they are never decayed.
     lr : learning rate at its peak.
     weight_decay : decoupled decay of dense parameters of two or more dimensions.
@@ -67,11 +68,13 @@ class Optimizer:
         dense: dict[str, Tensor] = {n: p for n, p in named if n not in names}
         dense |= {f"extra.{i}": t for i, t in enumerate(extra)}
         self.dense = dense
-        decayed = [p for n, p in dense.items() if p.ndim >= 2 and not n.startswith("extra.")]
-        others = [p for n, p in dense.items() if p.ndim < 2 or n.startswith("extra.")]
-        groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-        groups = [g for g in groups if g["params"]]
-        self.adamw = torch.optim.AdamW(groups, lr=lr, betas=BETAS, eps=EPS) if groups else None
+        rates = own_rates(model)
+        groups: dict[tuple[float, float], list[Tensor]] = {(lr, weight_decay): [], (lr, 0.0): []}
+        for name, parameter in dense.items():
+            decay = weight_decay if parameter.ndim >= 2 and not name.startswith("extra.") else 0.0
+            groups.setdefault((rates.get(name, lr), decay), []).append(parameter)
+        made = [{"params": p, "peak": r, "weight_decay": d} for (r, d), p in groups.items() if p]
+        self.adamw = torch.optim.AdamW(made, lr=lr, betas=BETAS, eps=EPS) if made else None
         self.lr, self.sparse_lr = lr, lr * sparse_lr
         self.total_steps, self.warmup = total_steps, warmup
         self.steps = 0
@@ -88,7 +91,7 @@ class Optimizer:
         factor = schedule(self.steps, self.total_steps, self.warmup)
         if self.adamw is not None:
             for group in self.adamw.param_groups:
-                group["lr"] = self.lr * factor
+                group["lr"] = group["peak"] * factor
             self.adamw.step()
         for lazy in self.sparse.values():
             lazy.step(self.sparse_lr * factor)
@@ -175,3 +178,22 @@ def sparse_names(model: nn.Module) -> set[str]:
         for prefix, module in model.named_modules()
         for name in getattr(module, "sparse_parameters", ())
     }
+
+
+def own_rates(model: nn.Module) -> dict[str, float]:
+    """Full names of the parameters that the model's submodules give a learning rate of their own, with the rate.
+
+    ``learning_rates`` maps the name of a module below to its rate, or to ``None`` for the usual one; what stands nearer
+    to the parameter holds.
+
+    >>> tower = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    >>> tower.learning_rates = {"0": 1e-5}
+    >>> own_rates(tower)
+    {'0.weight': 1e-05, '0.bias': 1e-05}
+    """
+    rates: dict[str, float | None] = {}
+    for _, module in model.named_modules():  # a module comes before those below it
+        for name, rate in getattr(module, "learning_rates", {}).items():
+            ids = {id(p) for p in module.get_submodule(name).parameters()}
+            rates |= {n: rate for n, p in model.named_parameters() if id(p) in ids}
+    return {n: rate for n, rate in rates.items() if rate is not None}

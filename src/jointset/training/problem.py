@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,16 @@ from jointset.tasks import KINDS
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """How the joint model is built; ``width``, ``depth`` and ``dropout`` are those of the sharing structure,
-    ``modality_dropout`` is that of :class:`~jointset.models.joint.JointModel`."""
+    """How the joint model is built: the keywords of :class:`~jointset.models.joint.JointModel`."""
 
     sharing: str = "hard"
     width: int = 128
     depth: int = 1
     dropout: float = 0.1
     modality_dropout: float = 0.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    taps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    auxiliary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Problem:
     """One joint training problem.
 
     ``labels`` and ``weights`` are in the form of :mod:`jointset.records`, over all N rows of the pool;
-    ``dataset_of`` (N,) numbers the datasets; ``class_weights`` are per task, ``None`` = all ones.
+    ``dataset_of`` (N,) numbers the datasets; ``class_weights`` are per task, ``None`` = all ones;
+    ``auxiliary_weight`` is that of the losses of ``plan.auxiliary``.
     """
 
     tasks: tuple[Task, ...]
@@ -44,6 +47,7 @@ class Problem:
     dataset_of: Ints
     plan: ModelPlan
     balanced: tuple[str, ...] = ()
+    auxiliary_weight: float = 0.3
 
     def usable(self) -> Bools:
         """Rows with an input and at least one label of positive weight, ``(N,)``."""
@@ -61,16 +65,7 @@ class Problem:
         """A new model with weights drawn from ``seed``; the global generator is left as it was."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return JointModel(
-                self.tasks,
-                self.inputs.encoders,
-                self.inputs.states,
-                sharing=self.plan.sharing,
-                width=self.plan.width,
-                depth=self.plan.depth,
-                dropout=self.plan.dropout,
-                modality_dropout=self.plan.modality_dropout,
-            )
+            return JointModel(self.tasks, self.inputs.encoders, self.inputs.states, **asdict(self.plan))
 
     def class_weights(self, rows: Ints) -> dict[str, Tensor]:
         """Class weights by task from the labels of ``rows``; ones where the task is not balanced."""

@@ -24,12 +24,13 @@ class Encoder(ABC):
     The work has two sides. The array side runs once per dataset and is cached on disk: ``fit`` learns what must be
     known before training (vocabularies, means), ``prepare`` turns columns into plain arrays. The torch side runs per
     batch: ``batch`` gathers rows by index, without per-row Python, and ``module`` is the network. ``linear`` says that
-    the network is a linear map of what it reads.
+    the network is a linear map of what it reads; ``heavy``, that a copy for each task costs more memory than most have.
     """
 
     name: ClassVar[str]
     modality: ClassVar[str]
     linear: ClassVar[bool] = False
+    heavy: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, tables: Sequence[pa.Table]) -> State:
@@ -55,5 +56,11 @@ class Encoder(ABC):
     def module(self, state: State, width: int) -> nn.Module:
         """The network: ``forward(**batch)`` returns ``(b, width)``.
 
-        Parameters that get sparse gradients are listed in the module's attribute ``sparse_parameters`` (names).
+        Parameters that get sparse gradients are listed in the module's attribute ``sparse_parameters`` (names). Where
+        the encoder has stages, ``staged(names, **batch)`` returns the same and the pooled features ``(b, d)`` of the
+        stages asked for, by name; ``stage_widths`` maps every stage to its d.
         """
+
+    def stages(self, state: State) -> tuple[str, ...]:
+        """Names of the stages that a task may read, from the input on; none where there is but the output."""
+        return ()

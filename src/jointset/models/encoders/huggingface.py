@@ -33,6 +33,7 @@ class HuggingFaceText(Encoder):
     path : folder of the backbone.
     frozen : keep the backbone as it is and learn the linear map after it only.
     max_length : tokens read per text, special ones included; the rest is left out.
+    backbone_lr : learning rate of the backbone; by default that of everything else, ``training.learning_rate``.
 
     >>> HuggingFaceText(path="absent").fit([])
     Traceback (most recent call last):
@@ -42,18 +43,25 @@ class HuggingFaceText(Encoder):
 
     name: ClassVar[str] = "huggingface"
     modality: ClassVar[str] = "text"
+    heavy: ClassVar[bool] = True
 
-    def __init__(self, *, path: str, frozen: bool = False, max_length: int = 256) -> None:
+    def __init__(
+        self, *, path: str, frozen: bool = False, max_length: int = 256, backbone_lr: float | None = None
+    ) -> None:
+        if frozen and backbone_lr is not None:
+            raise ConfigError("model.text: a frozen backbone has no backbone_lr; take one of them out")
         self.path = str(path)
         self.frozen = frozen
         self.max_length = max_length
+        self.backbone_lr = backbone_lr
 
     def fit(self, tables: Sequence[pa.Table]) -> State:
         """See :meth:`Encoder.fit`: the backbone brings its own vocabulary; the state tells it from others."""
         config = self._load("AutoConfig")
         files = sorted(p for p in Path(self.path).glob("*.json") if p.is_file())
         digest = hashlib.sha256(b"".join(p.name.encode() + p.read_bytes() for p in files)).hexdigest()
-        return {"padding": int(getattr(config, "pad_token_id", None) or 0), "fingerprint": digest}
+        padding, layers = getattr(config, "pad_token_id", None), getattr(config, "num_hidden_layers", None)
+        return {"padding": int(padding or 0), "layers": int(layers or 0), "fingerprint": digest}
 
     def prepare(self, table: pa.Table, state: State) -> dict[str, NDArray[Any]]:
         """See :meth:`Encoder.prepare`: ``offsets (n + 1,) int64`` and ``ids (m,) int32`` of tokens."""
@@ -86,7 +94,19 @@ class HuggingFaceText(Encoder):
         """See :meth:`Encoder.module`."""
         from jointset.models.encoders.huggingface_module import HuggingFaceModule
 
-        return HuggingFaceModule(self._load("AutoModel"), state["padding"], self.frozen, width)
+        return HuggingFaceModule(
+            self._load("AutoModel"),
+            state["padding"],
+            self.frozen,
+            width,
+            stages=self.stages(state),
+            rate=self.backbone_lr,
+        )
+
+    def stages(self, state: State) -> tuple[str, ...]:
+        """See :meth:`Encoder.stages`: the embeddings, then the layers' hidden states, averaged over the tokens."""
+        layers = state.get("layers", 0)
+        return ("embeddings", *(f"layer{i}" for i in range(1, layers + 1))) if layers else ()
 
     def _load(self, kind: str) -> Any:
         if not Path(self.path).is_dir():

@@ -102,6 +102,10 @@ class SmallResNet(Encoder):
 
         return ResNetModule(state["channels"], state["size"], self.widths, width)
 
+    def stages(self, state: State) -> tuple[str, ...]:
+        """See :meth:`Encoder.stages`: the first convolution, then the residual stages."""
+        return ("stem", *(f"stage{i}" for i in range(1, len(self.widths) + 1)))
+
     @staticmethod
     def _root(table: pa.Table) -> str | None:
         root = (table.schema.metadata or {}).get(b"jointset.root")

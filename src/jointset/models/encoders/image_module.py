@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -49,9 +49,25 @@ class ResNetModule(nn.Module):
             side, n_in = -(-side // stride), n_out
         self.stages = nn.Sequential(*stages)
         self.out = nn.Linear(n_in * 2, width)
+        self.stage_widths = {"stem": 2 * widths[0]} | {f"stage{i}": 2 * n for i, n in enumerate(widths, 1)}
 
     def forward(self, pixels: Tensor) -> Tensor:
         """``(b, C, s, s)`` → ``(b, width)``."""
-        x = self.stages((pixels.to(torch.float32) - 127.5) / 64.0)  # (b, c, s', s')
-        pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)  # (b, 2c)
-        return self.out(pooled)
+        return self.staged((), pixels)[0]
+
+    def staged(self, names: Collection[str], pixels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """``(b, C, s, s)`` → ``(b, width)``, and the mean and maximum of the stages ``names``, ``(b, 2c)``."""
+        x = (pixels.to(torch.float32) - 127.5) / 64.0
+        found = {}
+        stem = len(self.stages) - len(self.stage_widths) + 1
+        parts = [self.stages[:stem], *self.stages[stem:].children()]
+        for part, name in zip(parts, self.stage_widths, strict=True):
+            x = part(x)  # (b, c, s', s')
+            if name in names:
+                found[name] = _pooled(x)
+        return self.out(_pooled(x)), found
+
+
+def _pooled(x: Tensor) -> Tensor:
+    """``(b, c, s, s)`` → ``(b, 2c)``."""
+    return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)

@@ -108,6 +108,10 @@ class Tabular(Encoder):
             n_numbers, [len(kept) + 2 for kept in state["categories"].values()], self.hidden, width
         )
 
+    def stages(self, state: State) -> tuple[str, ...]:
+        """See :meth:`Encoder.stages`: the columns side by side, then the hidden layer."""
+        return ("columns", "hidden")
+
 
 def _is_numeric(kind: Any) -> bool:
     import pyarrow as pa

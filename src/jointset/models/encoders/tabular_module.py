@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +27,18 @@ class TabularModule(nn.Module):
         self.hidden = nn.Linear(n_numbers + sum(dims), hidden)
         self.out = nn.Linear(hidden, width)
         self.skip = nn.Linear(n_numbers + sum(dims), width)
+        self.stage_widths = {"columns": n_numbers + sum(dims), "hidden": hidden}
 
     def forward(self, numbers: Tensor, categories: Tensor) -> Tensor:
         """``(b, d), (b, c)`` → ``(b, width)``."""
+        return self.staged((), numbers, categories)[0]
+
+    def staged(
+        self, names: Collection[str], numbers: Tensor, categories: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """``(b, d), (b, c)`` → ``(b, width)``, and of ``names`` the embedded columns and the hidden layer."""
         parts = [numbers, *(e(categories[:, i]) for i, e in enumerate(self.embeddings))]
         x = torch.cat(parts, 1)  # (b, d + embedded)
-        return self.skip(x) + self.out(torch.relu(self.hidden(x)))
+        hidden = torch.relu(self.hidden(x))
+        found = {name: y for name, y in (("columns", x), ("hidden", hidden)) if name in names}
+        return self.skip(x) + self.out(hidden), found

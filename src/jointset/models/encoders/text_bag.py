@@ -45,6 +45,7 @@ class TextBag(Encoder):
     name: ClassVar[str] = "bag"
     modality: ClassVar[str] = "text"
     linear: ClassVar[bool] = True
+    heavy: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -86,3 +86,7 @@ class TextCNN(Encoder):
         from jointset.models.encoders.text_cnn_module import TextCNNModule
 
         return TextCNNModule((1 << self.bits) + 1, self.dim, self.filters, self.kernels, self.dropout, width)
+
+    def stages(self, state: State) -> tuple[str, ...]:
+        """See :meth:`Encoder.stages`: the mean of the word embeddings, then the pooled convolutions."""
+        return ("words", "convolutions")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -30,13 +30,23 @@ class TextCNNModule(nn.Module):
         self.convolutions = nn.ModuleList([nn.Conv1d(dim, filters, k, padding=k - 1) for k in kernels])
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(filters * len(kernels), width)
+        self.stage_widths = {"words": dim, "convolutions": filters * len(kernels)}
 
     def forward(self, ids: Tensor) -> Tensor:
         """``(b, t)`` → ``(b, width)``."""
+        return self.staged((), ids)[0]
+
+    def staged(self, names: Collection[str], ids: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """``(b, t)`` → ``(b, width)``, and of ``names`` the mean word ``(b, dim)`` and the pooled convolutions."""
         x = self.embedding(ids).transpose(1, 2)  # (b, dim, t)
         lengths = (ids > 0).sum(1)  # (b,)
-        pooled = [self._pool(c, x, lengths) for c in self.convolutions]  # each (b, filters)
-        return self.out(self.dropout(torch.cat(pooled, 1)))
+        pooled = torch.cat(
+            [self._pool(c, x, lengths) for c in self.convolutions], 1
+        )  # (b, filters · kernels)
+        found = {"convolutions": pooled} if "convolutions" in names else {}
+        if "words" in names:
+            found["words"] = x.sum(2) / lengths.clamp(min=1)[:, None]  # padding is zero
+        return self.out(self.dropout(pooled)), found
 
     @staticmethod
     def _pool(convolution: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from jointset.models.sharing.base import Sharing
+from jointset.models.sharing.base import Part, Sharing
+from jointset.models.sharing.blocks import Block
 
 
 class Hard(Sharing):
     """One residual trunk that all tasks share (Caruana 1997).
 
-    Each layer adds a gated correction to its input, so that the path from the encoder to the heads stays linear
-    where the data ask for no more: with noisy labels, that is what keeps the model from memorising them.
+    Without a layer the tasks share the encoders alone.
 
     >>> import torch
     >>> out = Hard(["a", "b"], width=4, depth=1, dropout=0.0)(torch.ones(2, 4))
@@ -23,26 +23,22 @@ class Hard(Sharing):
 
     def __init__(self, tasks: Sequence[str], *, width: int, depth: int, dropout: float) -> None:
         super().__init__(tasks, width=width, depth=depth, dropout=dropout)
-        self.layers = nn.ModuleList(
-            nn.Sequential(
-                nn.LayerNorm(width),
-                nn.Linear(width, width),
-                nn.ReLU(),
-                nn.Dropout(dropout),
-                nn.Linear(width, width),
-            )
-            for _ in range(depth)
-        )
-        for layer in self.layers:
-            nn.init.zeros_(layer[-1].weight)  # type: ignore[index]
-            nn.init.zeros_(layer[-1].bias)  # type: ignore[index]
+        self.layers = nn.ModuleList(Block(width, dropout=dropout) for _ in range(depth))
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """``(b, width)`` → the same ``(b, width)`` for every task."""
+    def trunk(self, x: Tensor) -> tuple[Tensor, ...]:
+        """See :meth:`Sharing.trunk`: the trunk's output."""
         for layer in self.layers:
-            x = x + layer(x)
-        return dict.fromkeys(self.tasks, x)
+            x = layer(x)
+        return (x,)
+
+    def branches(self, shared: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """See :meth:`Sharing.branches`: the same for every task."""
+        return dict.fromkeys(self.tasks, shared[0])
 
     def embedding(self, features: dict[str, Tensor]) -> Tensor:
         """The trunk's output."""
         return next(iter(features.values()))
+
+    def parts(self) -> list[Part]:
+        """See :meth:`Sharing.parts`."""
+        return [Part("trunk", self.tasks, (self.layers,))]
