@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from jointset.errors import ConfigError, nearest
 from jointset.records import name_of
 
 FIXES = ("relabel", "fill", "drop", "weight")
+FORMS = ("(name)", "(search)")  # of training.weighting; pydantic names them in the place of a mistake
 
 
 class Settings(BaseModel):
@@ -125,6 +135,43 @@ class ModelSettings(Settings):
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
 
 
+class SearchSettings(Settings):
+    """Task weights are searched for, on the held-out score, before the first round."""
+
+    search: Literal["grid", "bayes"]
+    budget: int = Field(default=20, ge=2)
+    target: str | None = None
+    objective: Literal["mean", "front"] = "mean"
+    span: float = Field(default=100.0, gt=1.0, le=1e6)
+    prune: bool | None = None
+    guard: bool = True
+
+    @property
+    def prunes(self) -> bool:
+        """Whether trials that lag behind are ended: as told, else where proposals follow the score."""
+        return self.search == "bayes" and self.objective == "mean" if self.prune is None else self.prune
+
+    def mistake(self, tasks: Sequence[str]) -> str | None:
+        """What does not fit the tasks of the configuration."""
+        if len(tasks) < 2:
+            return "search: there is a single task, so there are no weights to search for; name a weighting"
+        if self.target is not None and self.target not in tasks:
+            return f"target: no task is called {self.target!r}{nearest(self.target, tasks)}"
+        if self.prune and self.objective == "front":
+            return "prune: a trial that lags on the mean may lie on the front; take prune or objective: front out"
+        fewest = 2 ** len(tasks) - 1
+        if self.search == "grid" and self.budget < fewest:
+            return (
+                f"budget: a grid over {len(tasks)} tasks has at least {fewest} points, found {self.budget}; "
+                "raise it, or take search: bayes"
+            )
+        return None
+
+
+def _form(value: Any) -> str:
+    return FORMS[isinstance(value, (dict, SearchSettings))]
+
+
 class TrainingSettings(Settings):
     """How the joint model is trained."""
 
@@ -137,12 +184,21 @@ class TrainingSettings(Settings):
     patience: int = Field(default=3, ge=1)
     temperature: float = Field(default=1.0, gt=0.0)
     cap: int | None = Field(default=None, ge=1)
-    weighting: Literal["equal", "fixed", "uncertainty"] = "fixed"
+    weighting: Annotated[
+        Annotated[Literal["equal", "fixed", "uncertainty"], Tag(FORMS[0])]
+        | Annotated[SearchSettings, Tag(FORMS[1])],
+        Discriminator(_form),
+    ] = "fixed"
     mixup: float = Field(default=1.0, ge=0.0)
     average: float = Field(default=0.97, ge=0.0, lt=1.0)
     folds: int = Field(default=5, ge=2)
     threads: int | None = Field(default=None, ge=1)
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
+
+    @property
+    def search(self) -> SearchSettings | None:
+        """The search of task weights, where one is asked for."""
+        return self.weighting if isinstance(self.weighting, SearchSettings) else None
 
 
 class ImproveSettings(Settings):
@@ -199,10 +255,13 @@ class Config(Settings):
                         hint = nearest(dataset, self.datasets)
                         raise ValueError(f"tasks.{name}.{part}.{dataset}: no dataset has this name{hint}")
             if task.weight != 1.0 and self.training.weighting != "fixed":
+                found = "a search" if self.training.search else self.training.weighting
                 raise ValueError(
-                    f"tasks.{name}.weight needs training.weighting: fixed, found {self.training.weighting}; "
-                    "take one of them out"
+                    f"tasks.{name}.weight needs training.weighting: fixed, found {found}; take one of them out"
                 )
+        mistake = self.training.search.mistake(list(self.tasks)) if self.training.search else None
+        if mistake:
+            raise ValueError(f"training.weighting.{mistake}")
         return self
 
 
@@ -275,7 +334,7 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 def _first_mistake(error: ValidationError) -> str:
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
+    location = [str(part) for part in first["loc"] if part not in FORMS]
     key = ".".join(location)
     if first["type"] == "extra_forbidden":
         known = list(_keys_at(Config, location[:-1]))
@@ -296,7 +355,14 @@ def _keys_at(model: type[BaseModel], location: Sequence[str]) -> Iterator[str]:
             current = info.annotation if info else None
             if getattr(current, "__origin__", None) is dict:
                 current = ("values", current.__args__[1])
+            current = _with_keys(current)
         elif isinstance(current, tuple):
             current = current[1]
     if isinstance(current, type) and issubclass(current, BaseModel):
         yield from current.model_fields
+
+
+def _with_keys(annotation: Any) -> Any:
+    """Of a key that is a name or a mapping, the settings of the mapping."""
+    forms = [get_args(a)[0] if get_origin(a) is Annotated else a for a in get_args(annotation)]
+    return next((f for f in forms if isinstance(f, type) and issubclass(f, Settings)), annotation)

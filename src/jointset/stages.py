@@ -82,10 +82,11 @@ class Bench:
 
     @property
     def settings(self) -> TrainSettings:
-        """Training settings out of the configuration."""
-        names = TrainSettings.__dataclass_fields__
+        """Training settings out of the configuration; searched weights are those of the tasks, hence fixed."""
+        names, search = TrainSettings.__dataclass_fields__, self.work.config.training.search
+        given = {k: v for k, v in self.work.config.training.model_dump().items() if k in names}
         return TrainSettings(
-            **{k: v for k, v in self.work.config.training.model_dump().items() if k in names}
+            **given | ({"weighting": "fixed", "watch": search.target or ""} if search else {})
         )
 
 
