@@ -144,12 +144,17 @@ class SearchSettings(Settings):
     objective: Literal["mean", "front"] = "mean"
     span: float = Field(default=100.0, gt=1.0, le=1e6)
     prune: bool | None = None
-    guard: bool = True
+    confirm: int = Field(default=2, ge=0)
 
     @property
     def prunes(self) -> bool:
         """Whether trials that lag behind are ended: as told, else where proposals follow the score."""
         return self.search == "bayes" and self.objective == "mean" if self.prune is None else self.prune
+
+    @property
+    def trainings(self) -> int:
+        """Joint trainings at most: the trials, and the best and equal weights again with further seeds."""
+        return self.budget + 2 * self.confirm
 
     def mistake(self, tasks: Sequence[str]) -> str | None:
         """What does not fit the tasks of the configuration."""

@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jointset.config import SearchSettings
 from jointset.data import Overlay
-from jointset.errors import DataError
-from jointset.metrics import resamples
-from jointset.records import TRAIN, Floats, Ints
+from jointset.records import TRAIN
 from jointset.rundir import read_json, write_json
-from jointset.search import SEARCHES, Search, Trial, Worth, front, hopeless, worth
+from jointset.search import SEARCHES, Trial, hopeless
 from jointset.stages import Bench, stopping_rows
-from jointset.training.checkpoint import save_arrays
-from jointset.training.evaluate import predict, resampled, skills
 from jointset.training.loop import Fit, fit
+from jointset.weight_choice import Judge, best_of, outcome
 
-RESAMPLES = 1000
-
-
-@dataclass(frozen=True)
-class _Judge:
-    """The held-out rows of a search, and the tasks whose scores count."""
-
-    bench: Bench
-    rows: Ints
-    tasks: tuple[str, ...]
-
-    def labels(self, name: str) -> Any:
-        return self.bench.work.given[name][self.rows]
-
-    def score(self, scores: Mapping[str, float]) -> float:
-        return float(np.mean([scores[n] for n in self.tasks]))
+FURTHER = 1000  # between the seeds of trainings that confirm; those of folds lie close to the run's
 
 
 def settled(bench: Bench, overlay: Overlay) -> Bench:
@@ -46,9 +27,13 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
     if settings is None:
         return bench
     if not bench.run.weights.is_file():
-        judge = _judge(bench, overlay, settings)
+        judge = Judge.of(bench, overlay, settings)
         trials = _search(bench, overlay, judge, settings)
-        write_json(bench.run.weights, _outcome(judge, trials, settings))
+        again = _again(bench, overlay, judge, trials, settings)
+        found = outcome(trials, judge.worth([t for t in trials if not t.pruned]), again, settings)
+        write_json(bench.run.weights, found)
+        for file in (bench.run.path / "search").glob("*.npz"):
+            file.unlink()
     found = read_json(bench.run.weights)
     bench.emit({"event": "weights", **found})
     return with_weights(bench, found["weights"])
@@ -60,24 +45,9 @@ def with_weights(bench: Bench, weights: Mapping[str, float]) -> Bench:
     return dataclasses.replace(bench, work=dataclasses.replace(bench.work, tasks=tasks))
 
 
-def _judge(bench: Bench, overlay: Overlay, settings: SearchSettings) -> _Judge:
-    rows, work = stopping_rows(bench, overlay), bench.work
-    nothing = {t.name: np.zeros((len(rows), t.n_outputs), np.float32) for t in work.tasks}
-    judged = skills(work.tasks, {n: y[rows] for n, y in work.given.items()}, nothing)
-    wanted = [settings.target] if settings.target else list(work.by_name)
-    tasks = tuple(n for n in wanted if n in judged)
-    if not tasks:
-        raise DataError(
-            f"training.weighting.search: no two different held-out labels of {', '.join(wanted[:5])} to compare "
-            "weights by; give the datasets a larger holdout, or name a weighting"
-        )
-    return _Judge(bench, rows, tasks)
-
-
-def _search(bench: Bench, overlay: Overlay, judge: _Judge, settings: SearchSettings) -> list[Trial]:
-    names = [t.name for t in bench.work.tasks]
-    search: Search = SEARCHES[settings.search](
-        names,
+def _search(bench: Bench, overlay: Overlay, judge: Judge, settings: SearchSettings) -> list[Trial]:
+    search = SEARCHES[settings.search](
+        [t.name for t in bench.work.tasks],
         settings.budget,
         span=settings.span,
         seed=bench.work.config.seed,
@@ -91,112 +61,75 @@ def _search(bench: Bench, overlay: Overlay, judge: _Judge, settings: SearchSetti
             write_json(file, dataclasses.asdict(trial))
         read = read_json(file)
         trials.append(Trial(**{**read, "curve": tuple(read["curve"])}))
-        best = max(t.score for t in trials if not t.pruned)
-        bench.emit({"event": "trial", "of": search.length, "highest": best, **read})
+        bench.emit({"event": "trial", "of": search.length, "highest": best_of(trials).score, **read})
     return trials
 
 
 def _trial(
     bench: Bench,
     overlay: Overlay,
-    judge: _Judge,
+    judge: Judge,
     before: Sequence[Trial],
     weights: dict[str, float],
     settings: SearchSettings,
 ) -> Trial:
-    """One joint training, as a round would do it; a killed one goes on where it was."""
-    number, problem = len(before), bench.problem(overlay)
-    name = f"trial-{number:03d}"
-    partial = bench.run.checkpoint(f"{name}.partial")
-    started = time.monotonic()
+    """One joint training, as a round would do it, unless it lags behind those ``before``."""
+    started, number = time.monotonic(), len(before)
+
+    def lags(best: float, epoch: int) -> bool:
+        return settings.prunes and hopeless(best, epoch, before)
+
+    result = _train(bench, overlay, f"trial-{number:03d}", bench.work.config.seed, lags)
+    scores = judge.scores(result.model, number)
+    return Trial(
+        number=number,
+        weights=weights,
+        scores=scores,
+        score=judge.score(scores),
+        epochs=result.epochs,
+        curve=tuple(round(s, 6) for s in result.curve),
+        pruned=lags(max(result.curve), len(result.curve)),
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+def _again(
+    bench: Bench, overlay: Overlay, judge: Judge, trials: Sequence[Trial], settings: SearchSettings
+) -> list[float]:
+    """Gains of the best over equal weights, both trained anew with other seeds."""
+    best, gains = best_of(trials), []
+    for turn in range(1, settings.confirm + 1 if best.number else 1):
+        scores = []
+        for trial in (trials[0], best):
+            file = bench.run.path / "search" / f"again-{turn}-{trial.number:03d}.json"
+            if not file.is_file():
+                seed = bench.work.config.seed + FURTHER * turn
+                weighed = with_weights(bench, trial.weights)
+                result = _train(weighed, overlay, file.stem, seed, lambda best, epoch: False)
+                write_json(file, {"seed": seed, "score": judge.score(judge.scores(result.model))})
+            scores.append(read_json(file)["score"])
+        gains.append(scores[1] - scores[0])
+        told = {"equal": scores[0], "best": scores[1]}
+        bench.emit({"event": "again", "turn": turn, "of": settings.confirm, **told})
+    return gains
+
+
+def _train(bench: Bench, overlay: Overlay, name: str, seed: int, lags: Callable[[float, int], bool]) -> Fit:
+    """The joint training of a trial; a killed one goes on where it was."""
+    problem, partial = bench.problem(overlay), bench.run.checkpoint(f"{name}.partial")
 
     def report(event: dict[str, Any]) -> bool:
         bench.emit({"event": "epoch", "name": name, **event})
-        return settings.prunes and hopeless(event["best"], event["epoch"], before)
+        return lags(event["best"], event["epoch"])
 
-    train = np.flatnonzero(problem.usable() & (bench.work.pool.split == TRAIN))
     result = fit(
         problem,
-        train,
+        np.flatnonzero(problem.usable() & (bench.work.pool.split == TRAIN)),
         stopping_rows(bench, overlay),
         bench.settings,
-        seed=bench.work.config.seed,
+        seed=seed,
         checkpoint=partial,
         report=report,
     )
-    scores = _scored(bench, judge, result, number)
     partial.unlink(missing_ok=True)
-    pruned = settings.prunes and hopeless(max(result.curve), len(result.curve), before)
-    return Trial(
-        number,
-        weights,
-        scores,
-        judge.score(scores),
-        result.epochs,
-        tuple(round(s, 6) for s in result.curve),
-        pruned,
-        round(time.monotonic() - started, 2),
-    )
-
-
-def _scored(bench: Bench, judge: _Judge, result: Fit, number: int) -> dict[str, float]:
-    outputs, _ = predict(result.model, bench.inputs, judge.rows)
-    names = [t.name for t in bench.work.tasks]
-    save_arrays(bench.run.trial(number, "npz"), {str(i): outputs[n] for i, n in enumerate(names)})
-    found = skills(bench.work.tasks, {n: judge.labels(n) for n in names}, outputs)
-    return {n: round(s, 6) for n, s in found.items()}
-
-
-def _outcome(judge: _Judge, trials: Sequence[Trial], settings: SearchSettings) -> dict[str, Any]:
-    whole = [t for t in trials if not t.pruned]
-    best = max(whole, key=lambda t: t.score)  # the first of several
-    found = _worth(judge, whole)
-    equal = settings.guard and not found.expected > 0
-    kept = whole[0] if equal else best
-    return {
-        "search": settings.search,
-        "searched": settings.target or "mean over tasks",
-        "trials": len(trials),
-        "pruned": len(trials) - len(whole),
-        "kept": kept.number,
-        "weights": dict(kept.weights),
-        "score": kept.score,
-        "best": {"number": best.number, "weights": dict(best.weights), "score": best.score},
-        "equal": whole[0].score,
-        **dataclasses.asdict(found),
-        "front": _front(judge, whole) if settings.objective == "front" else None,
-        "seconds": round(sum(t.seconds for t in trials), 1),
-    }
-
-
-def _worth(judge: _Judge, trials: Sequence[Trial]) -> Worth:
-    work = judge.bench.work
-    drawn: list[Floats] = []
-    left: list[Floats] = []
-    outputs = [_outputs(judge, t) for t in trials]
-    for weights in resamples(len(judge.rows), RESAMPLES, work.config.seed):
-        for found, rows in ((drawn, weights), (left, (weights == 0).astype(float))):
-            found.append(np.stack([_means(judge, own, rows) for own in outputs]))  # (trial, b)
-    scores = np.array([t.score for t in trials])
-    return worth(scores, np.concatenate(drawn, axis=1), np.concatenate(left, axis=1))
-
-
-def _means(judge: _Judge, outputs: Mapping[str, Floats], rows: Floats) -> Floats:
-    by_name = judge.bench.work.by_name
-    return np.mean([resampled(by_name[n], judge.labels(n), outputs[n], rows) for n in judge.tasks], axis=0)
-
-
-def _outputs(judge: _Judge, trial: Trial) -> dict[str, Floats]:
-    names = [t.name for t in judge.bench.work.tasks]
-    with np.load(judge.bench.run.trial(trial.number, "npz"), allow_pickle=False) as stored:
-        return {n: stored[str(i)] for i, n in enumerate(names)}
-
-
-def _front(judge: _Judge, trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    names = list(trials[0].scores)
-    on = front(np.array([[t.scores[n] for n in names] for t in trials]))
-    return [
-        {"number": t.number, "weights": dict(t.weights), "scores": dict(t.scores)}
-        for t, kept in zip(trials, on, strict=True)
-        if kept
-    ]
+    return result

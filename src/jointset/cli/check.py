@@ -98,7 +98,7 @@ def cost(work: Work, folder: Path) -> float:
         per_epoch = time_steps(problem, train, bench.settings, steps=STEPS)
     training, improve = work.config.training, work.config.improve
     share = (training.folds - 1) / training.folds
-    trials = training.search.budget if training.search else 0
+    trials = training.search.trainings if training.search else 0
     return prepared + per_epoch * training.epochs * (
         trials + 1 + improve.rounds * (training.folds * share + 1)
     )

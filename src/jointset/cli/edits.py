@@ -30,7 +30,7 @@ def status(path: Path, *, as_json: bool) -> None:
     if run.directory.weights.is_file():
         facts["weights"] = read_json(run.directory.weights)
     elif search := run.directory.config().training.search:
-        trials = len(list((run.path / "search").glob("*.json")))
+        trials = len(list((run.path / "search").glob("trial-*.json")))
         facts["search"] = {"trials": trials, "budget": search.budget}
     _out(facts, as_json, _unfinished)
 

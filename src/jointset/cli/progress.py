@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from jointset.cli.weights import trial_line, weights_lines
+from jointset.cli.weights import again_line, trial_line, weights_lines
 from jointset.config import Config
 
 EVERY = 15.0
@@ -30,7 +30,8 @@ class Progress:
         self.done = 0
         self.per_fit = config.training.epochs
         self.rounds_left = config.improve.rounds
-        self.trials_left = config.training.search.budget if config.training.search else 0
+        search = config.training.search
+        self.trials_left = search.trainings if search else 0
         self.expected = self._expected()
         self.status = self.console.status("reading") if self.console.is_terminal and not quiet else None
 
@@ -70,9 +71,14 @@ class Progress:
         self._show(f"{what} ({where})", stay=True)
 
     def _trial(self, event: dict[str, Any]) -> None:
-        self.trials_left = event["of"] - event["number"] - 1
+        search = self.config.training.search
+        self.trials_left = event["of"] - event["number"] - 1 + (2 * search.confirm if search else 0)
         self._stopped_after(len(event["curve"]) - self.config.training.patience)
         self.line("  " + trial_line(event))
+
+    def _again(self, event: dict[str, Any]) -> None:
+        self.trials_left -= 2
+        self.line("  " + again_line(event))
 
     def _weights(self, event: dict[str, Any]) -> None:
         self.trials_left = 0
