@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from jointset.errors import ConfigError, nearest
 from jointset.records import name_of
 
 FIXES = ("relabel", "fill", "drop", "weight")
-FORMS = ("(name)", "(search)")  # of training.weighting; pydantic names them in the place of a mistake
+WEIGHTINGS = ("equal", "fixed", "uncertainty")
 
 
 class Settings(BaseModel):
@@ -173,10 +164,6 @@ class SearchSettings(Settings):
         return None
 
 
-def _form(value: Any) -> str:
-    return FORMS[isinstance(value, (dict, SearchSettings))]
-
-
 class TrainingSettings(Settings):
     """How the joint model is trained."""
 
@@ -189,21 +176,32 @@ class TrainingSettings(Settings):
     patience: int = Field(default=3, ge=1)
     temperature: float = Field(default=1.0, gt=0.0)
     cap: int | None = Field(default=None, ge=1)
-    weighting: Annotated[
-        Annotated[Literal["equal", "fixed", "uncertainty"], Tag(FORMS[0])]
-        | Annotated[SearchSettings, Tag(FORMS[1])],
-        Discriminator(_form),
-    ] = "fixed"
+    weighting: str | SearchSettings = "fixed"
     mixup: float = Field(default=1.0, ge=0.0)
     average: float = Field(default=0.97, ge=0.0, lt=1.0)
     folds: int = Field(default=5, ge=2)
     threads: int | None = Field(default=None, ge=1)
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
 
+    @field_validator("weighting", mode="before")
+    @classmethod
+    def _known_weighting(cls, value: Any) -> str | SearchSettings:
+        if isinstance(value, (dict, SearchSettings)):
+            return SearchSettings.model_validate(value)
+        if value not in WEIGHTINGS:
+            hint = nearest(str(value), WEIGHTINGS)
+            raise ValueError(f"no such weighting{hint}; one of {', '.join(WEIGHTINGS)}, or {{search: bayes}}")
+        return str(value)
+
     @property
     def search(self) -> SearchSettings | None:
         """The search of task weights, where one is asked for."""
         return self.weighting if isinstance(self.weighting, SearchSettings) else None
+
+    @property
+    def watch(self) -> str:
+        """The one task whose held-out score stops the training: the target of a search."""
+        return (self.search.target or "") if self.search else ""
 
 
 class ImproveSettings(Settings):
@@ -339,7 +337,7 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 def _first_mistake(error: ValidationError) -> str:
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"] if part not in FORMS]
+    location = [str(part) for part in first["loc"]]
     key = ".".join(location)
     if first["type"] == "extra_forbidden":
         known = list(_keys_at(Config, location[:-1]))
@@ -369,5 +367,5 @@ def _keys_at(model: type[BaseModel], location: Sequence[str]) -> Iterator[str]:
 
 def _with_keys(annotation: Any) -> Any:
     """Of a key that is a name or a mapping, the settings of the mapping."""
-    forms = [get_args(a)[0] if get_origin(a) is Annotated else a for a in get_args(annotation)]
-    return next((f for f in forms if isinstance(f, type) and issubclass(f, Settings)), annotation)
+    forms = (f for f in get_args(annotation) if isinstance(f, type) and issubclass(f, Settings))
+    return next(forms, annotation)

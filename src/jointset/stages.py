@@ -83,11 +83,9 @@ class Bench:
     @property
     def settings(self) -> TrainSettings:
         """Training settings out of the configuration; searched weights are those of the tasks, hence fixed."""
-        names, search = TrainSettings.__dataclass_fields__, self.work.config.training.search
-        given = {k: v for k, v in self.work.config.training.model_dump().items() if k in names}
-        return TrainSettings(
-            **given | ({"weighting": "fixed", "watch": search.target or ""} if search else {})
-        )
+        training = self.work.config.training
+        given = {n: getattr(training, n) for n in TrainSettings.__dataclass_fields__}
+        return TrainSettings(**given | ({"weighting": "fixed"} if training.search else {}))
 
 
 @dataclass(frozen=True)

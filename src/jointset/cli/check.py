@@ -138,7 +138,7 @@ def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
         seconds = facts["estimate_seconds"]
         shown = f"{seconds / 60:.0f} min" if seconds > 120 else f"{seconds:.0f} s"
         search = config.training.search
-        trials = f"{search.budget} trials of weights and " if search else ""
+        trials = f"{search.trainings} trials of weights and " if search else ""
         lines.append(
             f"✔ a run of {trials}{config.improve.rounds} rounds takes at most about {shown} on this machine, "
             "and mostly a third of that, as training stops early"
