@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -153,6 +153,44 @@ class ModelSettings(Settings):
         return {"method": value} if isinstance(value, str) else value
 
 
+class SearchSettings(Settings):
+    """Task weights are searched for, on the held-out score, before the first round."""
+
+    search: Literal["grid", "bayes"]
+    budget: int = Field(default=20, ge=2)
+    target: str | None = None
+    objective: Literal["mean", "front"] = "mean"
+    span: float = Field(default=100.0, gt=1.0, le=1e6)
+    prune: bool | None = None
+    confirm: int = Field(default=2, ge=0)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether trials that lag behind are ended: as told, else where proposals follow the score."""
+        return self.search == "bayes" and self.objective == "mean" if self.prune is None else self.prune
+
+    @property
+    def trainings(self) -> int:
+        """Joint trainings at most: the trials, and the best and equal weights again with further seeds."""
+        return self.budget + 2 * self.confirm
+
+    def mistake(self, tasks: Sequence[str]) -> str | None:
+        """What does not fit the tasks of the configuration."""
+        if len(tasks) < 2:
+            return "search: there is a single task, so there are no weights to search for; name a weighting"
+        if self.target is not None and self.target not in tasks:
+            return f"target: no task is called {self.target!r}{nearest(self.target, tasks)}"
+        if self.prune and self.objective == "front":
+            return "prune: a trial that lags on the mean may lie on the front; take prune or objective: front out"
+        fewest = 2 ** len(tasks) - 1
+        if self.search == "grid" and self.budget < fewest:
+            return (
+                f"budget: a grid over {len(tasks)} tasks has at least {fewest} points, found {self.budget}; "
+                "raise it, or take search: bayes"
+            )
+        return None
+
+
 class TrainingSettings(Settings):
     """How the joint model is trained."""
 
@@ -165,7 +203,7 @@ class TrainingSettings(Settings):
     patience: int = Field(default=3, ge=1)
     temperature: float = Field(default=1.0, gt=0.0)
     cap: int | None = Field(default=None, ge=1)
-    weighting: str | dict[str, Any] = "fixed"
+    weighting: str | dict[str, Any] | SearchSettings = "fixed"
     mixup: float = Field(default=1.0, ge=0.0)
     average: float = Field(default=0.97, ge=0.0, lt=1.0)
     folds: int = Field(default=5, ge=2)
@@ -174,12 +212,16 @@ class TrainingSettings(Settings):
 
     @field_validator("weighting", mode="plain")
     @classmethod
-    def _known_weighting(cls, value: Any) -> str | dict[str, Any]:
+    def _known_weighting(cls, value: Any) -> str | dict[str, Any] | SearchSettings:
+        if isinstance(value, SearchSettings) or (isinstance(value, dict) and "search" in value):
+            return SearchSettings.model_validate(value)
         options = dict(value) if isinstance(value, dict) else {"method": value}
         method = options.pop("method", "auto")
         if not isinstance(method, str) or method not in WEIGHTINGS:
             hint = nearest(str(method), WEIGHTINGS)
-            raise ValueError(f"no weighting {method!r}{hint}; one of {', '.join(WEIGHTINGS)}")
+            raise ValueError(
+                f"no weighting {method!r}{hint}; one of {', '.join(WEIGHTINGS)}, or {{search: bayes}}"
+            )
         known = WEIGHTINGS[method].split()
         for option in options:
             if option not in known:
@@ -188,10 +230,22 @@ class TrainingSettings(Settings):
         return {"method": method, **options} if options else method
 
     def weighting_and_options(self) -> tuple[str, dict[str, Any]]:
-        """The name of the weighting method, and its options."""
+        """The name of the weighting method, and its options; a search is one of fixed weights."""
+        if isinstance(self.weighting, SearchSettings):
+            return "fixed", {}
         if isinstance(self.weighting, str):
             return self.weighting, {}
         return self.weighting["method"], {k: v for k, v in self.weighting.items() if k != "method"}
+
+    @property
+    def search(self) -> SearchSettings | None:
+        """The search of task weights, where one is asked for."""
+        return self.weighting if isinstance(self.weighting, SearchSettings) else None
+
+    @property
+    def watch(self) -> str:
+        """The one task whose held-out score stops the training: the target of a search."""
+        return (self.search.target or "") if self.search else ""
 
 
 class ImproveSettings(Settings):
@@ -247,15 +301,24 @@ class Config(Settings):
                     if dataset not in self.datasets:
                         hint = nearest(dataset, self.datasets)
                         raise ValueError(f"tasks.{name}.{part}.{dataset}: no dataset has this name{hint}")
-            method, options = self.training.weighting_and_options()
-            if task.weight != 1.0 and ("weights" not in WEIGHTINGS[method].split() or "weights" in options):
-                readers = ", ".join(m for m, o in WEIGHTINGS.items() if "weights" in o.split())
-                raise ValueError(
-                    f"tasks.{name}.weight needs training.weighting: fixed, or another that reads it ({readers}), "
-                    f"found {method}{' with weights of its own' if 'weights' in options else ''}; "
-                    "take one of them out"
-                )
+            self._weight_is_read(name, task)
+        mistake = self.training.search.mistake(list(self.tasks)) if self.training.search else None
+        if mistake:
+            raise ValueError(f"training.weighting.{mistake}")
         return self
+
+    def _weight_is_read(self, name: str, task: TaskSettings) -> None:
+        """Raise where a task has a weight and the weighting takes none."""
+        method, options = self.training.weighting_and_options()
+        own, searched = "weights" in options, self.training.search
+        if task.weight == 1.0 or ("weights" in WEIGHTINGS[method].split() and not own and not searched):
+            return
+        readers = ", ".join(m for m, o in WEIGHTINGS.items() if "weights" in o.split())
+        found = "a search" if searched else f"{method} with weights of its own" if own else method
+        raise ValueError(
+            f"tasks.{name}.weight needs training.weighting: fixed, or another that reads it ({readers}), "
+            f"found {found}; take one of them out"
+        )
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -348,7 +411,14 @@ def _keys_at(model: type[BaseModel], location: Sequence[str]) -> Iterator[str]:
             current = info.annotation if info else None
             if getattr(current, "__origin__", None) is dict:
                 current = ("values", current.__args__[1])
+            current = _with_keys(current)
         elif isinstance(current, tuple):
             current = current[1]
     if isinstance(current, type) and issubclass(current, BaseModel):
         yield from current.model_fields
+
+
+def _with_keys(annotation: Any) -> Any:
+    """Of a key that is a name or a mapping, the settings of the mapping."""
+    forms = (f for f in get_args(annotation) if isinstance(f, type) and issubclass(f, Settings))
+    return next(forms, annotation)

@@ -48,6 +48,15 @@ class RunDirectory:
         """The folder of a round's records."""
         return self.path / "rounds" / f"{number:02d}"
 
+    @property
+    def weights(self) -> Path:
+        """What the search of task weights found."""
+        return self.path / "weights.json"
+
+    def trial(self, number: int, kind: str) -> Path:
+        """A file of a trial of the search: ``json`` its record, ``npz`` its held-out outputs."""
+        return self.path / "search" / f"trial-{number:03d}.{kind}"
+
     def checkpoint(self, name: str) -> Path:
         """A file of weights."""
         return self.path / "checkpoints" / f"{name}.safetensors"
@@ -63,7 +72,7 @@ class RunDirectory:
 
     def has_begun(self) -> bool:
         """Whether anything was trained."""
-        made = (self.path / "checkpoints").is_dir() or (self.path / "summary.json").is_file()
+        made = any((self.path / name).exists() for name in ("checkpoints", "search", "summary.json"))
         return made and (self.path / "config.yaml").is_file()
 
     def discard(self) -> None:

@@ -108,11 +108,10 @@ class Bench:
 
     @property
     def settings(self) -> TrainSettings:
-        """Training settings out of the configuration."""
-        names = TrainSettings.__dataclass_fields__
-        return TrainSettings(
-            **{k: v for k, v in self.work.config.training.model_dump().items() if k in names}
-        )
+        """Training settings out of the configuration; searched weights are those of the tasks, hence fixed."""
+        training = self.work.config.training
+        given = {n: getattr(training, n) for n in TrainSettings.__dataclass_fields__}
+        return TrainSettings(**given | ({"weighting": "fixed"} if training.search else {}))
 
 
 @dataclass(frozen=True)

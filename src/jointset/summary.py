@@ -14,7 +14,7 @@ from jointset.ledger import Ledger
 from jointset.metrics import evaluate
 from jointset.records import HOLDOUT, TEST, Task, Verdict
 from jointset.rounds import Outcome
-from jointset.rundir import environment, write_json, write_text
+from jointset.rundir import environment, read_json, write_json, write_text
 from jointset.stages import compare, held_out_rows
 
 FORMAT = 1
@@ -39,9 +39,11 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
         facts = ledger.facts(outcome.rounds) if outcome.rounds else {}
     noise = {n: np.array(t) for n, t in facts.get("noise_matrix", {}).items()}
     verdict = compare(work, outcome.first, outcome.last, noise, split=TEST if tested else HOLDOUT)
+    searched = {"weights": read_json(run.weights)} if run.weights.is_file() else {}
     return {
         "name": work.config.name,
         "tasks": _tasks(outcome, verdict, "test" if tested else "holdout", facts),
+        **searched,
         "edits": counts,
         "rounds": outcome.rounds,
         "stopped": outcome.reason,

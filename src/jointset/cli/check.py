@@ -100,8 +100,9 @@ def cost(work: Work, folder: Path) -> dict[str, Any]:
         per_epoch = time_steps(problem, train, bench.settings, steps=STEPS)
     training, improve = work.config.training, work.config.improve
     share = (training.folds - 1) / training.folds
-    seconds = prepared + per_epoch * training.epochs * (1 + improve.rounds * (training.folds * share + 1))
-    return {"model": model, "estimate_seconds": round(seconds, 1)}
+    trials = training.search.trainings if training.search else 0
+    rounds = trials + 1 + improve.rounds * (training.folds * share + 1)
+    return {"model": model, "estimate_seconds": round(prepared + per_epoch * training.epochs * rounds, 1)}
 
 
 def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
@@ -141,8 +142,10 @@ def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
     if "estimate_seconds" in facts:
         seconds = facts["estimate_seconds"]
         shown = f"{seconds / 60:.0f} min" if seconds > 120 else f"{seconds:.0f} s"
+        search = config.training.search
+        trials = f"{search.trainings} trials of weights and " if search else ""
         lines.append(
-            f"✔ a run of {config.improve.rounds} rounds takes at most about {shown} on this machine, "
+            f"✔ a run of {trials}{config.improve.rounds} rounds takes at most about {shown} on this machine, "
             "and mostly a third of that, as training stops early"
         )
     return "\n".join(lines)

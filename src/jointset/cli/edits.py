@@ -10,9 +10,11 @@ from typing import Any
 import typer
 
 from jointset.cli.run import render
+from jointset.cli.weights import weights_lines
 from jointset.errors import RunError, UserError
 from jointset.ledger import Ledger
 from jointset.project import Run, known
+from jointset.rundir import read_json
 
 
 def status(path: Path, *, as_json: bool) -> None:
@@ -25,10 +27,20 @@ def status(path: Path, *, as_json: bool) -> None:
     if run.directory.ledger.is_file():
         with Ledger(run.directory.ledger) as ledger:
             facts |= {"rounds": list(ledger.rounds()), "edits": ledger.counts()}
-    _out(
-        facts,
-        as_json,
-        lambda f: f"not finished, {len(f['rounds'])} rounds done; repeat jointset run to go on",
+    if run.directory.weights.is_file():
+        facts["weights"] = read_json(run.directory.weights)
+    elif search := run.directory.config().training.search:
+        trials = len(list((run.path / "search").glob("trial-*.json")))
+        facts["search"] = {"trials": trials, "budget": search.budget}
+    _out(facts, as_json, _unfinished)
+
+
+def _unfinished(facts: dict[str, Any]) -> str:
+    lines = weights_lines(facts["weights"]) if "weights" in facts else []
+    if "search" in facts:
+        lines.append("search of weights: {trials} of at most {budget} trials done".format(**facts["search"]))
+    return "\n".join(
+        [*lines, f"not finished, {len(facts['rounds'])} rounds done; repeat jointset run to go on"]
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from jointset.cli.weights import again_line, trial_line, weights_lines
 from jointset.config import Config
 
 EVERY = 15.0
@@ -16,8 +17,8 @@ EVERY = 15.0
 class Progress:
     """Shows the events of a run on stderr; one line per round and task.
 
-    The time left is what the epochs done so far took, times the epochs still expected: a joint training, then per
-    round one training per fold and one or two for the gate.
+    The time left is what the epochs done so far took, times the epochs still expected: the trials of a search, a joint
+    training, then per round one training per fold and one or two for the gate.
     """
 
     def __init__(self, config: Config, *, quiet: bool = False) -> None:
@@ -29,6 +30,8 @@ class Progress:
         self.done = 0
         self.per_fit = config.training.epochs
         self.rounds_left = config.improve.rounds
+        search = config.training.search
+        self.trials_left = search.trainings if search else 0
         self.expected = self._expected()
         self.status = self.console.status("reading") if self.console.is_terminal and not quiet else None
 
@@ -67,6 +70,22 @@ class Progress:
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
 
+    def _trial(self, event: dict[str, Any]) -> None:
+        search = self.config.training.search
+        self.trials_left = event["of"] - event["number"] - 1 + (2 * search.confirm if search else 0)
+        self._stopped_after(len(event["curve"]) - self.config.training.patience)
+        self.line("  " + trial_line(event))
+
+    def _again(self, event: dict[str, Any]) -> None:
+        self.trials_left -= 2
+        self.line("  " + again_line(event))
+
+    def _weights(self, event: dict[str, Any]) -> None:
+        self.trials_left = 0
+        self.expected = self.done + self._expected()
+        for line in weights_lines(event):
+            self.line(line)
+
     def _epoch(self, event: dict[str, Any]) -> None:
         self.done += 1
         fold = f", fold {event['fold'] + 1} of {self.config.training.folds}" if "fold" in event else ""
@@ -74,8 +93,7 @@ class Progress:
         self._show(f"epoch {event['epoch']} of at most {event['of']}{fold}, loss {event['loss']:.3f}{left}")
 
     def _trained(self, event: dict[str, Any]) -> None:
-        self.per_fit = min(self.per_fit, event["epochs"] + self.config.training.patience)
-        self.expected = self.done + self._expected()
+        self._stopped_after(event["epochs"])
         passes = ", ".join(f"{n} {e:g}" for n, e in list(event["effective_epochs"].items())[:20])
         self.line(
             f"  best after {event['epochs']} epochs, held-out skill {event['skill']:.3f}; "
@@ -111,8 +129,13 @@ class Progress:
             self.line(f"  {text}")
             sys.stderr.flush()
 
+    def _stopped_after(self, epochs: int) -> None:
+        self.per_fit = min(self.per_fit, epochs + self.config.training.patience)
+        self.expected = self.done + self._expected()
+
     def _expected(self) -> int:
-        return self.per_fit * (self.rounds_left * (self.config.training.folds + 1) + (0 if self.done else 1))
+        first = 1 if self.trials_left or not self.done else 0
+        return self.per_fit * (self.trials_left + first + self.rounds_left * (self.config.training.folds + 1))
 
     def _left(self) -> str:
         if self.rounds_left == self.config.improve.rounds and self.per_fit == self.config.training.epochs:

@@ -11,6 +11,7 @@ import typer
 
 from jointset import config as configs
 from jointset.cli.progress import Progress
+from jointset.cli.weights import weights_lines
 from jointset.project import execute
 
 
@@ -43,6 +44,8 @@ def render(summary: dict[str, Any]) -> str:
             f"{task['before']:.3f} → {task['after']:.3f}, "
             f"change {task['after'] - task['before']:+.3f} [{low:+.3f}, {high:+.3f}]: {task['verdict']}"
         )
+    if "weights" in summary:
+        lines += weights_lines(summary["weights"])
     edits = summary["edits"]
     lines.append(
         f"edits: {edits['proposed']:,} proposed, {edits['accepted']:,} accepted, {edits['rejected']:,} rejected, "

@@ -16,6 +16,7 @@ from jointset.tasks import KINDS
 
 BATCH = 1024
 WRONG = np.linspace(0.0, 0.5, 11)
+NOTHING = 1e-6  # the constant's loss where all labels are the same; of tags it is not quite 0
 
 
 def predict(model: JointModel, inputs: Inputs, rows: Ints) -> tuple[dict[str, Floats], Floats]:
@@ -46,34 +47,59 @@ def skill(tasks: Sequence[Task], labels: Mapping[str, NDArray[Any]], outputs: Ma
     classes are scored with the share ε of wrong labels that fits best: the log-loss of (1 − ε) p + ε q, where q are
     the class shares, minimised over ε in [0, ½].
     """
-    scores = []
-    for task in tasks:
-        y, p = labels[task.name], outputs[task.name]
-        loss, constant = _losses(task, y, p)
-        if constant > 0:
-            scores.append(1.0 - loss / constant)
+    scores = list(skills(tasks, labels, outputs).values())
     return float(np.mean(scores)) if scores else float("nan")
 
 
-def _losses(task: Task, y: NDArray[Any], p: Floats) -> tuple[float, float]:
-    if task.kind == "regression":
-        known = ~np.isnan(y)
-        if not known.any():
-            return 0.0, 0.0
-        return float(np.mean((y[known] - p[known, 0]) ** 2)), float(np.var(y[known]))
-    if task.kind == "multilabel":
-        known = y >= 0
-        q = np.clip(np.where(y == 1, p, 1 - p), 1e-7, 1.0)
-        share = np.clip((y == 1).sum(0) / np.maximum(known.sum(0), 1), 1e-7, 1 - 1e-7)
-        base = np.where(y == 1, share, 1 - share)
-        return float(-np.log(q[known]).mean()) if known.any() else 0.0, float(
-            -np.log(base[known]).mean()
-        ) if known.any() else 0.0
-    known = y >= 0
+def skills(
+    tasks: Sequence[Task], labels: Mapping[str, NDArray[Any]], outputs: Mapping[str, Floats]
+) -> dict[str, float]:
+    """The :func:`skill` of every task that has two different labels."""
+    found = {}
+    for task in tasks:
+        losses, counts, constant = row_losses(task, labels[task.name], outputs[task.name])
+        if constant > NOTHING:
+            found[task.name] = 1.0 - float(losses.sum(0).min()) / counts.sum() / constant
+    return found
+
+
+def resampled(task: Task, labels: NDArray[Any], outputs: Floats, weights: Floats) -> Floats:
+    """The task's skill ``(b,)`` where each of n rows counts as often as ``weights`` (b, n) says.
+
+    The constant's loss stays that of all rows, so that differences between models are on one scale. NaN without a row.
+    """
+    losses, counts, constant = row_losses(task, labels, outputs)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1.0 - (weights @ losses).min(1) / (weights @ counts) / constant)
+
+
+def row_losses(task: Task, y: NDArray[Any], p: Floats) -> tuple[Floats, Floats, float]:
+    """What each row adds to the loss, ``(n, E)`` for E candidates of ε, and over how many labels, ``(n,)``.
+
+    Last comes the constant's loss, which is 0 where there is nothing to tell apart.
+    """
+    known = ~np.isnan(y) if task.kind == "regression" else y >= 0
     if not known.any():
-        return 0.0, 0.0
+        return np.zeros((len(y), 1)), np.zeros(len(y)), 0.0
+    if task.kind == "multilabel":
+        return _of_tags(y, p, known)
+    losses = np.zeros((len(y), 1 if task.kind == "regression" else len(WRONG)))
+    if task.kind == "regression":
+        losses[known, 0] = (y[known] - p[known, 0]) ** 2
+        return losses, known.astype(float), float(np.var(y[known]))
     share = np.bincount(y[known], minlength=p.shape[1]) / known.sum()
-    constant = -float((share[share > 0] * np.log(share[share > 0])).sum())
     own, prior = p[known, y[known]].astype(np.float64), share[y[known]]
     mixed = own[:, None] + WRONG * (prior - own)[:, None]  # (n, ε)
-    return float(-np.log(np.clip(mixed, 1e-7, 1.0)).mean(0).max()), constant
+    losses[known] = -np.log(np.clip(mixed, 1e-7, 1.0))
+    constant = -float((share[share > 0] * np.log(share[share > 0])).sum())
+    return losses, known.astype(float), constant
+
+
+def _of_tags(y: NDArray[Any], p: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats, float]:
+    counts = known.sum(1)
+    share = np.clip((y == 1).sum(0) / np.maximum(known.sum(0), 1), 1e-7, 1 - 1e-7)
+    sides = ((y == 1, p), (y == 1, np.broadcast_to(share, p.shape)))
+    own, constant = (
+        -np.where(known, np.log(np.clip(np.where(on, q, 1 - q), 1e-7, 1.0)), 0.0).sum(1) for on, q in sides
+    )
+    return own[:, None], counts.astype(float), float(constant.sum() / counts.sum())

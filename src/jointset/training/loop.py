@@ -27,14 +27,15 @@ from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
 from jointset.weighting import WEIGHTINGS, Fixed, Weighting
 
-Report = Callable[[dict[str, Any]], None]
+Report = Callable[[dict[str, Any]], bool | None]  # a true answer ends the training
 
 
 @dataclass(frozen=True)
 class Fit:
     """A trained model; ``epochs`` is the best epoch's number, ``skill`` its held-out score (NaN without rows).
 
-    ``margin[task]`` (N,) is the area under the margin of the given label, NaN where it was not trained on.
+    ``margin[task]`` (N,) is the area under the margin of the given label, NaN where it was not trained on;
+    ``curve`` the held-out score after every epoch.
     """
 
     model: JointModel
@@ -42,6 +43,7 @@ class Fit:
     skill: float
     effective_epochs: Floats
     margin: dict[str, Floats] = field(default_factory=dict)
+    curve: tuple[float, ...] = ()
 
 
 def fit(
@@ -56,7 +58,7 @@ def fit(
     checkpoint: Path | None = None,
     report: Report | None = None,
 ) -> Fit:
-    """Train on the rows ``train``; stop early on ``valid``, or after exactly ``epochs``.
+    """Train on the rows ``train``; stop early on ``valid``, after exactly ``epochs``, or when ``report`` says so.
 
     With ``epochs`` the schedule of the learning rate stays that of ``settings.epochs``, so that a fold's model is
     what the full model was at that epoch. With ``checkpoint``, an interrupted call that is repeated goes on from the
@@ -73,16 +75,17 @@ def fit(
             started = time.monotonic()
             loss, _ = run.one_epoch()
             run.judge(keep_best=epochs is None)
-            if report:
-                report(
-                    {
-                        "epoch": run.epoch,
-                        "of": last,
-                        "loss": loss,
-                        "skill": run.scores[-1],
-                        "seconds": time.monotonic() - started,
-                    }
-                )
+            if report and report(
+                {
+                    "epoch": run.epoch,
+                    "of": last,
+                    "loss": loss,
+                    "skill": run.scores[-1],
+                    "best": run.scores[run.best_epoch - 1],
+                    "seconds": time.monotonic() - started,
+                }
+            ):
+                break
             if checkpoint is not None and time.monotonic() - saved >= settings.checkpoint_seconds:
                 run.save(checkpoint)
                 saved = time.monotonic()
@@ -212,9 +215,8 @@ class _Run:
         if keep_best and len(self.valid):
             with self.average.in_place():
                 outputs, _ = predict(self.model, self.problem.inputs, self.valid)
-            score = skill(
-                self.problem.tasks, {n: y[self.valid] for n, y in self.problem.labels.items()}, outputs
-            )
+            watched = [t for t in self.problem.tasks if self.settings.watch in ("", t.name)]
+            score = skill(watched, {n: y[self.valid] for n, y in self.problem.labels.items()}, outputs)
         self.scores.append(score)
         better = not self.best_epoch or not score <= self.scores[self.best_epoch - 1]
         if not keep_best or np.isnan(score) or better:
@@ -239,7 +241,8 @@ class _Run:
             for n in self.margin_sum
         }
         score = self.scores[self.best_epoch - 1] if self.scores else float("nan")
-        return Fit(self.model, self.best_epoch, score, self.sampler.effective_epochs(), margin)
+        passes = self.sampler.effective_epochs()
+        return Fit(self.model, self.best_epoch, score, passes, margin, tuple(self.scores))
 
     def save(self, path: Path) -> None:
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How the joint model is trained; the meaning of each field is in the configuration reference."""
+    """How the joint model is trained; the meaning of each field is in the configuration reference.
+
+    ``watch`` names the one task whose held-out score stops the training; empty, it is the mean over tasks.
+    """
 
     epochs: int = 40
     batch_size: int | None = None
@@ -23,6 +26,7 @@ class TrainSettings:
     mixup: float = 1.0
     average: float = 0.97
     checkpoint_seconds: float = 60.0
+    watch: str = ""
 
     def batch(self, rows: int) -> int:
         """Rows of a batch; when not set, a power of two near a 64th of the training rows, between 16 and 256.
