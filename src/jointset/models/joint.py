@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,7 @@ from jointset.models.inputs import Batch
 from jointset.models.sharing import SHARINGS
 from jointset.records import Task
 from jointset.tasks import KINDS
+from jointset.tasks.head import Head
 
 
 class JointModel(nn.Module):
@@ -56,3 +59,7 @@ class JointModel(nn.Module):
         features = self.sharing(rows if mix is None else mix(rows))
         logits = {t.name: head(features[t.name]) for t, head in zip(self.tasks, self.heads, strict=True)}
         return logits, self.sharing.embedding(features)
+
+    def headed(self) -> list[tuple[Task, Head]]:
+        """Every task with its head."""
+        return list(zip(self.tasks, cast("list[Head]", list(self.heads)), strict=True))

@@ -18,8 +18,13 @@ BATCH = 1024
 WRONG = np.linspace(0.0, 0.5, 11)
 
 
-def predict(model: JointModel, inputs: Inputs, rows: Ints) -> tuple[dict[str, Floats], Floats]:
-    """Outputs by task, ``(len(rows), K) float32``, and embeddings, ``(len(rows), width) float32``."""
+def predict(
+    model: JointModel, inputs: Inputs, rows: Ints, *, decide: bool = False
+) -> tuple[dict[str, Floats], Floats]:
+    """Outputs by task, ``(len(rows), K) float32``, and embeddings, ``(len(rows), width) float32``.
+
+    ``decide`` asks for what predictions are read off instead of P(given | x); see :class:`TaskKind`.
+    """
     outputs = {t.name: np.empty((len(rows), t.n_outputs), np.float32) for t in model.tasks}
     embedding = np.empty((len(rows), model.width), np.float32)
     was_training = model.training
@@ -28,8 +33,9 @@ def predict(model: JointModel, inputs: Inputs, rows: Ints) -> tuple[dict[str, Fl
         for start in range(0, len(rows), BATCH):
             index = rows[start : start + BATCH]
             logits, hidden = model(inputs.batch(index), len(index))
-            for task in model.tasks:
-                values = KINDS[task.kind].outputs(task, logits[task.name])
+            for task, head in model.headed():
+                kind = KINDS[task.kind]
+                values = (kind.decisions if decide else kind.outputs)(task, logits[task.name], head.seen)
                 outputs[task.name][start : start + len(index)] = values.numpy()
             embedding[start : start + len(index)] = hidden.numpy()
     model.train(was_training)

@@ -18,8 +18,10 @@ from jointset.errors import ConfigError
 from jointset.models.joint import JointModel
 from jointset.records import Floats, Ints
 from jointset.tasks import KINDS
+from jointset.tasks.losses import make_loss
 from jointset.training import checkpoint as checkpoints
 from jointset.training.average import WeightAverage
+from jointset.training.balance import draws
 from jointset.training.evaluate import predict, skill
 from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
@@ -114,11 +116,17 @@ class _Run:
     ) -> None:
         self.problem, self.settings, self.valid = problem, settings, valid
         self.model = problem.build(seed)
-        self.labels = LabelBatches(problem)
-        self.class_weights = problem.class_weights(train)
+        counts = problem.counts(train)
+        for task, head in self.model.headed():
+            head.counts.copy_(torch.from_numpy(counts[task.name]))
+        drawn = draws(problem, counts)
+        self.labels = LabelBatches(problem, drawn.shares if drawn else None)
         by_dataset = [train[problem.dataset_of[train] == d] for d in range(int(problem.dataset_of.max()) + 1)]
         shares = mixing_shares(np.array([len(r) for r in by_dataset]), settings.temperature, settings.cap)
-        self.sampler = Sampler(by_dataset, shares, settings.batch(len(train)), seed, cap=settings.cap)
+        rates = [drawn.rates[rows] for rows in by_dataset] if drawn else None
+        self.sampler = Sampler(
+            by_dataset, shares, settings.batch(len(train)), seed, cap=settings.cap, rates=rates
+        )
         self.average = WeightAverage(self.model, decay=settings.average)
         self.rng = np.random.default_rng([seed, 1])
         self.weighting = _weighting(problem, settings)
@@ -142,6 +150,7 @@ class _Run:
     def one_epoch(self, most: int | None = None) -> tuple[float, int]:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
         self.model.train()
+        self._defer()
         total, steps = 0.0, 0
         for rows in itertools.islice(self.sampler.epoch(), most):
             index, mixup = torch.from_numpy(rows), self._mixup(len(rows))
@@ -167,6 +176,12 @@ class _Run:
         self.epoch += 1
         return total / max(steps, 1), steps
 
+    def _defer(self) -> None:
+        """Begin the deferred stage of the losses that have one."""
+        for task, head in self.model.headed():
+            defer = make_loss(task).defer
+            head.late.fill_(int(defer is not None and self.epoch >= defer * self.settings.epochs))
+
     def _mixup(self, n: int) -> Mixup | None:
         return Mixup.draw(n, self.settings.mixup, self.rng) if self.settings.mixup > 0 and n > 1 else None
 
@@ -174,17 +189,21 @@ class _Run:
         self, logits: dict[str, Tensor], known: dict[str, tuple[Tensor, Tensor]], mixup: Mixup | None
     ) -> dict[str, Tensor]:
         losses = {}
-        for task in self.problem.tasks:
+        for task, head in self.model.headed():
             if task.name in known:
                 z, (y, w) = logits[task.name], known[task.name]
                 z, y, w = mixup.labels(z, y, w) if mixup else (z, y, w)
-                losses[task.name] = KINDS[task.kind].loss(task, z, y, w, self.class_weights[task.name])
+                losses[task.name] = KINDS[task.kind].loss(task, z, y, w, head.seen)
         return losses
 
     def _track(self, index: Tensor, logits: dict[str, Tensor]) -> None:
         """Add each labelled row's margin, its label's logit minus the largest other one (Pleiss et al. 2020, eq. 1)."""
-        for name in self.margin_sum:
-            z, y = logits[name].detach(), self.labels.labels[name][index]
+        for task, head in self.model.headed():
+            name = task.name
+            if name not in self.margin_sum:
+                continue
+            z = KINDS[task.kind].calibrated(task, logits[name].detach(), head.seen)
+            y = self.labels.labels[name][index]
             known = self.labels.known[name][index]
             own = z.gather(1, y.clamp(min=0)[:, None])  # (b, 1)
             other = z.scatter(1, y.clamp(min=0)[:, None], float("-inf")).amax(1)  # (b,)

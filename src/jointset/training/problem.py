@@ -15,6 +15,7 @@ from jointset.models.inputs import Inputs
 from jointset.models.joint import JointModel
 from jointset.records import Bools, Floats, Ints, Task
 from jointset.tasks import KINDS
+from jointset.tasks.base import Counts
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Problem:
     """One joint training problem.
 
     ``labels`` and ``weights`` are in the form of :mod:`jointset.records`, over all N rows of the pool;
-    ``dataset_of`` (N,) numbers the datasets; ``class_weights`` are per task, ``None`` = all ones.
+    ``dataset_of`` (N,) numbers the datasets.
     """
 
     tasks: tuple[Task, ...]
@@ -41,7 +42,6 @@ class Problem:
     weights: Mapping[str, Floats]
     dataset_of: Ints
     plan: ModelPlan
-    balanced: tuple[str, ...] = ()
 
     def usable(self) -> Bools:
         """Rows with an input and at least one label of positive weight, ``(N,)``."""
@@ -69,27 +69,28 @@ class Problem:
                 dropout=self.plan.dropout,
             )
 
-    def class_weights(self, rows: Ints) -> dict[str, Tensor]:
-        """Class weights by task from the labels of ``rows``; ones where the task is not balanced."""
-        weights = {}
+    def counts(self, rows: Ints) -> dict[str, Counts]:
+        """Labels by class that ``rows`` train on, by task, in the shape of ``Seen.counts``."""
+        found = {}
         for task in self.tasks:
-            if task.name in self.balanced:
-                array = KINDS[task.kind].class_weights(task, self.labels[task.name][rows])
-            else:
-                array = np.ones(task.n_outputs, np.float32)
-            weights[task.name] = torch.from_numpy(array)
-        return weights
+            labels, weights = self.labels[task.name][rows], self.weights[task.name][rows]
+            used = np.where(weights > 0, labels, task.missing(1)[0])
+            found[task.name] = KINDS[task.kind].count(task, used)
+        return found
 
 
 class LabelBatches:
-    """Labels and weights as tensors once, gathered by row position per batch."""
+    """Labels and weights as tensors once, gathered by row position per batch.
 
-    def __init__(self, problem: Problem) -> None:
+    ``shares`` are factors on the weights, of rows that are drawn more often than a task asks for.
+    """
+
+    def __init__(self, problem: Problem, shares: Mapping[str, Floats] | None = None) -> None:
         self.names = [t.name for t in problem.tasks]
         self.labels = {n: torch.from_numpy(np.ascontiguousarray(problem.labels[n])) for n in self.names}
+        weights = {n: problem.weights[n] * shares[n] if shares else problem.weights[n] for n in self.names}
         self.weights = {
-            n: torch.from_numpy(np.ascontiguousarray(problem.weights[n], dtype=np.float32))
-            for n in self.names
+            n: torch.from_numpy(np.ascontiguousarray(w, dtype=np.float32)) for n, w in weights.items()
         }
         self.known = {
             n: (~y.isnan() if y.is_floating_point() else y >= 0) & (self.weights[n] > 0)
