@@ -173,6 +173,12 @@ class ModelSettings(Settings):
     width: int = Field(default=128, ge=1)
     depth: int | None = Field(default=None, ge=0)
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    joint_inference: Literal["none", "labels", "predictions"] = "none"
+
+    @field_validator("joint_inference", mode="before")
+    @classmethod
+    def _no_means_none(cls, value: Any) -> Any:
+        return "none" if value is False else value  # YAML reads off, no and false alike
 
 
 class TrainingSettings(Settings):

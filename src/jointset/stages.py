@@ -68,7 +68,9 @@ class Bench:
             labels=overlay.labels,
             weights=overlay.weights,
             dataset_of=self.work.pool.dataset_of,
-            plan=ModelPlan(model.sharing, model.width, self.depth, model.dropout),
+            plan=ModelPlan(
+                model.sharing, model.width, self.depth, model.dropout, joint_inference=model.joint_inference
+            ),
         )
 
     @property

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from jointset.models.encoders.base import Encoder, State
 from jointset.models.inputs import Batch
+from jointset.models.joint_inference import JointInference
 from jointset.models.sharing import SHARINGS
 from jointset.records import Task
 from jointset.tasks import KINDS
@@ -34,6 +35,7 @@ class JointModel(nn.Module):
         width: int = 128,
         depth: int = 1,
         dropout: float = 0.1,
+        joint_inference: str = "none",
     ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
@@ -41,6 +43,9 @@ class JointModel(nn.Module):
         self.encoders = nn.ModuleDict({m: e.module(states[m], width) for m, e in encoders.items()})
         self.sharing = SHARINGS[sharing]([t.name for t in tasks], width=width, depth=depth, dropout=dropout)
         self.heads = nn.ModuleList([KINDS[t.kind].head(t, width) for t in tasks])
+        # last, so that the other parts start from the same weights with and without it
+        fill = joint_inference == "predictions"
+        self.others = JointInference(self.headed(), fill=fill) if joint_inference != "none" else None
 
     def forward(
         self, batch: Batch, n: int, mix: Callable[[Tensor], Tensor] | None = None
@@ -59,6 +64,12 @@ class JointModel(nn.Module):
         features = self.sharing(rows if mix is None else mix(rows))
         logits = {t.name: head(features[t.name]) for t, head in zip(self.tasks, self.heads, strict=True)}
         return logits, self.sharing.embedding(features)
+
+    def informed(self, logits: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Logits by task that heed the labels ``known`` of the other tasks, in the form of :mod:`jointset.records`."""
+        if self.others is None:
+            return dict(logits)
+        return self.others(logits, self.others.vectors(logits, known, self.headed()))
 
     def headed(self) -> list[tuple[Task, Head]]:
         """Every task with its head."""

@@ -113,6 +113,20 @@ class TaskKind(ABC):
     def decisions(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
         """What predictions are read off: as ``outputs``, but as the loss and the drawing of rows would have it."""
 
+    @abstractmethod
+    def vector(self, task: Task, labels: Tensor, outputs: Tensor, *, fill: bool) -> Tensor:
+        """Labels as inputs of other tasks, ``(b, d)``: as they are, and how far they are from ``outputs`` ``(b, K)``.
+
+        Zero where a label is missing; with ``fill``, the prediction stands in for it.
+        """
+
+    def vector_size(self, task: Task) -> int:
+        """The width d of :meth:`vector`."""
+        import torch
+
+        labels, outputs = torch.from_numpy(task.missing(1)), torch.zeros(1, task.n_outputs)
+        return int(self.vector(task, labels, outputs, fill=False).shape[1])
+
 
 def some_label(name: str, labels: Mapping[str, int]) -> None:
     """Raise unless some dataset has a label; ``labels`` counts them by dataset."""

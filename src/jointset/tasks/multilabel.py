@@ -97,6 +97,15 @@ class Multilabel(TaskKind):
         found = class_loss(task).decided(_pairs(logits), seen)
         return (found[..., 1] - found[..., 0]).sigmoid()
 
+    def vector(self, task: Task, labels: Tensor, outputs: Tensor, *, fill: bool) -> Tensor:
+        """Which labels apply, which do not, and the difference from the probability, ``(b, 3K)``."""
+        import torch
+
+        known, on = labels >= 0, (labels == 1).to(outputs.dtype)
+        applies = torch.where(known, on, outputs * fill)
+        not_so = torch.where(known, 1 - on, (1 - outputs) * fill)
+        return torch.cat([applies, not_so, (on - outputs) * known], 1)
+
 
 def _pairs(logits: Tensor) -> Tensor:
     """Every label as two classes with the logits 0 and z, ``(b, K)`` → ``(b, K, 2)``."""

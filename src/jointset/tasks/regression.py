@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+FAR = 4.0  # standard deviations; a gross error must not shout other tasks down
+
+
 class Regression(TaskKind):
     """A real number in the task's unit; losses are those of the standardised target."""
 
@@ -78,6 +81,18 @@ class Regression(TaskKind):
     def decisions(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
         """The same as ``outputs``."""
         return self.outputs(task, logits, seen)
+
+    def vector(self, task: Task, labels: Tensor, outputs: Tensor, *, fill: bool) -> Tensor:
+        """The standardised value, whether there is one, and its difference from the prediction, ``(b, 3)``."""
+        import torch
+
+        mean, std = task.scale
+        known = ~labels.isnan()
+        value, expected = (
+            ((v - mean) / std).clamp(-FAR, FAR).to(outputs.dtype) for v in (labels.nan_to_num(mean), outputs[:, 0])
+        )
+        there = torch.where(known, 1.0, float(fill))
+        return torch.stack([torch.where(known, value, expected * fill), there, (value - expected) * known], 1)
 
 
 def _numbers(name: str, source: LabelSource, notes: list[str]) -> Floats:

@@ -63,3 +63,12 @@ class SingleLabel(TaskKind):
     def decisions(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
         """Softmax, ``(b, K)``."""
         return class_loss(task).decided(logits, seen).softmax(-1)
+
+    def vector(self, task: Task, labels: Tensor, outputs: Tensor, *, fill: bool) -> Tensor:
+        """One entry per class, and its difference from the probability, ``(b, 2K)``."""
+        import torch
+        import torch.nn.functional as F
+
+        known = (labels >= 0)[:, None]
+        hot = F.one_hot(labels.clamp(min=0), task.n_outputs).to(outputs.dtype)
+        return torch.cat([torch.where(known, hot, outputs * fill), (hot - outputs) * known], 1)

@@ -114,7 +114,7 @@ class _Run:
         seed: int,
         track_margin: bool,
     ) -> None:
-        self.problem, self.settings, self.valid = problem, settings, valid
+        self.problem, self.settings, self.valid, self.seed = problem, settings, valid, seed
         self.model = problem.build(seed)
         counts = problem.counts(train)
         for task, head in self.model.headed():
@@ -168,6 +168,7 @@ class _Run:
                 )
             self.optimizer.zero_grad()
             loss.backward()
+            self._inform(index, logits, mixup, steps)
             self.average.before_step()
             self.optimizer.step()
             self.average.after_step()
@@ -175,6 +176,27 @@ class _Run:
             total, steps = total + float(loss.detach()), steps + 1
         self.epoch += 1
         return total / max(steps, 1), steps
+
+    def _inform(self, index: Tensor, logits: dict[str, Tensor], mixup: Mixup | None, step: int) -> None:
+        """Add the gradients of joint inference, which touch nothing else.
+
+        Labels are hidden at random, a share per row drawn anew, so that any part of them may be known later.
+        """
+        others = self.model.others
+        if others is None:
+            return
+        rng = np.random.default_rng([self.seed, 2, self.epoch, step])  # needs no place in the checkpoint
+        known = self.labels.hidden(index, rng)
+        z = {n: v.detach() for n, v in logits.items()}
+        vectors = others.vectors(z, known, self.model.headed())
+        if mixup:
+            # the partner's labels are compared with what was expected of the mixed row, as the row's own are
+            partners = {n: y[mixup.partner] for n, y in known.items()}
+            partners = others.vectors(z, partners, self.model.headed())
+            vectors = {n: torch.lerp(partners[n], v, mixup.share[:, None]) for n, v in vectors.items()}
+        losses = self._losses(others(z, vectors), self.labels.batch(index), mixup)
+        if losses:
+            torch.stack(list(losses.values())).sum().backward()
 
     def _defer(self) -> None:
         """Begin the deferred stage of the losses that have one."""

@@ -20,12 +20,16 @@ from jointset.tasks.base import Counts
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """How the joint model is built; ``width``, ``depth`` and ``dropout`` are those of the sharing structure."""
+    """How the joint model is built; ``width``, ``depth`` and ``dropout`` are those of the sharing structure.
+
+    ``joint_inference`` says what heads read of other tasks: "none", "labels" or "predictions".
+    """
 
     sharing: str = "hard"
     width: int = 128
     depth: int = 1
     dropout: float = 0.1
+    joint_inference: str = "none"
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,19 @@ class Problem:
                 width=self.plan.width,
                 depth=self.plan.depth,
                 dropout=self.plan.dropout,
+                joint_inference=self.plan.joint_inference,
             )
+
+    def readable(self) -> dict[str, NDArray[Any]]:
+        """Labels that other tasks may read: those of weight above zero, the others missing."""
+        return {
+            t.name: np.where(self.weights[t.name] > 0, self.labels[t.name], t.missing(1)[0]) for t in self.tasks
+        }
 
     def counts(self, rows: Ints) -> dict[str, Counts]:
         """Labels by class that ``rows`` train on, by task, in the shape of ``Seen.counts``."""
-        found = {}
-        for task in self.tasks:
-            labels, weights = self.labels[task.name][rows], self.weights[task.name][rows]
-            used = np.where(weights > 0, labels, task.missing(1)[0])
-            found[task.name] = KINDS[task.kind].count(task, used)
-        return found
+        labels = self.readable()
+        return {t.name: KINDS[t.kind].count(t, labels[t.name][rows]) for t in self.tasks}
 
 
 class LabelBatches:
@@ -104,3 +111,14 @@ class LabelBatches:
             for n in self.names
             if bool(self.known[n][index].any())
         }
+
+    def hidden(self, index: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Labels of the rows ``index`` (b,), each kept with a probability that is drawn for every row."""
+        kept = torch.from_numpy(rng.random(len(index)))
+        found = {}
+        for name in self.names:
+            labels, known = self.labels[name][index], self.known[name][index]
+            draw = torch.from_numpy(rng.random(labels.shape))
+            seen = known & (draw < (kept[:, None] if draw.ndim == 2 else kept))
+            found[name] = torch.where(seen, labels, torch.nan if labels.is_floating_point() else -1)
+        return found
