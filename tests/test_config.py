@@ -58,6 +58,14 @@ def mistake(settings):
         ("tasks.stars.labels", {"b": "stars"}, ["tasks.stars.labels.b", "no dataset has this name"]),
         ("tasks.stars.map", {"aa": {1: "x"}}, ["tasks.stars.map.aa", "did you mean 'a'?"]),
         ("tasks.stars.labels", {}, ["tasks.stars.labels", "at least one dataset"]),
+        ("tasks.stars.loss", {"gamma": 2}, ["tasks.stars.loss.name is missing"]),
+        ("tasks.stars.sampling", "more", ["tasks.stars.sampling.mode", "found 'more'"]),
+        (
+            "tasks.stars.sampling",
+            {"mode": "over", "pwer": 1},
+            ["unknown key tasks.stars.sampling.pwer", "'power'"],
+        ),
+        ("tasks.stars.sampling", {"mode": "over", "power": 2}, ["tasks.stars.sampling.power", "found 2"]),
         ("tasks.stars.weight", -1, ["tasks.stars.weight", "greater than or equal to 0", "found -1"]),
         ("improve.precision", 1.5, ["improve.precision", "less than or equal to 1", "found 1.5"]),
         ("improve.precision", 0, ["improve.precision", "greater than 0"]),
@@ -209,6 +217,14 @@ def test_a_missing_file_names_the_nearest(file):
         },
         {"stars": {"kind": "multilabel", "labels": {"a": ["x", "y"]}, "classes": ["x", "y"]}},
         {"stars": {"kind": "binary", "labels": {"a": "s"}, "classes": [0, 1]}},
+        {
+            "stars": {
+                "kind": "binary",
+                "labels": {"a": "s"},
+                "loss": {"name": "focal", "gamma": 1.5},
+                "sampling": "over",
+            }
+        },
     ],
 )
 def test_what_was_written_down_reads_back_the_same(tmp_path, tasks):
@@ -216,6 +232,8 @@ def test_what_was_written_down_reads_back_the_same(tmp_path, tasks):
     path = tmp_path / "config.yaml"
     path.write_text(configs.dump(config), encoding="utf-8")
     back = configs.load(path)
+    for field in ("loss_options", "sampling_options"):
+        assert getattr(back.tasks["stars"], field)() == getattr(config.tasks["stars"], field)()
     names = {d: {name_of(k): v for k, v in m.items()} for d, m in config.tasks["stars"].map.items()}
     assert {d: {name_of(k): v for k, v in m.items()} for d, m in back.tasks["stars"].map.items()} == names
     assert list(map(name_of, back.tasks["stars"].missing)) == list(

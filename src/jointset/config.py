@@ -58,6 +58,26 @@ class DatasetSettings(Settings):
         return [value] if isinstance(value, str) else list(value)
 
 
+class LossSettings(Settings):
+    """The loss of a task, by name, with its own options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+
+    def plain(self) -> dict[str, Any]:
+        """Name and options."""
+        return {"name": self.name, **(self.model_extra or {})}
+
+
+class SamplingSettings(Settings):
+    """How much more often rows of rare classes are drawn: over-sampled, or the others under-sampled."""
+
+    mode: Literal["none", "over", "under"] = "none"
+    power: float = Field(default=0.5, ge=0.0, le=1.0)
+    most: float = Field(default=10.0, ge=1.0)
+
+
 class TaskSettings(Settings):
     """One task: its kind, and where its labels stand."""
 
@@ -69,10 +89,40 @@ class TaskSettings(Settings):
     separator: str | None = None
     unit: str = ""
     weight: float = Field(default=1.0, ge=0.0)
+    loss: LossSettings | None = None
     class_weights: Literal["none", "balanced"] = "none"
+    sampling: SamplingSettings = SamplingSettings()
     metric: str | None = None
     depth: str | int | None = None
     auxiliary: list[str | int] = []
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _name_of_a_loss(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("sampling", mode="before")
+    @classmethod
+    def _mode_of_sampling(cls, value: Any) -> Any:
+        return {"mode": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_balance(self) -> TaskSettings:
+        if self.class_weights != "none" and self.loss is not None:
+            raise ValueError(
+                "class_weights and loss are both set; take one out (loss: class_balanced has weights of its own)"
+            )
+        return self
+
+    def loss_options(self) -> dict[str, Any]:
+        """Name and options of the loss; empty for the kind's default."""
+        if self.class_weights == "balanced":
+            return {"name": "class_balanced", "beta": 1.0}
+        return self.loss.plain() if self.loss else {}
+
+    def sampling_options(self) -> dict[str, Any]:
+        """How rows are drawn; empty for evenly."""
+        return self.sampling.model_dump() if self.sampling.mode != "none" else {}
 
     @field_validator("labels")
     @classmethod
@@ -146,11 +196,17 @@ class ModelSettings(Settings):
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     auxiliary_weight: float = Field(default=0.3, ge=0.0)
+    joint_inference: Literal["none", "labels", "predictions"] = "none"
 
     @field_validator("sharing", mode="before")
     @classmethod
     def _method_alone(cls, value: Any) -> Any:
         return {"method": value} if isinstance(value, str) else value
+
+    @field_validator("joint_inference", mode="before")
+    @classmethod
+    def _no_means_none(cls, value: Any) -> Any:
+        return "none" if value is False else value  # YAML reads off, no and false alike
 
 
 class SearchSettings(Settings):

@@ -20,6 +20,7 @@ from jointset.records import Bools, Floats, Kind, Task, is_labelled
 Array = NDArray[Any]
 Weighted = Callable[[Array, Array, Floats], Floats]
 
+NAMED = ("accuracy", "macro_f1")  # metrics of the labels that are named, not of probabilities
 CHUNK = 4_000_000  # entries of a weights matrix held at a time
 TINY = 1e-7  # the resolution of float32 probabilities near one
 
@@ -59,9 +60,10 @@ def default_metric(task: Task, labels: Array) -> str:
     return {"multiclass": "accuracy", "multilabel": "macro_f1", "regression": "r2"}[task.kind]
 
 
-def evaluate(task: Task, labels: Array, outputs: Array) -> dict[str, float]:
+def evaluate(task: Task, labels: Array, outputs: Array, decisions: Array | None = None) -> dict[str, float]:
     """Every metric of the task's kind over its labelled rows; NaN where undefined (no label, a single class).
 
+    ``decisions``, where a task's predictions are not read off its probabilities, are what ``NAMED`` metrics judge.
     Raises :class:`~jointset.errors.ArrayError` when labels and outputs do not belong together.
 
     >>> task = Task("size", "regression")
@@ -69,7 +71,12 @@ def evaluate(task: Task, labels: Array, outputs: Array) -> dict[str, float]:
     {'r2': 0.5, 'mae': 0.25}
     """
     check(task, labels, outputs)
-    return {name: m.function(labels, outputs) for name, m in METRICS.items() if task.kind in m.kinds}
+    decided = outputs if decisions is None else decisions
+    return {
+        name: m.function(labels, decided if name in NAMED else outputs)
+        for name, m in METRICS.items()
+        if task.kind in m.kinds
+    }
 
 
 def interval(

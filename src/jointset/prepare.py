@@ -20,6 +20,7 @@ from jointset.metrics import METRICS, default_metric
 from jointset.records import TEST, TRAIN, Bools, Ints, Task, is_labelled
 from jointset.rundir import digest
 from jointset.tasks import KINDS, LabelOptions, LabelSource
+from jointset.tasks.losses import make_loss
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ def _encode(name: str, settings: TaskSettings, datasets: tuple[Dataset, ...]) ->
             f"tasks.{name}.metric: {settings.metric!r} is no metric of kind {settings.kind}"
             f"{nearest(settings.metric, metrics)}; one of {', '.join(metrics)}"
         )
+    _check_balance(name, settings)
     sources = []
     for dataset in datasets:
         if dataset.name not in settings.labels:
@@ -189,6 +191,15 @@ def _encode(name: str, settings: TaskSettings, datasets: tuple[Dataset, ...]) ->
             )
         )
     return KINDS[settings.kind].encode(name, sources, _options(settings))
+
+
+def _check_balance(name: str, settings: TaskSettings) -> None:
+    """Raise, before anything is read, when the loss or the sampling does not fit the kind."""
+    make_loss(Task(name, settings.kind, loss=settings.loss_options()))
+    if settings.kind == "regression" and settings.sampling.mode != "none":
+        raise ConfigError(
+            f"tasks.{name}.sampling: {settings.sampling.mode} draws classes, and a regression has none; take it out"
+        )
 
 
 def encode_labels(task: Task, settings: TaskSettings, dataset: str, table: Any) -> NDArray[Any]:
@@ -256,6 +267,7 @@ def _settled(task: Task, settings: TaskSettings, labels: NDArray[Any], pool: Poo
         raise DataError(
             f"task {task.name!r}: {count} labels in the training split; it needs some there: check the split column"
         )
+    task = replace(task, loss=settings.loss_options(), sampling=settings.sampling_options())
     seen = labels[train]
     if task.kind != "regression":
         return replace(task, metric=settings.metric or default_metric(task, seen))

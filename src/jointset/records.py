@@ -45,7 +45,8 @@ class Task:
     """What is predicted.
 
     ``classes`` are the label names in code order (empty for regression); ``unit`` and ``scale`` (mean, standard
-    deviation of the training labels) belong to regression; ``weight`` is the ω_t of the total loss.
+    deviation of the training labels) belong to regression; ``weight`` is the ω_t of the total loss. ``loss`` holds
+    the name and the options of the loss (empty: the kind's default), ``sampling`` how rows are drawn (empty: evenly).
     """
 
     name: str
@@ -56,6 +57,8 @@ class Task:
     weight: float = 1.0
     metric: str = ""
     notes: tuple[str, ...] = ()
+    loss: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_outputs(self) -> int:

@@ -19,6 +19,7 @@ from jointset.data.storage import write_atomically
 from jointset.errors import DataError
 from jointset.gate import judge
 from jointset.ledger import Ledger
+from jointset.metrics import NAMED
 from jointset.models.encoders import ENCODERS, make_encoders
 from jointset.models.inputs import Inputs, prepare_inputs
 from jointset.models.joint import JointModel
@@ -35,6 +36,7 @@ from jointset.records import (
     Ints,
     Issues,
     Predictions,
+    Task,
     Verdict,
 )
 from jointset.rundir import RunDirectory
@@ -69,7 +71,6 @@ class Bench:
             weights=overlay.weights,
             dataset_of=self.work.pool.dataset_of,
             plan=self.plan,
-            balanced=tuple(n for n, t in self.work.config.tasks.items() if t.class_weights == "balanced"),
             auxiliary_weight=self.work.config.model.auxiliary_weight,
         )
 
@@ -84,6 +85,7 @@ class Bench:
             self.depth,
             model.dropout,
             model.modality_dropout,
+            model.joint_inference,
             options=check_sharing(model.sharing.method, model.sharing.options()),
             taps={n: found(f"tasks.{n}.depth", t.depth) for n, t in tasks.items() if t.depth is not None},
             auxiliary={
@@ -116,12 +118,20 @@ class Bench:
 
 @dataclass(frozen=True)
 class Trained:
-    """A joint model's held-out outputs (rows ``Bench`` holds out, in pool order), and where its weights are."""
+    """A joint model's held-out outputs (rows ``Bench`` holds out, in pool order), and where its weights are.
+
+    ``decided`` are what predictions are read off; for most losses that is the same.
+    """
 
     name: str
     path: Path
     epochs: int
     held_out: Mapping[str, Floats]
+    decided: Mapping[str, Floats]
+
+    def judged(self, task: Task) -> Floats:
+        """The outputs that the task's metric is about."""
+        return (self.decided if task.metric in NAMED else self.held_out)[task.name]
 
 
 def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
@@ -179,8 +189,11 @@ def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
         model, epochs = result.model, result.epochs
         checkpoint.save(path, model.state_dict(), {"epochs": epochs, "skill": result.skill})
         partial.unlink(missing_ok=True)
-    outputs, _ = predict(model, bench.inputs, held_out_rows(bench.work))
-    return Trained(name, path, epochs, outputs)
+    rows = held_out_rows(bench.work)
+    outputs, _ = predict(model, bench.inputs, rows)
+    balanced = any(t.loss or t.sampling for t in bench.work.tasks)
+    decided = predict(model, bench.inputs, rows, decide=True)[0] if balanced else outputs
+    return Trained(name, path, epochs, outputs, decided)
 
 
 def load_model(problem: Problem, path: Path, seed: int) -> tuple[JointModel, int]:
@@ -323,8 +336,8 @@ def compare(
     return judge(
         work.tasks,
         {n: y[rows][side] for n, y in work.given.items()},
-        {n: p[side] for n, p in before.held_out.items()},
-        {n: p[side] for n, p in after.held_out.items()},
+        {t.name: before.judged(t)[side] for t in work.tasks},
+        {t.name: after.judged(t)[side] for t in work.tasks},
         noise=noise if split == HOLDOUT else None,
         trusted=work.pool.trusted[rows][side],
         margin=work.config.improve.margin,

@@ -60,7 +60,8 @@ def _tasks(outcome: Outcome, verdict: Verdict, judged_on: str, facts: dict[str, 
     side = work.pool.split[rows] == (TEST if judged_on == "test" else HOLDOUT)
     tasks = {}
     for task, judged in zip(work.tasks, verdict.tasks, strict=True):
-        y = work.given[task.name][rows][side]
+        y, last = work.given[task.name][rows][side], outcome.last
+        scores = evaluate(task, y, last.held_out[task.name][side], last.decided[task.name][side])
         tasks[task.name] = {
             "metric": judged.metric,
             "on": judged_on,
@@ -70,9 +71,7 @@ def _tasks(outcome: Outcome, verdict: Verdict, judged_on: str, facts: dict[str, 
             "interval": [_number(judged.low), _number(judged.high)],
             "verdict": judged.outcome,
             "noise_rate": _number(facts.get("noise_rate", {}).get(task.name, float("nan"))),
-            "metrics_after": {
-                k: _number(v) for k, v in evaluate(task, y, outcome.last.held_out[task.name][side]).items()
-            },
+            "metrics_after": {k: _number(v) for k, v in scores.items()},
         }
     return tasks
 

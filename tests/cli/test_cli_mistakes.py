@@ -156,6 +156,30 @@ MISTAKES = {
         ["model.text.encoder: 'bagg' is unknown", "'bag'"],
     ),
     "an unknown option": (setting("model.tabular.hiden", 3), ["model.tabular", "hiden", "hidden"]),
+    "an unknown loss": (
+        task("risky", loss="focall"),
+        ["tasks.risky.loss: 'focall' is unknown", "did you mean 'focal'?", "one of cross_entropy"],
+    ),
+    "a loss of another kind": (
+        task("price", loss={"name": "ldam"}),
+        ["tasks.price.loss: ldam does not fit a task of kind regression", "squared, huber"],
+    ),
+    "an unknown option of a loss": (
+        task("level", loss={"name": "focal", "gama": 2}),
+        ["tasks.level.loss: focal has no option 'gama'", "did you mean 'gamma'?"],
+    ),
+    "two ways to weigh classes": (
+        task("risky", loss="focal", class_weights="balanced"),
+        ["tasks.risky", "class_weights and loss are both set"],
+    ),
+    "sampling of numbers": (
+        task("price", sampling="over"),
+        ["tasks.price.sampling: over draws classes, and a regression has none"],
+    ),
+    "an unknown way to sample": (
+        task("risky", sampling="more"),
+        ["tasks.risky.sampling.mode", "found 'more'"],
+    ),
     "an unknown metric": (task("risky", metric="acuracy"), ["acuracy", "did you mean 'accuracy'?"]),
     "a metric of another kind": (task("price", metric="accuracy"), ["price", "accuracy", "r2"]),
     "a task without labels": (column("risk", None), ["task 'risky': no label in people"]),

@@ -105,6 +105,74 @@ def test_a_dataset_without_rows_is_left_out():
     assert sampler.effective_epochs().tolist() == [1.0, 0.0]
 
 
+RATES = [np.r_[np.full(15, 1.0), np.full(4, 2.5), 5.0], np.full(5, 0.4)]
+
+
+def uneven(seed=0, batch_size=7):
+    return Sampler([np.arange(20), np.arange(100, 105)], [0.8, 0.2], batch_size, seed, rates=RATES)
+
+
+def test_rows_come_as_often_as_their_rates_say():
+    sampler = uneven()
+    assert sampler.epoch_rows == 32  # 30 + 2
+    rows = np.concatenate([b for _ in range(200) for b in sampler.epoch()])
+    times = np.bincount(rows, minlength=105)
+    wanted = np.r_[RATES[0] * 200, np.zeros(80), RATES[1] * 200]
+    assert np.abs(times[:20] - wanted[:20]).max() <= 2 + 0.1 * wanted[:20].max()
+    assert np.abs(times[100:] - wanted[100:]).max() < 20
+    np.testing.assert_allclose(sampler.effective_epochs(), [200 * 30 / 20, 200 * 2 / 5], rtol=0.01)
+    np.testing.assert_allclose(sampler.effective_epochs(200), [200 * 30 / 20, 200 * 2 / 5], rtol=0.01)
+
+
+def test_within_a_pass_a_row_comes_once_more_or_less():
+    sampler = Sampler([np.arange(20)], [1.0], 30, seed=3, rates=[RATES[0]])
+    for _ in range(20):
+        (batch,) = sampler.epoch()
+        times = np.bincount(batch, minlength=20)
+        assert (times[:15] == 1).all() and times[19] == 5
+        assert set(times[15:19]) <= {2, 3} and times.sum() == 30
+
+
+def test_rates_of_one_draw_every_row_once():
+    sampler = Sampler([np.arange(50)], [1.0], 50, seed=0, rates=[np.ones(50)])
+    assert all(sorted(batch) == list(range(50)) for _ in range(3) for batch in sampler.epoch())
+
+
+def test_a_capped_dataset_keeps_its_cap_in_natural_passes():
+    rates = [np.full(20, 2.0), np.ones(5)]
+    sampler = Sampler([np.arange(20), np.arange(100, 105)], [0.5, 0.5], 7, 0, cap=10, rates=rates)
+    assert sampler.epoch_rows == 25
+    assert sampler.shares.tolist() == [2 / 3, 1 / 3]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 12), st.integers(1, 9), st.integers(0, 100))
+def test_a_restored_sampler_with_rates_continues_exactly(steps, batch_size, seed):
+    def run(sampler, count):
+        batches = []
+        while len(batches) < count:
+            for batch in sampler.epoch():
+                batches.append(batch.tolist())
+                if len(batches) == count:
+                    break
+        return batches
+
+    sampler = uneven(seed, batch_size)
+    run(sampler, steps)
+    state = json.loads(json.dumps(sampler.state()))
+    after = run(sampler, 10)
+    again = uneven(seed, batch_size)
+    again.restore(state)
+    assert run(again, 10) == after
+    assert again.effective_epochs().tolist() == sampler.effective_epochs().tolist()
+
+
+def test_a_state_of_other_rates_is_refused():
+    other = Sampler([np.arange(20), np.arange(100, 105)], [0.8, 0.2], 7, 0, rates=[r[::-1] for r in RATES])
+    with pytest.raises(InternalError, match="sampler: saved for"):
+        other.restore(uneven().state())
+
+
 def test_misuse():
     with pytest.raises(InternalError, match="no dataset has both rows and a share"):
         Sampler([np.empty(0, np.int64)], [1.0], 2, seed=0)

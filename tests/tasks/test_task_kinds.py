@@ -1,5 +1,7 @@
 """Every kind of task keeps the contract of TaskKind."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,6 +14,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from jointset.metrics import METRICS, check
 from jointset.records import Task, is_labelled
 from jointset.tasks import KINDS, LabelOptions, LabelSource
+from jointset.tasks.losses import Seen
+from jointset.tasks.sampling import factors
 
 RAW = {
     "binary": ["no", None, "yes", "no", "yes", "no"],
@@ -52,9 +56,12 @@ def some(kind, n=8, seed=0):
     return task, logits, torch.from_numpy(labels), torch.from_numpy(weights)
 
 
-def loss_of(kind, task, logits, labels, weights, class_weights=None):
-    ones = torch.ones(task.n_outputs)
-    return kind.loss(task, logits, labels, weights, ones if class_weights is None else class_weights)
+def seen_by(kind, task, labels=None):
+    return Seen(torch.from_numpy(kind.count(task, task.missing(0) if labels is None else labels)))
+
+
+def loss_of(kind, task, logits, labels, weights):
+    return kind.loss(task, logits, labels, weights, seen_by(kind, task))
 
 
 def known(labels):
@@ -133,7 +140,7 @@ def test_a_batch_without_labels_costs_nothing(kind):
 
 def test_outputs_have_the_documented_form(kind):
     task, logits, labels, _ = some(kind)
-    out = kind.outputs(task, logits).detach().numpy()
+    out = kind.outputs(task, logits, seen_by(kind, task)).detach().numpy()
     assert out.shape == (len(labels), task.n_outputs)
     assert out.dtype == np.float32
     check(task, labels.numpy(), out)
@@ -161,7 +168,7 @@ def test_without_balance_a_step_learns_the_labels(kind):
         optimizer.step()
     assert loss.item() < 0.1 * first
     mask = known(labels)
-    out = kind.outputs(task, logits).detach()
+    out = kind.outputs(task, logits, seen_by(kind, task)).detach()
     if kind.kind == "regression":
         torch.testing.assert_close(out[mask, 0].double(), labels[mask], rtol=0.1, atol=10.0)
     elif kind.kind == "multilabel":
@@ -187,12 +194,11 @@ def test_the_loss_of_classes_is_torchs_cross_entropy(name):
 def test_the_loss_of_label_sets_is_torchs_binary_cross_entropy():
     task, logits, labels, weights = some(KINDS["multilabel"])
     mask = labels >= 0
-    pos = torch.tensor([2.0, 0.5, 1.0])
     expected = F.binary_cross_entropy_with_logits(
-        logits, labels.clamp(min=0).float(), weight=weights * mask, pos_weight=pos, reduction="sum"
+        logits, labels.clamp(min=0).float(), weight=weights * mask, reduction="sum"
     )
     expected = expected / (weights * mask).sum()
-    torch.testing.assert_close(loss_of(KINDS["multilabel"], task, logits, labels, weights, pos), expected)
+    torch.testing.assert_close(loss_of(KINDS["multilabel"], task, logits, labels, weights), expected)
 
 
 def test_the_loss_of_numbers_is_half_the_squared_error_in_standard_deviations():
@@ -202,34 +208,80 @@ def test_the_loss_of_numbers_is_half_the_squared_error_in_standard_deviations():
     labels = torch.tensor([18.0, float("nan")], dtype=torch.float64)
     loss = loss_of(kind, task, logits, labels, torch.ones(2))
     assert loss.item() == pytest.approx(0.5 * (0.5 - 2.0) ** 2)
-    assert kind.outputs(task, logits)[:, 0].tolist() == [12.0, 14.0]
+    assert kind.outputs(task, logits, seen_by(kind, task))[:, 0].tolist() == [12.0, 14.0]
 
 
 @pytest.mark.parametrize("name", ["binary", "multiclass"])
-def test_class_weights_are_scikit_learns_balanced_ones(name):
+def test_balanced_classes_weigh_like_torchs_weighted_cross_entropy(name):
     kind = KINDS[name]
-    task = encoded(kind).task
-    labels = np.array([0] * 7 + [1] * 2 + [-1] * 4 + [len(task.classes) - 1] * 3)
-    found = kind.class_weights(task, labels)
-    present = np.unique(labels[labels >= 0])
-    expected = compute_class_weight("balanced", classes=present, y=labels[labels >= 0])
-    np.testing.assert_allclose(found[present], expected, rtol=1e-6)
-    assert found[labels[labels >= 0]].mean() == pytest.approx(1.0)
-    assert found.dtype == np.float32
-    assert found.shape == (task.n_outputs,)
+    task, logits, labels, weights = some(kind, 40)
+    task = replace(task, loss={"name": "class_balanced", "beta": 1.0})
+    mask = labels >= 0
+    balanced = compute_class_weight("balanced", classes=np.arange(task.n_outputs), y=labels[mask].numpy())
+    rows = F.cross_entropy(logits[mask], labels[mask], torch.tensor(balanced).float(), reduction="none")
+    expected = (rows * weights[mask]).sum() / weights[mask].sum()
+    found = kind.loss(task, logits, labels, weights, seen_by(kind, task, labels.numpy()))
+    torch.testing.assert_close(found, expected)
 
 
-def test_class_weights_of_absent_classes_are_one():
-    task = Task("t", "multiclass", ("a", "b", "c"))
-    assert KINDS["multiclass"].class_weights(task, np.array([-1, -1])).tolist() == [1, 1, 1]
-    assert KINDS["multiclass"].class_weights(task, np.array([0, 0, 2, 2, -1])).tolist() == [1, 1, 1]
+def test_balanced_label_sets_weigh_like_torchs_pos_weight():
+    kind = KINDS["multilabel"]
+    task, logits, labels, weights = some(kind, 40)
+    task = replace(task, loss={"name": "class_balanced", "beta": 1.0})
+    mask = labels >= 0
+    counts = kind.count(task, labels.numpy())
+    pos = torch.tensor(counts[:, 0] / counts[:, 1]).float()
+    entries = F.binary_cross_entropy_with_logits(
+        logits, labels.clamp(min=0).float(), weight=weights * mask, pos_weight=pos, reduction="none"
+    )
+    scale = torch.tensor(counts.sum(1) / (2 * counts[:, 0])).float()  # mean 1 over the entries of a label
+    found = kind.loss(task, logits, labels, weights, seen_by(kind, task, labels.numpy()))
+    torch.testing.assert_close(found, (entries * scale).sum() / (weights * mask).sum())
 
 
-def test_class_weights_of_label_sets_even_out_positive_and_negative():
+def test_labels_are_counted_by_class():
+    assert KINDS["multiclass"].count(
+        Task("t", "multiclass", ("a", "b", "c")), np.array([0, 2, 2, -1])
+    ).tolist() == [
+        1,
+        0,
+        2,
+    ]
     labels = np.array([[1, 1], [0, 0], [0, -1], [0, -1]], np.int8)
-    found = KINDS["multilabel"].class_weights(Task("t", "multilabel", ("a", "b")), labels)
-    assert found.tolist() == [3.0, 1.0]
-    assert KINDS["regression"].class_weights(Task("t", "regression"), np.zeros(3)).tolist() == [1.0]
+    assert KINDS["multilabel"].count(Task("t", "multilabel", ("a", "b")), labels).tolist() == [[3, 1], [1, 1]]
+    assert KINDS["regression"].count(Task("t", "regression"), np.zeros(3)).shape == (0,)
+
+
+@pytest.mark.parametrize("mode", ["over", "under"])
+def test_probabilities_are_freed_of_what_sampling_adds(kind, mode):
+    if kind.kind == "regression":
+        return
+    task, logits, labels, _ = some(kind, 60)
+    drawn = replace(task, sampling={"mode": mode, "power": 1.0, "most": 100.0})
+    seen = seen_by(kind, task, labels.numpy())
+    by_class = torch.from_numpy(factors(drawn, seen.counts.numpy())).float()
+    assert (by_class.max() if mode == "under" else by_class.min()) == 1
+    p, q = kind.outputs(drawn, logits, seen), kind.outputs(task, logits, seen)
+    torch.testing.assert_close(kind.decisions(drawn, logits, seen), q)
+    if kind.kind == "multilabel":
+        odds = q / (1 - q) * by_class[:, 0] / by_class[:, 1]
+        torch.testing.assert_close(p / (1 - p), odds, rtol=1e-4, atol=1e-5)
+    else:
+        torch.testing.assert_close(p, F.normalize(q / by_class, p=1, dim=1))
+
+
+def test_sampling_factors_follow_the_formula():
+    def found(counts, **sampling):
+        task = Task("t", "multiclass", ("a", "b", "c"), sampling={"most": 10.0, **sampling})
+        return factors(task, np.array(counts)).round(6).tolist()
+
+    assert found([400, 100, 25], mode="over", power=0.5) == [1, 2, 4]
+    assert found([400, 100, 25], mode="over", power=1.0) == [1, 4, 10]
+    assert found([400, 100, 25], mode="under", power=0.5) == [0.25, 0.5, 1]
+    assert found([400, 100, 0], mode="over", power=1.0) == [1, 4, 1]
+    assert found([400, 100, 25], mode="over", power=0.0) == [1, 1, 1]
+    assert found([[900, 100], [975, 25], [999, 1]], mode="over", power=0.5) == [[1, 1], [1, 2], [1, 10]]
+    assert found([[900, 100], [975, 25]], mode="under", power=1.0) == [[0.25, 0.25], [0.25, 1]]
 
 
 @given(

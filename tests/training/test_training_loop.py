@@ -269,14 +269,6 @@ def test_wrong_labels_have_small_margins(problem, rows):
     assert np.median(margin[flipped]) < np.median(margin[rest])
 
 
-def test_balanced_class_weights_change_the_training_of_that_task_only(problem, rows):
-    train = rows[0]
-    weights = dataclasses.replace(problem, balanced=("risky",)).class_weights(train)
-    assert weights["level"].tolist() == [1, 1, 1]
-    counts = np.bincount(problem.labels["risky"][train][problem.labels["risky"][train] >= 0])
-    np.testing.assert_allclose(weights["risky"].numpy(), counts.sum() / (2 * counts), rtol=1e-6)
-
-
 def test_a_loss_that_is_no_number_ends_in_one_line(problem, rows):
     labels = problem.labels["price"].copy()
     labels[rows[0]] = 1e200

@@ -71,6 +71,7 @@ def _held_out(run: Run) -> dict[str, Any]:
     split = TEST if (work.pool.split == TEST).any() else HOLDOUT
     scores: dict[str, Any] = {}
     parts: dict[str, list[Any]] = {t.name: [] for t in work.tasks}
+    decided: dict[str, list[Any]] = {t.name: [] for t in work.tasks}
     labels: dict[str, list[Any]] = {t.name: [] for t in work.tasks}
     for data in work.pool.datasets:
         rows = np.arange(len(work.pool))[work.pool.rows_of(data.name)]
@@ -78,14 +79,14 @@ def _held_out(run: Run) -> dict[str, Any]:
         if not len(rows):
             continue
         local = rows - work.pool.rows_of(data.name).start
-        outputs = run.model.outputs(data.table.take(local), dataset=data.name, root=data.root)
+        outputs, decisions = run.model.judged(data.table.take(local), dataset=data.name, root=data.root)
         for task in work.tasks:
             parts[task.name].append(outputs[task.name])
+            decided[task.name].append(decisions[task.name])
             labels[task.name].append(work.given[task.name][rows])
     for task in work.tasks:
-        scores[task.name] = _scores(
-            task, np.concatenate(labels[task.name]), np.concatenate(parts[task.name]), work.config.seed
-        )
+        y, p, named = (np.concatenate(found[task.name]) for found in (labels, parts, decided))
+        scores[task.name] = _scores(task, y, p, named, work.config.seed)
     return scores
 
 
@@ -94,7 +95,7 @@ def _on_file(run: Run, file: Path, dataset: str | None) -> dict[str, Any]:
 
     config, table = run.directory.config(), read(file, name=file.name)
     names = [dataset] if dataset else list(config.datasets)
-    outputs = run.model.outputs(table, dataset=dataset, root=folder_of(file))
+    outputs, decisions = run.model.judged(table, dataset=dataset, root=folder_of(file))
     scores = {}
     for task in run.model.tasks:
         settings = config.tasks[task.name]
@@ -102,7 +103,7 @@ def _on_file(run: Run, file: Path, dataset: str | None) -> dict[str, Any]:
         if source is None:
             continue
         labels = encode_labels(task, settings, source, table)
-        scores[task.name] = _scores(task, labels, outputs[task.name], config.seed)
+        scores[task.name] = _scores(task, labels, outputs[task.name], decisions[task.name], config.seed)
     if not scores:
         wanted = sorted({str(c) for t in config.tasks.values() for c in t.labels.values()})
         raise DataError(
@@ -115,18 +116,20 @@ def _has(table: Any, columns: str | list[str]) -> bool:
     return all(c in table.column_names for c in ([columns] if isinstance(columns, str) else columns))
 
 
-def _scores(task: Any, labels: Any, outputs: Any, seed: int) -> dict[str, Any]:
+def _scores(task: Any, labels: Any, outputs: Any, decisions: Any, seed: int) -> dict[str, Any]:
+    from jointset.metrics import NAMED, interval
     from jointset.metrics import evaluate as metrics
-    from jointset.metrics import interval
     from jointset.records import is_labelled
 
     known = is_labelled(labels)
+    judged = decisions if task.metric in NAMED else outputs
     low, high = (
-        interval(task.metric, labels[known], outputs[known], seed=seed)
-        if known.any()
-        else (float("nan"),) * 2
+        interval(task.metric, labels[known], judged[known], seed=seed) if known.any() else (float("nan"),) * 2
     )
-    finite = {k: (float(v) if np.isfinite(v) else None) for k, v in metrics(task, labels, outputs).items()}
+    finite = {
+        k: (float(v) if np.isfinite(v) else None)
+        for k, v in metrics(task, labels, outputs, decisions).items()
+    }
     return {
         "rows": int(known.sum()),
         "metric": task.metric,

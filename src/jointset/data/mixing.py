@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,10 @@ class Sampler:
     rows, dealt out to the datasets by their shares. Each dataset's rows come in a random order without
     replacement, and in a new order when they are used up.
 
+    ``rates`` are D arrays ``(n_d,)`` of how often a row comes in a pass over its dataset, 1 when they are not given. A
+    pass then has Σ rate rows, and a row of rate r comes ⌊r⌋ or ⌈r⌉ times in it (systematic sampling, Madow 1949);
+    shares and the length of an epoch grow with the dataset's mean rate.
+
     >>> sampler = Sampler([np.arange(4), np.array([10, 11])], [0.5, 0.5], 3, seed=0)
     >>> [len(batch) for batch in sampler.epoch()], sampler.effective_epochs().tolist()
     ([3, 3], [0.75, 1.5])
@@ -45,18 +50,21 @@ class Sampler:
         seed: int,
         *,
         cap: int | None = None,
+        rates: Sequence[NDArray[np.floating[Any]]] | None = None,
     ) -> None:
         self._rows = [np.asarray(rows, np.int64) for rows in rows_by_dataset]
         self._sizes = np.array([len(r) for r in self._rows], np.int64)
-        weight = np.where(self._sizes > 0, np.asarray(shares, np.float64), 0.0)
+        self._rates = None if rates is None else [np.asarray(r, np.float64) for r in rates]
+        self._passes = self._sizes if rates is None else np.array([_whole(r) for r in self._rates or ()])
+        grown = self._passes / np.maximum(self._sizes, 1)
+        weight = np.where(self._sizes > 0, np.asarray(shares, np.float64) * grown, 0.0)
         if not weight.sum() > 0:
             raise InternalError("sampler: no dataset has both rows and a share")
         self.shares = weight / weight.sum()
         self.batch_size = batch_size
         self.seed = seed
-        self.epoch_rows = int(
-            np.minimum(self._sizes, self._sizes.max() if cap is None else cap)[weight > 0].sum()
-        )
+        capped = np.minimum(self._sizes, self._sizes.max() if cap is None else cap) * grown
+        self.epoch_rows = max(round(float(capped[weight > 0].sum())), 1)
         self._rng = np.random.default_rng([seed, 0])
         self._rng_at_start = self._rng.bit_generator.state
         self._epoch = self._batch = 0
@@ -111,7 +119,12 @@ class Sampler:
         return drawn / np.maximum(self._sizes, 1)
 
     def _contract(self) -> list[Any]:
-        return [self.seed, self.batch_size, self.epoch_rows, *self._sizes.tolist()]
+        drawn = (
+            []
+            if self._rates is None
+            else [hashlib.sha256(b"".join(r.tobytes() for r in self._rates)).hexdigest()]
+        )
+        return [self.seed, self.batch_size, self.epoch_rows, *self._sizes.tolist(), *drawn]
 
     def _order(self) -> tuple[Positions, NDArray[np.int64]]:
         """The rows of this epoch in order, ``(L,)``, and the dataset of each."""
@@ -136,21 +149,36 @@ class Sampler:
         return whole
 
     def _stream(self, dataset: int, start: int, count: int) -> NDArray[np.int64]:
-        """Places ``start … start + count`` of the endless sequence of permutations of a dataset's rows.
+        """Places ``start … start + count`` of the endless sequence of passes over a dataset's rows.
 
-        The p-th permutation depends on seed, dataset and p alone, so the state need not hold it.
+        The p-th pass depends on seed, dataset and p alone, so the state need not hold it.
         """
-        n = int(self._sizes[dataset])
+        n = int(self._passes[dataset])
         if not count:
             return np.empty(0, np.int64)
         passes = range(start // n, (start + count - 1) // n + 1)
-        places = np.concatenate(
-            [np.random.default_rng([self.seed, 1, dataset, p]).permutation(n) for p in passes]
-        )
+        places = np.concatenate([self._pass(dataset, p) for p in passes])
         offset = start - passes[0] * n
         return places[offset : offset + count]
+
+    def _pass(self, dataset: int, number: int) -> NDArray[np.int64]:
+        """The rows of one pass over a dataset, in order."""
+        rng = np.random.default_rng([self.seed, 1, dataset, number])
+        order = rng.permutation(int(self._sizes[dataset]))
+        if self._rates is None:
+            return order
+        ends = np.cumsum(self._rates[dataset][order])
+        ends *= self._passes[dataset] / ends[-1]
+        ends[-1] = self._passes[dataset]
+        times = np.diff(np.floor(ends + rng.random()), prepend=0.0).astype(np.int64)
+        return rng.permutation(np.repeat(order, times))
 
     def _finish(self) -> None:
         self._used = self._used + np.bincount(self._order()[1], minlength=len(self._rows))
         self._epoch, self._batch, self._made = self._epoch + 1, 0, None
         self._rng_at_start = self._rng.bit_generator.state
+
+
+def _whole(rates: NDArray[np.float64]) -> int:
+    """Rows of a pass."""
+    return max(round(float(rates.sum())), 1) if len(rates) else 0

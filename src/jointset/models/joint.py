@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from jointset.models.encoders.base import Encoder, State
 from jointset.models.inputs import Batch
+from jointset.models.joint_inference import JointInference
 from jointset.models.sharing import SHARINGS, Part
 from jointset.models.taps import Tapped, Taps, mix_each
 from jointset.records import Task
 from jointset.tasks import KINDS
+from jointset.tasks.head import Head
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class JointModel(nn.Module):
     width, depth, dropout : of the sharing structure.
     modality_dropout : the chance, in training, that a modality of a row with several is left out; one always stays
         (Neverova et al. 2016, sec. 4.3, with whole rows left out by chance instead of in turn).
+    joint_inference : what heads read of other tasks: "none", "labels" or "predictions".
     taps : stages of the encoders that a task reads in the trunk's place, by task.
     auxiliary : stages that get a further head of a task while training, by task.
     """
@@ -65,6 +68,7 @@ class JointModel(nn.Module):
         options: Mapping[str, Any] | None = None,
         taps: Mapping[str, Sequence[str]] | None = None,
         auxiliary: Mapping[str, Sequence[str]] | None = None,
+        joint_inference: str = "none",
     ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
@@ -80,6 +84,9 @@ class JointModel(nn.Module):
         self.sharing.adapt(self.encoders)
         widths = {f"{m}.{s}": d for m, e in self.encoders.items() for s, d in _stage_widths(e).items()}
         self.taps = Taps(self.tasks, taps or {}, auxiliary or {}, widths, width)
+        # last, so that the other parts start from the same weights with and without it
+        fill = joint_inference == "predictions"
+        self.others = JointInference(self.headed(), fill=fill) if joint_inference != "none" else None
 
     def forward(
         self, batch: Batch, n: int, mix: Callable[[Tensor], Tensor] | None = None
@@ -142,6 +149,16 @@ class JointModel(nn.Module):
     def columns(self) -> list[list[nn.Module]]:
         """The encoders of the columns, for each modality that has one a column."""
         return [[self.encoders[m], *others.children()] for m, others in self.further.items()]
+
+    def informed(self, logits: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Logits by task that heed the labels ``known`` of the other tasks, in the form of :mod:`jointset.records`."""
+        if self.others is None:
+            return dict(logits)
+        return self.others(logits, self.others.vectors(logits, known, self.headed()))
+
+    def headed(self) -> list[tuple[Task, Head]]:
+        """Every task with its head."""
+        return list(zip(self.tasks, cast("list[Head]", list(self.heads)), strict=True))
 
     def parts(self) -> list[Part]:
         """All parameters, and which tasks' losses train them."""

@@ -62,16 +62,25 @@ class SavedModel:
         ``dataset`` says whose input columns the rows have; by default the first dataset all of whose columns are
         there. Raises :class:`DataError` when none fits.
         """
+        return self.judged(table, dataset=dataset, root=root)[0]
+
+    def judged(
+        self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None
+    ) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        """As :meth:`outputs`, and beside them what predictions are read off, in the same form."""
         inputs = self._inputs(table, dataset, root)
         n = table.num_rows
         outputs = {t.name: np.empty((n, t.n_outputs), np.float32) for t in self.tasks}
+        decisions = {t.name: np.empty((n, t.n_outputs), np.float32) for t in self.tasks}
         with torch.inference_mode():
             for start in range(0, n, BATCH):
                 index = np.arange(start, min(start + BATCH, n))
                 logits, _ = self._model(inputs.batch(index), len(index))
-                for task in self.tasks:
-                    outputs[task.name][index] = KINDS[task.kind].outputs(task, logits[task.name]).numpy()
-        return outputs
+                for task, head in self._model.headed():
+                    kind, z = KINDS[task.kind], logits[task.name]
+                    outputs[task.name][index] = kind.outputs(task, z, head.seen).numpy()
+                    decisions[task.name][index] = kind.decisions(task, z, head.seen).numpy()
+        return outputs, decisions
 
     def predict(self, frame: pd.DataFrame, *, dataset: str | None = None) -> pd.DataFrame:
         """Predictions for a frame: per task ``T`` the label name or number, and ``T__confidence`` for classes."""
@@ -88,17 +97,19 @@ class SavedModel:
         import pyarrow as pa
 
         columns: dict[str, Any] = {}
-        for task, p in zip(self.tasks, self.outputs(table, dataset=dataset, root=root).values(), strict=True):
+        outputs, decisions = self.judged(table, dataset=dataset, root=root)
+        for task in self.tasks:
+            p, decided = outputs[task.name], decisions[task.name]
             if task.kind == "regression":
                 columns[task.name] = p[:, 0].astype(np.float64)
             elif task.kind == "multilabel":
-                columns[task.name] = [
-                    [c for c, on in zip(task.classes, row, strict=True) if on] for row in p >= 0.5
-                ]
-                columns[f"{task.name}__confidence"] = np.maximum(p, 1 - p).min(1)
+                on = decided >= 0.5
+                columns[task.name] = [[c for c, o in zip(task.classes, row, strict=True) if o] for row in on]
+                columns[f"{task.name}__confidence"] = np.where(on, p, 1 - p).min(1)
             else:
-                columns[task.name] = np.array(task.classes, object)[p.argmax(1)]
-                columns[f"{task.name}__confidence"] = p.max(1)
+                named = decided.argmax(1)
+                columns[task.name] = np.array(task.classes, object)[named]
+                columns[f"{task.name}__confidence"] = p[np.arange(len(p)), named]
         return pa.table(columns)
 
     def describe(self) -> str:

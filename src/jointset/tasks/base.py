@@ -11,11 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import DataError
-from jointset.records import Floats, Kind, Strings, Task
+from jointset.records import Kind, Strings, Task
+from jointset.tasks.losses.base import Seen
+from jointset.tasks.losses.table import make_loss
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from jointset.tasks.head import Head
+
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -78,28 +84,48 @@ class TaskKind(ABC):
         """Encoded labels ``(n,)`` as label names, '' where missing."""
 
     @abstractmethod
-    def head(self, task: Task, width: int) -> nn.Module:
-        """The output layer: ``(b, width)`` → ``(b, outputs)``."""
+    def count(self, task: Task, labels: NDArray[Any]) -> Counts:
+        """How many labels of each class there are, in the shape of :class:`~jointset.tasks.losses.base.Seen`."""
+
+    def head(self, task: Task, width: int) -> Head:
+        """The output layer of the task's loss: ``(b, width)`` → ``(b, outputs)``."""
+        shape = self.count(task, task.missing(0)).shape
+        return make_loss(task).head(width, task.n_outputs, shape)
 
     @abstractmethod
-    def loss(
-        self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, class_weights: Tensor
-    ) -> Tensor:
+    def loss(self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, seen: Seen) -> Tensor:
         """Weighted mean of the loss over labelled rows, a scalar; zero without a labelled row.
 
-        ``labels`` and ``weights`` are in the form of :mod:`jointset.records`; weight 0 masks a label.
+        ``labels`` and ``weights`` are in the form of :mod:`jointset.records`; weight 0 masks a label. ``seen`` are the
+        labels trained on.
         """
 
     @abstractmethod
-    def outputs(self, task: Task, logits: Tensor) -> Tensor:
-        """Logits as the output form of :mod:`jointset.records`: probabilities, or values in the task's unit."""
+    def calibrated(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """Logits of P(given | x), ``(b, K)``: without what the loss and the drawing of rows did to the shares of
+        classes, which the audit would take for noise. The same as ``logits`` for plain cross-entropy."""
 
-    def class_weights(self, task: Task, labels: NDArray[Any]) -> Floats:
-        """Balanced class weights with mean 1 over the labelled rows, ``(K,)``: n / (K · n_k)."""
-        counts = np.bincount(labels[labels >= 0], minlength=task.n_outputs).astype(np.float64)
-        present = counts > 0
-        weights = np.where(present, counts.sum() / (max(present.sum(), 1) * np.maximum(counts, 1)), 1.0)
-        return weights.astype(np.float32)
+    @abstractmethod
+    def outputs(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """Logits as the output form of :mod:`jointset.records`: P(given | x), or values in the task's unit."""
+
+    @abstractmethod
+    def decisions(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """What predictions are read off: as ``outputs``, but as the loss and the drawing of rows would have it."""
+
+    @abstractmethod
+    def vector(self, task: Task, labels: Tensor, outputs: Tensor, *, fill: bool) -> Tensor:
+        """Labels as inputs of other tasks, ``(b, d)``: as they are, and how far they are from ``outputs`` ``(b, K)``.
+
+        Zero where a label is missing; with ``fill``, the prediction stands in for it.
+        """
+
+    def vector_size(self, task: Task) -> int:
+        """The width d of :meth:`vector`."""
+        import torch
+
+        labels, outputs = torch.from_numpy(task.missing(1)), torch.zeros(1, task.n_outputs)
+        return int(self.vector(task, labels, outputs, fill=False).shape[1])
 
 
 def some_label(name: str, labels: Mapping[str, int]) -> None:

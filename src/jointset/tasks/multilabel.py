@@ -1,4 +1,4 @@
-"""Multilabel: any subset of K labels, sigmoid and binary cross-entropy, entries missing one by one."""
+"""Multilabel: any subset of K labels, a sigmoid each, entries missing one by one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from jointset.errors import DataError
 from jointset.metrics import default_metric
-from jointset.records import Floats, Kind, Strings, Task, name_of
-from jointset.tasks.base import Encoded, LabelOptions, LabelSource, TaskKind, some_label
+from jointset.records import Kind, Strings, Task, name_of
+from jointset.tasks.base import Counts, Encoded, LabelOptions, LabelSource, TaskKind, some_label
 from jointset.tasks.classes import RawClasses, one_spelling, read_values
+from jointset.tasks.losses.base import Seen
+from jointset.tasks.losses.table import class_loss
+from jointset.tasks.sampling import log_factors
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 YES, NO = {"1", "true", "yes"}, {"0", "false", "no"}
 
@@ -68,33 +71,47 @@ class Multilabel(TaskKind):
         names = np.array(task.classes, object)
         return np.array(["|".join(names[row == 1]) for row in labels], object)
 
-    def head(self, task: Task, width: int) -> nn.Module:
-        """A linear layer to K logits."""
-        from torch import nn
+    def count(self, task: Task, labels: NDArray[Any]) -> Counts:
+        """Entries without and with each label, ``(K, 2)``."""
+        return np.stack([(labels == 0).sum(0), (labels == 1).sum(0)], 1).astype(np.int64)
 
-        return nn.Linear(width, len(task.classes))
-
-    def loss(
-        self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, class_weights: Tensor
-    ) -> Tensor:
-        """Binary cross-entropy, averaged with the entries' weights over known entries."""
-        import torch.nn.functional as F
-
-        entries = F.binary_cross_entropy_with_logits(
-            logits, labels.clamp(min=0).to(logits.dtype), pos_weight=class_weights, reduction="none"
-        )  # (b, K)
+    def loss(self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, seen: Seen) -> Tensor:
+        """The loss of every label's sigmoid, averaged with the entries' weights over known entries."""
+        entries = class_loss(task).values(_pairs(logits), labels.clamp(min=0).long(), seen)  # (b, K)
         used = weights * (labels >= 0)
         return (entries * used).sum() / used.sum().clamp(min=1e-8)
 
-    def outputs(self, task: Task, logits: Tensor) -> Tensor:
-        """Independent probabilities, ``(b, K)``."""
-        return logits.sigmoid()
+    def calibrated(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """See :meth:`TaskKind.calibrated`."""
+        found = class_loss(task).calibrated(_pairs(logits), seen)  # (b, K, 2)
+        if task.sampling:
+            found = found - log_factors(task, seen.counts)
+        return found[..., 1] - found[..., 0]
 
-    def class_weights(self, task: Task, labels: NDArray[Any]) -> Floats:
-        """Weight of the positive entries of each class, ``(K,)``: negatives over positives, at most 100."""
-        positive = (labels == 1).sum(0)
-        negative = (labels == 0).sum(0)
-        return np.clip(negative / np.maximum(positive, 1), 0.01, 100.0).astype(np.float32)
+    def outputs(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """Independent probabilities, ``(b, K)``."""
+        return self.calibrated(task, logits, seen).sigmoid()
+
+    def decisions(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """Independent probabilities, ``(b, K)``."""
+        found = class_loss(task).decided(_pairs(logits), seen)
+        return (found[..., 1] - found[..., 0]).sigmoid()
+
+    def vector(self, task: Task, labels: Tensor, outputs: Tensor, *, fill: bool) -> Tensor:
+        """Which labels apply, which do not, and the difference from the probability, ``(b, 3K)``."""
+        import torch
+
+        known, on = labels >= 0, (labels == 1).to(outputs.dtype)
+        applies = torch.where(known, on, outputs * fill)
+        not_so = torch.where(known, 1 - on, (1 - outputs) * fill)
+        return torch.cat([applies, not_so, (on - outputs) * known], 1)
+
+
+def _pairs(logits: Tensor) -> Tensor:
+    """Every label as two classes with the logits 0 and z, ``(b, K)`` → ``(b, K, 2)``."""
+    import torch
+
+    return torch.stack([torch.zeros_like(logits), logits], -1)
 
 
 def _read(name: str, source: LabelSource, options: LabelOptions) -> tuple[list[str], NDArray[np.int8]]:

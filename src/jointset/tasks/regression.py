@@ -10,14 +10,19 @@ from numpy.typing import NDArray
 
 from jointset.errors import DataError
 from jointset.records import Floats, Kind, Strings, Task
-from jointset.tasks.base import Encoded, LabelOptions, LabelSource, TaskKind, some_label
+from jointset.tasks.base import Counts, Encoded, LabelOptions, LabelSource, TaskKind, some_label
+from jointset.tasks.losses.base import Seen
+from jointset.tasks.losses.table import number_loss
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+
+FAR = 4.0  # standard deviations; a gross error must not shout other tasks down
 
 
 class Regression(TaskKind):
-    """A real number in the task's unit; the loss is squared error on the standardised target."""
+    """A real number in the task's unit; losses are those of the standardised target."""
 
     kind: ClassVar[Kind] = "regression"
 
@@ -51,31 +56,44 @@ class Regression(TaskKind):
         """Numbers as their shortest exact text."""
         return np.array(["" if np.isnan(v) else repr(float(v)) for v in labels], object)
 
-    def head(self, task: Task, width: int) -> nn.Module:
-        """A linear layer to one standardised value."""
-        from torch import nn
+    def count(self, task: Task, labels: NDArray[Any]) -> Counts:
+        """A regression has no classes, ``(0,)``."""
+        return np.zeros(0, np.int64)
 
-        return nn.Linear(width, 1)
-
-    def loss(
-        self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, class_weights: Tensor
-    ) -> Tensor:
-        """Half the squared error on the standardised target, averaged over labelled rows."""
+    def loss(self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, seen: Seen) -> Tensor:
+        """The loss on the standardised target, averaged over labelled rows."""
         mean, std = task.scale
         known = ~labels.isnan()
         target = ((labels.nan_to_num(mean) - mean) / std).to(logits.dtype)
-        rows = 0.5 * (logits[:, 0] - target) ** 2  # (b,)
+        rows = number_loss(task).values(logits, target)  # (b,)
         used = weights * known
         return (rows * used).sum() / used.sum().clamp(min=1e-8)
 
-    def outputs(self, task: Task, logits: Tensor) -> Tensor:
+    def calibrated(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """The standardised value, ``(b, 1)``."""
+        return logits[:, :1]
+
+    def outputs(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
         """Values in the task's unit, ``(b, 1)``."""
         mean, std = task.scale
-        return logits * std + mean
+        return logits[:, :1] * std + mean
 
-    def class_weights(self, task: Task, labels: NDArray[Any]) -> Floats:
-        """A regression has no classes: one weight of 1."""
-        return np.ones(1, np.float32)
+    def decisions(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """The same as ``outputs``."""
+        return self.outputs(task, logits, seen)
+
+    def vector(self, task: Task, labels: Tensor, outputs: Tensor, *, fill: bool) -> Tensor:
+        """The standardised value, whether there is one, and its difference from the prediction, ``(b, 3)``."""
+        import torch
+
+        mean, std = task.scale
+        known = ~labels.isnan()
+        value, expected = (
+            ((v - mean) / std).clamp(-FAR, FAR).to(outputs.dtype)
+            for v in (labels.nan_to_num(mean), outputs[:, 0])
+        )
+        there = torch.where(known, 1.0, float(fill))
+        return torch.stack([torch.where(known, value, expected * fill), there, (value - expected) * known], 1)
 
 
 def _numbers(name: str, source: LabelSource, notes: list[str]) -> Floats:

@@ -1,4 +1,4 @@
-"""What binary and multiclass share: one of K classes, softmax and cross-entropy."""
+"""What binary and multiclass share: one of K classes, and softmax."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from jointset.metrics import default_metric
 from jointset.records import Strings, Task
-from jointset.tasks.base import Encoded, LabelOptions, LabelSource, TaskKind
+from jointset.tasks.base import Counts, Encoded, LabelOptions, LabelSource, TaskKind
 from jointset.tasks.classes import encode_classes, read_known
+from jointset.tasks.losses.base import Seen
+from jointset.tasks.losses.table import class_loss
+from jointset.tasks.sampling import log_factors
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 class SingleLabel(TaskKind):
@@ -38,22 +41,34 @@ class SingleLabel(TaskKind):
         """See :meth:`TaskKind.decode`."""
         return np.array([*task.classes, ""], object)[labels]
 
-    def head(self, task: Task, width: int) -> nn.Module:
-        """A linear layer to K logits."""
-        from torch import nn
+    def count(self, task: Task, labels: NDArray[Any]) -> Counts:
+        """Labels by class, ``(K,)``."""
+        return np.bincount(labels[labels >= 0], minlength=task.n_outputs).astype(np.int64)
 
-        return nn.Linear(width, len(task.classes))
-
-    def loss(
-        self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, class_weights: Tensor
-    ) -> Tensor:
-        """Cross-entropy, averaged with the labels' weights over labelled rows."""
-        import torch.nn.functional as F
-
-        rows = F.cross_entropy(logits, labels.clamp(min=0), weight=class_weights, reduction="none")  # (b,)
+    def loss(self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, seen: Seen) -> Tensor:
+        """The loss of softmax, averaged with the labels' weights over labelled rows."""
+        rows = class_loss(task).values(logits, labels.clamp(min=0), seen)  # (b,)
         used = weights * (labels >= 0)
         return (rows * used).sum() / used.sum().clamp(min=1e-8)
 
-    def outputs(self, task: Task, logits: Tensor) -> Tensor:
+    def calibrated(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """See :meth:`TaskKind.calibrated`."""
+        found = class_loss(task).calibrated(logits, seen)
+        return found - log_factors(task, seen.counts) if task.sampling else found
+
+    def outputs(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
         """Softmax, ``(b, K)``."""
-        return logits.softmax(-1)
+        return self.calibrated(task, logits, seen).softmax(-1)
+
+    def decisions(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
+        """Softmax, ``(b, K)``."""
+        return class_loss(task).decided(logits, seen).softmax(-1)
+
+    def vector(self, task: Task, labels: Tensor, outputs: Tensor, *, fill: bool) -> Tensor:
+        """One entry per class, and its difference from the probability, ``(b, 2K)``."""
+        import torch
+        import torch.nn.functional as F
+
+        known = (labels >= 0)[:, None]
+        hot = F.one_hot(labels.clamp(min=0), task.n_outputs).to(outputs.dtype)
+        return torch.cat([torch.where(known, hot, outputs * fill), (hot - outputs) * known], 1)

@@ -19,8 +19,20 @@ WRONG = np.linspace(0.0, 0.5, 11)
 NOTHING = 1e-6  # the constant's loss where all labels are the same; of tags it is not quite 0
 
 
-def predict(model: JointModel, inputs: Inputs, rows: Ints) -> tuple[dict[str, Floats], Floats]:
-    """Outputs by task, ``(len(rows), K) float32``, and embeddings, ``(len(rows), width) float32``."""
+def predict(
+    model: JointModel,
+    inputs: Inputs,
+    rows: Ints,
+    *,
+    decide: bool = False,
+    known: Mapping[str, NDArray[Any]] | None = None,
+) -> tuple[dict[str, Floats], Floats]:
+    """Outputs by task, ``(len(rows), K) float32``, and embeddings, ``(len(rows), width) float32``.
+
+    ``decide`` asks for what predictions are read off instead of P(given | x); see :class:`TaskKind`.
+    ``known`` are labels ``(N, …)`` that the row carries, for a model with joint inference: each task's output heeds
+    those of the others.
+    """
     outputs = {t.name: np.empty((len(rows), t.n_outputs), np.float32) for t in model.tasks}
     embedding = np.empty((len(rows), model.width), np.float32)
     was_training = model.training
@@ -29,8 +41,10 @@ def predict(model: JointModel, inputs: Inputs, rows: Ints) -> tuple[dict[str, Fl
         for start in range(0, len(rows), BATCH):
             index = rows[start : start + BATCH]
             logits, hidden = model(inputs.batch(index), len(index))
-            for task in model.tasks:
-                values = KINDS[task.kind].outputs(task, logits[task.name])
+            logits = model.informed(logits, {n: torch.from_numpy(y[index]) for n, y in (known or {}).items()})
+            for task, head in model.headed():
+                kind = KINDS[task.kind]
+                values = (kind.decisions if decide else kind.outputs)(task, logits[task.name], head.seen)
                 outputs[task.name][start : start + len(index)] = values.numpy()
             embedding[start : start + len(index)] = hidden.numpy()
     model.train(was_training)

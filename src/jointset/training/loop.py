@@ -18,8 +18,11 @@ from jointset.errors import ConfigError
 from jointset.models.joint import JointModel
 from jointset.records import Floats, Ints, Task
 from jointset.tasks import KINDS
+from jointset.tasks.head import Head
+from jointset.tasks.losses import make_loss
 from jointset.training import checkpoint as checkpoints
 from jointset.training.average import WeightAverage
+from jointset.training.balance import draws
 from jointset.training.evaluate import predict, skill
 from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
@@ -115,13 +118,19 @@ class _Run:
         seed: int,
         track_margin: bool,
     ) -> None:
-        self.problem, self.settings, self.valid = problem, settings, valid
+        self.problem, self.settings, self.valid, self.seed = problem, settings, valid, seed
         self.model = problem.build(seed)
-        self.labels = LabelBatches(problem)
-        self.class_weights = problem.class_weights(train)
+        counts = problem.counts(train)
+        for task, head in self.model.headed():
+            head.counts.copy_(torch.from_numpy(counts[task.name]))
+        drawn = draws(problem, counts)
+        self.labels = LabelBatches(problem, drawn.shares if drawn else None)
         by_dataset = [train[problem.dataset_of[train] == d] for d in range(int(problem.dataset_of.max()) + 1)]
         shares = mixing_shares(np.array([len(r) for r in by_dataset]), settings.temperature, settings.cap)
-        self.sampler = Sampler(by_dataset, shares, settings.batch(len(train)), seed, cap=settings.cap)
+        rates = [drawn.rates[rows] for rows in by_dataset] if drawn else None
+        self.sampler = Sampler(
+            by_dataset, shares, settings.batch(len(train)), seed, cap=settings.cap, rates=rates
+        )
         self.average = WeightAverage(self.model, decay=settings.average)
         self.rng = np.random.default_rng([seed, 1])
         self.weighting = _weighting(problem, settings)
@@ -145,6 +154,7 @@ class _Run:
     def one_epoch(self, most: int | None = None) -> tuple[float, int]:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
         self.model.train()
+        self._defer()
         total, steps = 0.0, 0
         for number, rows in enumerate(itertools.islice(self.sampler.epoch(), most)):
             self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
@@ -167,6 +177,7 @@ class _Run:
             self.optimizer.zero_grad()
             loss.backward()
             self.model.before_step()
+            self._inform(index, logits, mixup, steps)
             self.average.before_step()
             self.optimizer.step()
             self.average.after_step()
@@ -174,6 +185,33 @@ class _Run:
             total, steps = total + float(loss.detach()), steps + 1
         self.epoch += 1
         return total / max(steps, 1), steps
+
+    def _inform(self, index: Tensor, logits: dict[str, Tensor], mixup: Mixup | None, step: int) -> None:
+        """Add the gradients of joint inference, which touch nothing else.
+
+        Labels are hidden at random, a share per row drawn anew, so that any part of them may be known later.
+        """
+        others = self.model.others
+        if others is None:
+            return
+        rng = np.random.default_rng([self.seed, 2, self.epoch, step])  # needs no place in the checkpoint
+        known = self.labels.hidden(index, rng)
+        z = {n: v.detach() for n, v in logits.items()}
+        vectors = others.vectors(z, known, self.model.headed())
+        if mixup:
+            # the partner's labels are compared with what was expected of the mixed row, as the row's own are
+            partners = {n: y[mixup.partner] for n, y in known.items()}
+            partners = others.vectors(z, partners, self.model.headed())
+            vectors = {n: torch.lerp(partners[n], v, mixup.share[:, None]) for n, v in vectors.items()}
+        losses = self._losses(others(z, vectors), self.labels.batch(index), mixup)
+        if losses:
+            torch.stack(list(losses.values())).sum().backward()
+
+    def _defer(self) -> None:
+        """Begin the deferred stage of the losses that have one."""
+        for task, head in self.model.headed():
+            defer = make_loss(task).defer
+            head.late.fill_(int(defer is not None and self.epoch >= defer * self.settings.epochs))
 
     def _mixup(self, n: int) -> Mixup | None:
         return Mixup.draw(n, self.settings.mixup, self.rng) if self.settings.mixup > 0 and n > 1 else None
@@ -186,24 +224,28 @@ class _Run:
         mixup: Mixup | None,
     ) -> dict[str, Tensor]:
         losses = {}
-        for task in self.problem.tasks:
+        for task, head in self.model.headed():
             if task.name in known:
                 y, w = known[task.name]
-                losses[task.name] = self._loss(task, logits[task.name], y, w, mixup)
+                losses[task.name] = self._loss(task, head, logits[task.name], y, w, mixup)
                 for z, present in auxiliary.get(task.name, ()):
                     own = w * (present if w.ndim == 1 else present[:, None])
-                    extra = self._loss(task, z, y, own, mixup)
+                    extra = self._loss(task, head, z, y, own, mixup)
                     losses[task.name] = losses[task.name] + self.problem.auxiliary_weight * extra
         return losses
 
-    def _loss(self, task: Task, z: Tensor, y: Tensor, w: Tensor, mixup: Mixup | None) -> Tensor:
+    def _loss(self, task: Task, head: Head, z: Tensor, y: Tensor, w: Tensor, mixup: Mixup | None) -> Tensor:
         z, y, w = mixup.labels(z, y, w) if mixup else (z, y, w)
-        return KINDS[task.kind].loss(task, z, y, w, self.class_weights[task.name])
+        return KINDS[task.kind].loss(task, z, y, w, head.seen)
 
     def _track(self, index: Tensor, logits: dict[str, Tensor]) -> None:
         """Add each labelled row's margin, its label's logit minus the largest other one (Pleiss et al. 2020, eq. 1)."""
-        for name in self.margin_sum:
-            z, y = logits[name].detach(), self.labels.labels[name][index]
+        for task, head in self.model.headed():
+            name = task.name
+            if name not in self.margin_sum:
+                continue
+            z = KINDS[task.kind].calibrated(task, logits[name].detach(), head.seen)
+            y = self.labels.labels[name][index]
             known = self.labels.known[name][index]
             own = z.gather(1, y.clamp(min=0)[:, None])  # (b, 1)
             other = z.scatter(1, y.clamp(min=0)[:, None], float("-inf")).amax(1)  # (b,)

@@ -15,6 +15,7 @@ from jointset.models.inputs import Inputs
 from jointset.models.joint import JointModel
 from jointset.records import Bools, Floats, Ints, Task
 from jointset.tasks import KINDS
+from jointset.tasks.base import Counts
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class ModelPlan:
     depth: int = 1
     dropout: float = 0.1
     modality_dropout: float = 0.0
+    joint_inference: str = "none"
     options: Mapping[str, Any] = field(default_factory=dict)
     taps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     auxiliary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -36,8 +38,7 @@ class Problem:
     """One joint training problem.
 
     ``labels`` and ``weights`` are in the form of :mod:`jointset.records`, over all N rows of the pool;
-    ``dataset_of`` (N,) numbers the datasets; ``class_weights`` are per task, ``None`` = all ones;
-    ``auxiliary_weight`` is that of the losses of ``plan.auxiliary``.
+    ``dataset_of`` (N,) numbers the datasets; ``auxiliary_weight`` is that of the losses of ``plan.auxiliary``.
     """
 
     tasks: tuple[Task, ...]
@@ -46,7 +47,6 @@ class Problem:
     weights: Mapping[str, Floats]
     dataset_of: Ints
     plan: ModelPlan
-    balanced: tuple[str, ...] = ()
     auxiliary_weight: float = 0.3
 
     def usable(self) -> Bools:
@@ -67,27 +67,31 @@ class Problem:
             torch.manual_seed(seed)
             return JointModel(self.tasks, self.inputs.encoders, self.inputs.states, **asdict(self.plan))
 
-    def class_weights(self, rows: Ints) -> dict[str, Tensor]:
-        """Class weights by task from the labels of ``rows``; ones where the task is not balanced."""
-        weights = {}
-        for task in self.tasks:
-            if task.name in self.balanced:
-                array = KINDS[task.kind].class_weights(task, self.labels[task.name][rows])
-            else:
-                array = np.ones(task.n_outputs, np.float32)
-            weights[task.name] = torch.from_numpy(array)
-        return weights
+    def readable(self) -> dict[str, NDArray[Any]]:
+        """Labels that other tasks may read: those of weight above zero, the others missing."""
+        return {
+            t.name: np.where(self.weights[t.name] > 0, self.labels[t.name], t.missing(1)[0])
+            for t in self.tasks
+        }
+
+    def counts(self, rows: Ints) -> dict[str, Counts]:
+        """Labels by class that ``rows`` train on, by task, in the shape of ``Seen.counts``."""
+        labels = self.readable()
+        return {t.name: KINDS[t.kind].count(t, labels[t.name][rows]) for t in self.tasks}
 
 
 class LabelBatches:
-    """Labels and weights as tensors once, gathered by row position per batch."""
+    """Labels and weights as tensors once, gathered by row position per batch.
 
-    def __init__(self, problem: Problem) -> None:
+    ``shares`` are factors on the weights, of rows that are drawn more often than a task asks for.
+    """
+
+    def __init__(self, problem: Problem, shares: Mapping[str, Floats] | None = None) -> None:
         self.names = [t.name for t in problem.tasks]
         self.labels = {n: torch.from_numpy(np.ascontiguousarray(problem.labels[n])) for n in self.names}
+        weights = {n: problem.weights[n] * shares[n] if shares else problem.weights[n] for n in self.names}
         self.weights = {
-            n: torch.from_numpy(np.ascontiguousarray(problem.weights[n], dtype=np.float32))
-            for n in self.names
+            n: torch.from_numpy(np.ascontiguousarray(w, dtype=np.float32)) for n, w in weights.items()
         }
         self.known = {
             n: (~y.isnan() if y.is_floating_point() else y >= 0) & (self.weights[n] > 0)
@@ -101,3 +105,14 @@ class LabelBatches:
             for n in self.names
             if bool(self.known[n][index].any())
         }
+
+    def hidden(self, index: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Labels of the rows ``index`` (b,), each kept with a probability that is drawn for every row."""
+        kept = torch.from_numpy(rng.random(len(index)))
+        found = {}
+        for name in self.names:
+            labels, known = self.labels[name][index], self.known[name][index]
+            draw = torch.from_numpy(rng.random(labels.shape))
+            seen = known & (draw < (kept[:, None] if draw.ndim == 2 else kept))
+            found[name] = torch.where(seen, labels, torch.nan if labels.is_floating_point() else -1)
+        return found
