@@ -121,10 +121,11 @@ def test_a_weighting_is_a_name_or_a_name_with_options(given, name, options):
 
 
 def test_the_configuration_knows_every_weighting_and_its_options():
+    from jointset import options
     from jointset.weighting.make import options_of
     from jointset.weighting.table import WEIGHTINGS
 
-    table = {name: options.split() for name, options in configs.WEIGHTINGS.items()}
+    table = {name: known.split() for name, known in options.WEIGHTINGS.items()}
     assert table.pop("auto") == list(options_of("fixed"))
     assert table == {name: list(options_of(name)) for name in WEIGHTINGS}
 

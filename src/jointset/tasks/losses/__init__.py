@@ -13,8 +13,8 @@ from jointset.tasks.losses.squared import Squared
 from jointset.tasks.losses.table import LOSSES, fitting, make_loss
 
 __all__ = [
-    "LOSSES",
     "LDAM",
+    "LOSSES",
     "Asymmetric",
     "BetaNLL",
     "ClassBalanced",

@@ -1,0 +1,67 @@
+"""The whole configuration."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from jointset.config.base import Settings
+from jointset.config.data import DatasetSettings
+from jointset.config.model import ModelSettings
+from jointset.config.tasks import TaskSettings
+from jointset.config.training import ImproveSettings, TrainingSettings
+from jointset.errors import nearest
+from jointset.options import WEIGHTINGS
+
+
+class Config(Settings):
+    """The whole configuration.
+
+    >>> config = Config.model_validate({
+    ...     "name": "demo",
+    ...     "datasets": {"a": {"path": "a.csv", "inputs": {"text": "body"}}},
+    ...     "tasks": {"stars": {"kind": "multiclass", "labels": {"a": "stars"}}},
+    ... })
+    >>> config.improve.precision, config.datasets["a"].columns("text")
+    (0.9, ['body'])
+    """
+
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    datasets: dict[str, DatasetSettings]
+    tasks: dict[str, TaskSettings]
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    improve: ImproveSettings = ImproveSettings()
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _names_meet(self) -> Config:
+        for kind, entries in (("datasets", self.datasets), ("tasks", self.tasks)):
+            if not entries:
+                raise ValueError(f"{kind} is empty: name at least one")
+            for name in entries:
+                if not name or any(c in name for c in "/\\\0") or name.startswith(".") or "__" in name:
+                    raise ValueError(f"{kind}.{name!r}: a name has no '/', no '__' and no leading dot")
+        for name, task in self.tasks.items():
+            for part, where in (("labels", task.labels), ("map", task.map)):
+                for dataset in where:
+                    if dataset not in self.datasets:
+                        hint = nearest(dataset, self.datasets)
+                        raise ValueError(f"tasks.{name}.{part}.{dataset}: no dataset has this name{hint}")
+            self._weight_is_read(name, task)
+        mistake = self.training.search.mistake(list(self.tasks)) if self.training.search else None
+        if mistake:
+            raise ValueError(f"training.weighting.{mistake}")
+        return self
+
+    def _weight_is_read(self, name: str, task: TaskSettings) -> None:
+        """Raise where a task has a weight and the weighting takes none."""
+        method, options = self.training.weighting_and_options()
+        own, searched = "weights" in options, self.training.search
+        if task.weight == 1.0 or ("weights" in WEIGHTINGS[method].split() and not own and not searched):
+            return
+        readers = ", ".join(m for m, o in WEIGHTINGS.items() if "weights" in o.split())
+        found = "a search" if searched else f"{method} with weights of its own" if own else method
+        raise ValueError(
+            f"tasks.{name}.weight needs training.weighting: fixed, or another that reads it ({readers}), "
+            f"found {found}; take one of them out"
+        )
