@@ -13,8 +13,9 @@ from jointset.data import apply
 from jointset.prepare import prepare
 from jointset.records import HOLDOUT, TEST, TRAIN, Edits
 from jointset.rundir import RunDirectory
-from jointset.stages import Bench, held_out_rows, set_up
+from jointset.stages import held_out_rows
 from jointset.training.problem import Problem
+from jointset.workbench import Bench, set_up
 
 
 def bench(settings: Mapping[str, Any], frames: Mapping[str, Any], folder: Path) -> Bench:

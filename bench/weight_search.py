@@ -106,7 +106,7 @@ def run(folder: Path, name: str, **overrides: Any) -> None:
 
 def test_skill(path: Path, weights: dict[str, float], target: str | None) -> float:
     """Mean skill over tasks, or the target's, on the test rows, of the training that a run does with these weights."""
-    from jointset import stages
+    from jointset import stages, workbench
     from jointset.data import apply
     from jointset.project import Run
     from jointset.records import TEST, Edits
@@ -115,8 +115,8 @@ def test_skill(path: Path, weights: dict[str, float], target: str | None) -> flo
     from jointset.weight_search import with_weights
 
     work = Run(path).work
-    bench = with_weights(stages.set_up(RunDirectory(path / "bench"), work, lambda event: None), weights)
-    with stages.threads(bench):
+    bench = with_weights(workbench.set_up(RunDirectory(path / "bench"), work, lambda event: None), weights)
+    with workbench.threads(bench):
         overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
         outputs = stages.train(bench, overlay, "-".join(f"{w:g}" for w in weights.values())).held_out
     rows = stages.held_out_rows(work)

@@ -264,7 +264,7 @@ def bench(tmp_path_factory):
     from jointset import config
     from jointset.prepare import prepare
     from jointset.rundir import RunDirectory
-    from jointset.stages import set_up
+    from jointset.workbench import set_up
 
     folder = Folder(tmp_path_factory.mktemp("bench")).write()
     work = prepare(config.load(folder.config), folder.path / "data")

@@ -42,7 +42,7 @@ def cross_fit(config: Path, tasks: Sequence[str]) -> CrossFit:
 
 def _made(config: Path, tasks: Sequence[str], folder: Path) -> dict[str, Array]:
     from jointset import config as configs
-    from jointset import stages
+    from jointset import stages, workbench
     from jointset.data import apply
     from jointset.prepare import prepare
     from jointset.records import Edits
@@ -52,9 +52,9 @@ def _made(config: Path, tasks: Sequence[str], folder: Path) -> dict[str, Array]:
     settings["tasks"] = {task: settings["tasks"][task] for task in tasks}
     run = RunDirectory(folder)
     work = prepare(configs.resolve_paths(configs.parse(settings), config.parent), run.data)
-    bench = stages.set_up(run, work, run.metric)
+    bench = workbench.set_up(run, work, run.metric)
     overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
-    with stages.threads(bench):
+    with workbench.threads(bench):
         predictions = stages.cross_fitted(bench, overlay, 1)
     order = np.argsort(work.pool.row_ids.astype(np.int64))
     return {f"probs.{t}": predictions.outputs[t][order] for t in tasks} | {

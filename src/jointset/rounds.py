@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jointset import proposals, stages, weight_search
+from jointset import proposals, stages, weight_search, workbench
 from jointset.data import Overlay, apply
 from jointset.ledger import Ledger
 from jointset.prepare import Work
 from jointset.records import Edits
 from jointset.rundir import RunDirectory
-from jointset.stages import Bench, Trained
+from jointset.stages import Trained
+from jointset.workbench import Bench
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Outcome:
 def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], None]) -> Outcome:
     """Repair the datasets of ``work`` round by round; every decision goes to the ledger of ``run``."""
     improve, started = work.config.improve, time.monotonic()
-    bench = stages.set_up(run, work, emit)
-    with Ledger(run.ledger) as ledger, stages.threads(bench):
+    bench = workbench.set_up(run, work, emit)
+    with Ledger(run.ledger) as ledger, workbench.threads(bench):
 
         def overlay_with(edits: Edits, until: int) -> Overlay:
             return apply(work.given, Edits.concat([ledger.accepted(until), edits]), work.by_name, work.pool)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +12,13 @@ import pyarrow.parquet as pq
 
 from jointset import audit
 from jointset.audit import AuditResult
-from jointset.data import Overlay, apply
+from jointset.data import Overlay
 from jointset.data.storage import write_atomically
 from jointset.errors import DataError
 from jointset.gate import judge
 from jointset.ledger import Ledger
 from jointset.metrics import NAMED
-from jointset.models.encoders import ENCODERS, make_encoders
-from jointset.models.inputs import Inputs, prepare_inputs
 from jointset.models.joint import JointModel
-from jointset.models.sharing import SHARINGS, check_sharing
-from jointset.models.taps import find_stages
 from jointset.prepare import Work
 from jointset.records import (
     ACTIONS,
@@ -39,81 +33,15 @@ from jointset.records import (
     Task,
     Verdict,
 )
-from jointset.rundir import RunDirectory
 from jointset.training import checkpoint
 from jointset.training.checkpoint import save_arrays
 from jointset.training.evaluate import predict
 from jointset.training.loop import fit
 from jointset.training.predict import cross_fit
-from jointset.training.problem import ModelPlan, Problem
-from jointset.training.settings import TrainSettings
-from jointset.training.threads import threads as threads_for
+from jointset.training.problem import Problem
+from jointset.workbench import Bench
 
-Emit = Callable[[dict[str, Any]], None]
 ATTEMPTS = ("all", "retry", "last")
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes."""
-
-    run: RunDirectory
-    work: Work
-    inputs: Inputs
-    emit: Emit
-
-    def problem(self, overlay: Overlay) -> Problem:
-        """The joint training problem under the edits of ``overlay``."""
-        return Problem(
-            tasks=self.work.tasks,
-            inputs=self.inputs,
-            labels=overlay.labels,
-            weights=overlay.weights,
-            dataset_of=self.work.pool.dataset_of,
-            plan=self.plan,
-            auxiliary_weight=self.work.config.model.auxiliary_weight,
-        )
-
-    @property
-    def plan(self) -> ModelPlan:
-        """How the joint model is built; a mistake in it raises ConfigError."""
-        model, tasks = self.work.config.model, self.work.config.tasks
-        found = partial(find_stages, encoders=self.inputs.encoders, states=self.inputs.states)
-        return ModelPlan(
-            model.sharing.method,
-            model.width,
-            self.depth,
-            model.dropout,
-            model.modality_dropout,
-            model.joint_inference,
-            options=check_sharing(model.sharing.method, model.sharing.options()),
-            taps={n: found(f"tasks.{n}.depth", t.depth) for n, t in tasks.items() if t.depth is not None},
-            auxiliary={
-                n: tuple(s for given in t.auxiliary for s in found(f"tasks.{n}.auxiliary", given))
-                for n, t in tasks.items()
-                if t.auxiliary
-            },
-        )
-
-    @property
-    def depth(self) -> int:
-        """Layers of the trunk: as configured, else as the way of sharing has it, or none over linear encoders only.
-
-        A trunk layer over a bag of n-grams memorised wrong labels within two epochs; without it the model keeps up
-        with, or beats, regularised linear models.
-        """
-        model = self.work.config.model
-        if model.depth is not None:
-            return model.depth
-        linear = all(e.linear for e in self.inputs.encoders.values())
-        return 0 if linear else SHARINGS[model.sharing.method].usual_depth
-
-    @property
-    def settings(self) -> TrainSettings:
-        """Training settings out of the configuration; searched weights are those of the tasks, hence fixed."""
-        training = self.work.config.training
-        given = {n: getattr(training, n) for n in TrainSettings.__dataclass_fields__}
-        return TrainSettings(**given | ({"weighting": "fixed"} if training.search else {}))
 
 
 @dataclass(frozen=True)
@@ -132,23 +60,6 @@ class Trained:
     def judged(self, task: Task) -> Floats:
         """The outputs that the task's metric is about."""
         return (self.decided if task.metric in NAMED else self.held_out)[task.name]
-
-
-def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
-    """Prepare the inputs of all rows, through the run's cache."""
-    options = {m: getattr(work.config.model, m) for m in ENCODERS}
-    encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
-    check_sharing(work.config.model.sharing.method, work.config.model.sharing.options())
-    bench = Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
-    _ = bench.plan  # a stage that is not there is told before anything is trained
-    return bench
-
-
-def threads(bench: Bench) -> AbstractContextManager[int]:
-    """As many threads as the configuration asks for, or as the model is worth."""
-    problem = bench.problem(apply(bench.work.given, Edits.empty(), bench.work.by_name, bench.work.pool))
-    rows = int((bench.work.pool.split == TRAIN).sum())
-    return threads_for(problem, bench.work.config.training.threads, bench.settings.batch(rows))
 
 
 def held_out_rows(work: Work) -> Ints:

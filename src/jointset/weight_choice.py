@@ -16,9 +16,10 @@ from jointset.metrics import resamples
 from jointset.models.joint import JointModel
 from jointset.records import Floats, Ints
 from jointset.search import Trial, Worth, front, worth
-from jointset.stages import Bench, stopping_rows
+from jointset.stages import stopping_rows
 from jointset.training.checkpoint import save_arrays
 from jointset.training.evaluate import predict, resampled, skills
+from jointset.workbench import Bench
 
 RESAMPLES = 1000
 

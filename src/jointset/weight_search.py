@@ -14,9 +14,10 @@ from jointset.data import Overlay
 from jointset.records import TRAIN
 from jointset.rundir import read_json, write_json
 from jointset.search import SEARCHES, Trial, hopeless
-from jointset.stages import Bench, stopping_rows
+from jointset.stages import stopping_rows
 from jointset.training.loop import Fit, fit
 from jointset.weight_choice import Judge, best_of, outcome
+from jointset.workbench import Bench
 
 FURTHER = 1000  # between the seeds of trainings that confirm; those of folds lie close to the run's
 

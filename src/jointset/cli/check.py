@@ -86,8 +86,8 @@ def cost(work: Work, folder: Path) -> dict[str, Any]:
     from jointset.models.describe import summary
     from jointset.records import Edits
     from jointset.rundir import RunDirectory
-    from jointset.stages import set_up, threads
     from jointset.training.loop import time_steps
+    from jointset.workbench import set_up, threads
 
     started = time.monotonic()
     bench = set_up(RunDirectory(folder), work, lambda event: None)

@@ -28,7 +28,8 @@ from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
-from jointset.weighting import WEIGHTINGS, Fixed, Weighting
+from jointset.weighting import LossWeighting, Weighting, backward, make_weighting
+from jointset.weighting.shared import Shared
 
 Report = Callable[[dict[str, Any]], bool | None]  # a true answer ends the training
 
@@ -133,7 +134,7 @@ class _Run:
         )
         self.average = WeightAverage(self.model, decay=settings.average)
         self.rng = np.random.default_rng([seed, 1])
-        self.weighting = _weighting(problem, settings)
+        self.weighting = _weighting(problem, settings, seed)
         self.weighting_state = self.weighting.init([t.name for t in problem.tasks])
         self.optimizer = Optimizer(
             self.model,
@@ -155,6 +156,7 @@ class _Run:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
         self.model.train()
         self._defer()
+        shared = Shared(self.model.shared_parameters())  # some ways of sharing part after a while
         total, steps = 0.0, 0
         for number, rows in enumerate(itertools.islice(self.sampler.epoch(), most)):
             self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
@@ -166,25 +168,44 @@ class _Run:
             losses = self._losses(logits, self.model.auxiliary(trunk), self.labels.batch(index), mixup)
             if not losses:
                 continue
-            loss, self.weighting_state = self.weighting.step(losses, self.weighting_state)
-            penalty = self.model.penalty(trunk)
-            loss = loss if penalty is None else loss + penalty
-            if not torch.isfinite(loss):
-                raise ConfigError(
-                    f"training: the loss is {float(loss.detach())} in epoch {self.epoch + 1}; "
-                    "lower training.learning_rate, or look for extreme values in inputs and labels"
-                )
             self.optimizer.zero_grad()
-            loss.backward()
+            loss = self._backward(losses, self.model.penalty(trunk), shared)
             self.model.before_step()
             self._inform(index, logits, mixup, steps)
             self.average.before_step()
             self.optimizer.step()
             self.average.after_step()
             self._track(index, logits)
-            total, steps = total + float(loss.detach()), steps + 1
+            total, steps = total + loss, steps + 1
         self.epoch += 1
         return total / max(steps, 1), steps
+
+    def _backward(self, losses: dict[str, Tensor], penalty: Tensor | None, shared: Shared) -> float:
+        """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed."""
+        method = self.weighting
+        if not isinstance(method, LossWeighting) and shared.parameters:
+            loss = torch.stack([x.detach() for x in losses.values()]).sum()
+            self._finite(loss)
+            if penalty is not None:
+                penalty.backward(retain_graph=True)
+            step = backward(losses, weighting=method, shared=shared, state=self.weighting_state)
+            self.weighting_state = step.state
+            return float(loss)
+        if isinstance(method, LossWeighting):
+            loss, self.weighting_state = method.step(losses, self.weighting_state)
+        else:  # tasks that share nothing have nothing to settle
+            loss = torch.stack(list(losses.values())).sum()
+        loss = loss if penalty is None else loss + penalty
+        self._finite(loss)
+        loss.backward()
+        return float(loss.detach())
+
+    def _finite(self, loss: Tensor) -> None:
+        if not torch.isfinite(loss):
+            raise ConfigError(
+                f"training: the loss is {float(loss.detach())} in epoch {self.epoch + 1}; "
+                "lower training.learning_rate, or look for extreme values in inputs and labels"
+            )
 
     def _inform(self, index: Tensor, logits: dict[str, Tensor], mixup: Mixup | None, step: int) -> None:
         """Add the gradients of joint inference, which touch nothing else.
@@ -203,7 +224,7 @@ class _Run:
             partners = {n: y[mixup.partner] for n, y in known.items()}
             partners = others.vectors(z, partners, self.model.headed())
             vectors = {n: torch.lerp(partners[n], v, mixup.share[:, None]) for n, v in vectors.items()}
-        losses = self._losses(others(z, vectors), self.labels.batch(index), mixup)
+        losses = self._losses(others(z, vectors), {}, self.labels.batch(index), mixup)
         if losses:
             torch.stack(list(losses.values())).sum().backward()
 
@@ -315,8 +336,11 @@ class _Run:
         self.optimizer.restore(part("optimizer"))
         self.average.restore(part("average"))
         for name, value in part("weighting").items():
-            with torch.no_grad():
-                self.weighting_state[name].copy_(value)
+            if name in self.weighting_state and self.weighting_state[name].requires_grad:
+                with torch.no_grad():  # the optimiser knows this very tensor
+                    self.weighting_state[name].copy_(value)
+            else:
+                self.weighting_state[name] = value
         self.margin_sum |= part("margin_sum")
         self.margin_count |= part("margin_count")
         torch.set_rng_state(tensors["generator"])
@@ -329,7 +353,7 @@ class _Run:
         self.rng.bit_generator.state = values["rng"]
 
 
-def _weighting(problem: Problem, settings: TrainSettings) -> Weighting:
-    if settings.weighting == "fixed":
-        return Fixed({t.name: t.weight for t in problem.tasks})
-    return WEIGHTINGS[settings.weighting]()
+def _weighting(problem: Problem, settings: TrainSettings, seed: int) -> Weighting:
+    weights = {t.name: t.weight for t in problem.tasks}
+    names = [t.name for t in problem.tasks]
+    return make_weighting(settings.weighting, settings.weighting_options, names, weights=weights, seed=seed)

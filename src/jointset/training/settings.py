@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class TrainSettings:
     temperature: float = 1.0
     cap: int | None = None
     weighting: str = "fixed"
+    weighting_options: Mapping[str, Any] = field(default_factory=dict)
     mixup: float = 1.0
     average: float = 0.97
     checkpoint_seconds: float = 60.0

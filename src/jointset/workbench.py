@@ -1,0 +1,107 @@
+"""What the stages of a run work on: set up once, and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from jointset.data import Overlay, apply
+from jointset.models.encoders import ENCODERS, make_encoders
+from jointset.models.inputs import Inputs, prepare_inputs
+from jointset.models.sharing import SHARINGS, check_sharing
+from jointset.models.taps import find_stages
+from jointset.prepare import Work
+from jointset.records import TRAIN
+from jointset.rundir import RunDirectory
+from jointset.training.problem import ModelPlan, Problem
+from jointset.training.settings import TrainSettings
+from jointset.training.threads import threads as threads_for
+from jointset.weighting import make_weighting
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes."""
+
+    run: RunDirectory
+    work: Work
+    inputs: Inputs
+    emit: Emit
+
+    def problem(self, overlay: Overlay) -> Problem:
+        """The joint training problem under the edits of ``overlay``."""
+        return Problem(
+            tasks=self.work.tasks,
+            inputs=self.inputs,
+            labels=overlay.labels,
+            weights=overlay.weights,
+            dataset_of=self.work.pool.dataset_of,
+            plan=self.plan,
+            auxiliary_weight=self.work.config.model.auxiliary_weight,
+        )
+
+    @property
+    def plan(self) -> ModelPlan:
+        """How the joint model is built; a mistake in it raises ConfigError."""
+        model, tasks = self.work.config.model, self.work.config.tasks
+        found = partial(find_stages, encoders=self.inputs.encoders, states=self.inputs.states)
+        return ModelPlan(
+            model.sharing.method,
+            model.width,
+            self.depth,
+            model.dropout,
+            model.modality_dropout,
+            model.joint_inference,
+            options=check_sharing(model.sharing.method, model.sharing.options()),
+            taps={n: found(f"tasks.{n}.depth", t.depth) for n, t in tasks.items() if t.depth is not None},
+            auxiliary={
+                n: tuple(s for given in t.auxiliary for s in found(f"tasks.{n}.auxiliary", given))
+                for n, t in tasks.items()
+                if t.auxiliary
+            },
+        )
+
+    @property
+    def depth(self) -> int:
+        """Layers of the trunk: as configured, else as the way of sharing has it, or none over linear encoders only.
+
+        A trunk layer over a bag of n-grams memorised wrong labels within two epochs; without it the model keeps up
+        with, or beats, regularised linear models.
+        """
+        model = self.work.config.model
+        if model.depth is not None:
+            return model.depth
+        linear = all(e.linear for e in self.inputs.encoders.values())
+        return 0 if linear else SHARINGS[model.sharing.method].usual_depth
+
+    @property
+    def settings(self) -> TrainSettings:
+        """Training settings out of the configuration; searched weights are those of the tasks, hence fixed."""
+        training = self.work.config.training
+        method, options = training.weighting_and_options()
+        chosen: dict[str, Any] = {"weighting": method, "weighting_options": options}
+        same = {n: getattr(training, n) for n in TrainSettings.__dataclass_fields__ if n not in chosen}
+        return TrainSettings(**same, **chosen)
+
+
+def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
+    """Prepare the inputs of all rows, through the run's cache."""
+    options = {m: getattr(work.config.model, m) for m in ENCODERS}
+    encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
+    check_sharing(work.config.model.sharing.method, work.config.model.sharing.options())
+    bench = Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
+    _ = bench.plan  # a stage that is not there is told before anything is trained, and so are options
+    make_weighting(bench.settings.weighting, bench.settings.weighting_options, [t.name for t in work.tasks])
+    return bench
+
+
+def threads(bench: Bench) -> AbstractContextManager[int]:
+    """As many threads as the configuration asks for, or as the model is worth."""
+    problem = bench.problem(apply(bench.work.given, Edits.empty(), bench.work.by_name, bench.work.pool))
+    rows = int((bench.work.pool.split == TRAIN).sum())
+    return threads_for(problem, bench.work.config.training.threads, bench.settings.batch(rows))
