@@ -14,7 +14,7 @@ from jointset.models.inputs import Inputs, prepare_inputs
 from jointset.models.sharing import SHARINGS, check_sharing
 from jointset.models.taps import find_stages
 from jointset.prepare import Work
-from jointset.records import Edits
+from jointset.records import TRAIN, Edits
 from jointset.rundir import RunDirectory
 from jointset.training.problem import ModelPlan, Problem
 from jointset.training.settings import TrainSettings
