@@ -84,9 +84,9 @@ class Bench:
         """Training settings out of the configuration; searched weights are those of the tasks, hence fixed."""
         training = self.work.config.training
         method, options = training.weighting_and_options()
-        chosen: dict[str, Any] = {"weighting": method, "weighting_options": options}
-        same = {n: getattr(training, n) for n in TrainSettings.__dataclass_fields__ if n not in chosen}
-        return TrainSettings(**same, **chosen)
+        same = {n: getattr(training, n) for n in TrainSettings.__dataclass_fields__ if n != "weighting"}
+        return TrainSettings(weighting={"method": method, **options}, **same)
+
 
 
 def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
@@ -96,7 +96,7 @@ def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
     check_sharing(work.config.model.sharing.method, work.config.model.sharing.options())
     bench = Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
     _ = bench.plan  # a stage that is not there is told before anything is trained, and so are options
-    make_weighting(bench.settings.weighting, bench.settings.weighting_options, [t.name for t in work.tasks])
+    make_weighting(*work.config.training.weighting_and_options(), [t.name for t in work.tasks])
     return bench
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from jointset.training.average import WeightAverage
 from jointset.training.optim import LazyAdam, Optimizer, schedule, sparse_names
 
 
@@ -119,6 +120,29 @@ def test_extra_tensors_are_learnt_and_not_decayed():
     still.grad = torch.zeros(2, 2)
     optimizer.step()
     assert bool((extra < 0).all()) and torch.equal(still.detach(), torch.ones(2, 2))
+
+
+def test_a_rate_of_its_own_follows_the_same_schedule_and_the_nearest_holds():
+    model = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), nn.Linear(2, 1))
+    model.learning_rates = {"0": 1e-4}
+    model[0].learning_rates = {"1": None}
+    optimizer = Optimizer(model, lr=0.1, weight_decay=0.0, total_steps=4, warmup=0.0)
+    before = [p.detach().clone() for p in model.parameters()]
+    model(torch.ones(3, 2)).sum().backward()
+    optimizer.step()  # Adam's first step is the rate, in the gradient's direction
+    moved = [(p - q).abs().max().item() for p, q in zip(model.parameters(), before, strict=True)]
+    assert moved == pytest.approx([1e-4, 1e-4, 0.1, 0.1, 0.1, 0.1], rel=1e-3)
+    optimizer.step()
+    assert sorted({g["lr"] for g in optimizer.adamw.param_groups}) == pytest.approx([0.75e-4, 0.075])
+
+
+def test_the_average_leaves_out_what_is_frozen():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    model[0].requires_grad_(False)
+    average = WeightAverage(model, decay=0.5)
+    assert set(average.tensors()) == {"average.1.weight", "average.1.bias", "steps"}
+    with average.in_place():
+        assert torch.isfinite(model(torch.ones(1, 2))).all()
 
 
 def test_a_parameter_without_gradient_stays():

@@ -188,7 +188,9 @@ class _Run:
             self._finite(loss)
             if penalty is not None:
                 penalty.backward(retain_graph=True)
-            step = backward(losses, weighting=method, shared=shared, state=self.weighting_state)
+            step = backward(
+                losses, weighting=method, shared=shared, state=self.weighting_state, way=self.settings.gramian
+            )
             self.weighting_state = step.state
             return float(loss)
         if isinstance(method, LossWeighting):
@@ -354,6 +356,7 @@ class _Run:
 
 
 def _weighting(problem: Problem, settings: TrainSettings, seed: int) -> Weighting:
+    given = settings.weighting
+    options = {"method": given} if isinstance(given, str) else dict(given)
     weights = {t.name: t.weight for t in problem.tasks}
-    names = [t.name for t in problem.tasks]
-    return make_weighting(settings.weighting, settings.weighting_options, names, weights=weights, seed=seed)
+    return make_weighting(options.pop("method"), options, list(weights), weights=weights, seed=seed)

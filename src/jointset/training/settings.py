@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -24,8 +24,8 @@ class TrainSettings:
     patience: int = 3
     temperature: float = 1.0
     cap: int | None = None
-    weighting: str = "fixed"
-    weighting_options: Mapping[str, Any] = field(default_factory=dict)
+    weighting: str | Mapping[str, Any] = "fixed"
+    gramian: str = "auto"
     mixup: float = 1.0
     average: float = 0.97
     checkpoint_seconds: float = 60.0

@@ -10,7 +10,8 @@ import scipy.signal
 import soundfile
 import torch
 
-from jointset.errors import DataError, MissingExtra
+from jointset.errors import ConfigError, DataError, MissingExtra
+from jointset.models.encoders import audio_module
 from jointset.models.encoders.audio import MelCNN
 from jointset.models.encoders.log_mel import log_mel, mel_filters, power_spectra, transform_size
 from jointset.models.encoders.sounds import resampled, waveforms
@@ -246,3 +247,25 @@ def test_a_few_unreadable_sounds_are_missing_and_many_are_an_error(tmp_path, wav
         MelCNN().prepare(table, MelCNN().fit([table]))
     silent = pa.table({"audio": [wav(np.zeros(0))] * 2 + [wav(tone(440))]})
     assert MelCNN().prepare(silent, {"rate": RATE})["readable"].tolist() == [False, False, True]
+
+
+def test_many_long_clips_are_predicted_in_parts(monkeypatch):
+    module = MelCNN(channels=4, widths=(6, 8)).module({}, 6).eval()
+    rng = torch.Generator().manual_seed(0)
+    mel = torch.randint(0, 256, (9, 50, 40), generator=rng, dtype=torch.uint8)
+    lengths = torch.tensor([50, 3, 0, 20, 21, 1, 50, 7, 30])
+    whole = module(mel, lengths)
+    monkeypatch.setattr(audio_module, "FRAMES", 60)
+    torch.testing.assert_close(module(mel, lengths), whole)
+
+
+def test_samples_without_a_rate_ask_for_it_and_impossible_options_are_named():
+    table = pa.table({"clip": [[0.0, 1.0]]})
+    with pytest.raises(
+        ConfigError, match=r"model.audio.rate is missing: the samples of column 'clip' say no rate"
+    ):
+        MelCNN().fit([table])
+    assert MelCNN(rate=8000).fit([table]) == {"rate": 8000}
+    for option in ({"seconds": 0}, {"rate": 0}, {"mels": 0}):
+        with pytest.raises(ConfigError, match=f"model.audio.{next(iter(option))}: 0 is too little"):
+            MelCNN(**option)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from jointset.errors import ConfigError
 from jointset.models.encoders.base import Arrays, Encoder, State
 from jointset.models.encoders.ngrams import concat_ragged, take_ragged
-from jointset.models.encoders.sounds import common_rate, enough_readable, waveforms
+from jointset.models.encoders.sounds import common_rate, enough_readable, holds_bare_samples, waveforms
 from jointset.records import Ints
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class MelCNN(Encoder):
         dropout: float = 0.2,
         max_unreadable: float = 0.01,
     ) -> None:
+        for option, value, least in (("rate", rate, 1000), ("seconds", seconds, 0.01), ("mels", mels, 1)):
+            if value is not None and value < least:
+                raise ConfigError(f"model.audio.{option}: {value} is too little; give {least} or more")
         self.rate = rate
         self.seconds = seconds
         self.mels = mels
@@ -64,6 +68,12 @@ class MelCNN(Encoder):
 
     def fit(self, tables: Sequence[pa.Table]) -> State:
         """See :meth:`Encoder.fit`: the common rate."""
+        for table in tables:
+            if self.rate is None and holds_bare_samples(table):
+                raise ConfigError(
+                    f"model.audio.rate is missing: the samples of column {table.column_names[0]!r} say no rate; "
+                    "give it in Hz, or structs of array and sampling_rate"
+                )
         rate = self.rate or int(np.clip(common_rate(list(tables)) or HIGHEST, LOWEST, HIGHEST))
         return {"rate": rate}
 

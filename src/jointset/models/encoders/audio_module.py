@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+FRAMES = 1 << 16  # frames predicted at once: a thousand clips of ten seconds would take gigabytes
+
 
 class ClipNorm(nn.BatchNorm2d):
     """Batch norm (Ioffe & Szegedy 2015) over the frames of clips only: padding counts in no statistic."""
@@ -63,6 +65,10 @@ class MelCNNModule(nn.Module):
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """``(b, t, mels), (b,)`` → ``(b, width)``."""
+        if not self.training and len(mel) > 1 and len(mel) * mel.shape[1] > FRAMES:
+            half = len(mel) // 2
+            parts = ((mel[:half], lengths[:half]), (mel[half:], lengths[half:]))
+            return torch.cat([self(m[:, : max(int(n.max()), 1)], n) for m, n in parts])
         x = _standardised(mel.to(torch.float32)[:, None], _inside(lengths, mel.shape[1]))  # (b, 1, t, mels)
         x, lengths = self.first(x.contiguous(memory_format=torch.channels_last)), (lengths + 1) // 2
         x = self.neighbours(self._bent(x, lengths, self.first_norm))  # (b, c, t / 2, mels / 4)

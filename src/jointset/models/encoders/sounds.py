@@ -35,6 +35,14 @@ def waveforms(table: pa.Table, rate: int, seconds: float) -> Iterator[Floats | N
         yield None if found is None else resampled(found[0], found[1], rate)
 
 
+def holds_bare_samples(table: pa.Table) -> bool:
+    """Whether the first column holds samples without their rate."""
+    import pyarrow as pa
+
+    kind = table.schema.field(0).type
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
 def common_rate(tables: list[pa.Table]) -> int | None:
     """The median rate of the first sounds of every table, in Hz; ``None`` when none says its rate."""
     rates = []
