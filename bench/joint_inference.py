@@ -11,6 +11,7 @@ all of them known, or with a random part hidden, as jointset trains.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import statistics
 import tempfile
@@ -232,31 +233,36 @@ def detection(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, 
                 flip = (rng.random(len(y)) < NOISE) & (y >= 0) & editable
                 y[flip] = (y[flip] + rng.integers(1, task.n_outputs, int(flip.sum()))) % task.n_outputs
             labels[task.name], wrong[task.name] = y, flip
-        noisy = problem.with_labels(labels) if hasattr(problem, "with_labels") else _replaced(problem, labels)
+        noisy = dataclasses.replace(problem, labels=labels)
         valid = np.flatnonzero(noisy.usable() & (pool.split == 1))
-        made = cross_fit(noisy, pool.split == TRAIN, bench.work.fold, bench.settings, valid=valid, seed=seed)
-        for joined in (True, False):
-            aps = {}
-            groups = [list(problem.tasks)] if joined else [[t] for t in problem.tasks]
-            for tasks in groups:
-                result = audit.run(
-                    {t.name: labels[t.name] for t in tasks},
-                    {t.name: made.outputs[t.name] for t in tasks},
-                    tasks,
-                    margins={t.name: made.margin[t.name] for t in tasks if t.name in made.margin},
-                )
-                for t in tasks:
-                    quality, bad = result[t.name].quality, wrong[t.name]
-                    rows = np.isfinite(quality) & ((pool.split == TRAIN)[:, None] if quality.ndim == 2 else pool.split == TRAIN)
-                    aps[t.name] = float(average_precision_score(bad[rows], 1 - quality[rows]))
-            out[f"heads {mode}, audit {'joint' if joined else 'alone'}"] = aps
+        made = cross_fit(
+            noisy,
+            pool.split == TRAIN,
+            bench.work.fold,
+            bench.settings,
+            valid=valid,
+            seed=seed,
+            inform=mode == "labels",
+        )
+        for heard in (False, True):
+            margins = made.margin if heard else {}
+            for joined in (True, False):
+                aps = {}
+                for tasks in [list(problem.tasks)] if joined else [[t] for t in problem.tasks]:
+                    result = audit.run(
+                        {t.name: labels[t.name] for t in tasks},
+                        {t.name: made.outputs[t.name] for t in tasks},
+                        tasks,
+                        margins={t.name: margins[t.name] for t in tasks if t.name in margins},
+                    )
+                    for t in tasks:
+                        quality = result[t.name].quality
+                        mine = (pool.split == TRAIN)[:, None] if quality.ndim == 2 else pool.split == TRAIN
+                        judged = np.isfinite(quality) & mine
+                        aps[t.name] = float(average_precision_score(wrong[t.name][judged], 1 - quality[judged]))
+                how = f"heads {mode}, audit {'joint' if joined else 'alone'}{', margins' if heard else ''}"
+                out[how] = aps
     return out
-
-
-def _replaced(problem: Any, labels: Mapping[str, np.ndarray]) -> Any:
-    import dataclasses
-
-    return dataclasses.replace(problem, labels=labels)
 
 
 def table(found: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> str:
