@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from bench import frames
-from bench.datasets import data_file
+from bench.datasets import STROKE_OF, STROKES, data_file
 from jointset import audit
 from jointset.metrics import evaluate
 from jointset.records import TRAIN
@@ -78,7 +78,34 @@ def tox21(seed: int) -> Set:
     return _settings({"text": "smiles"}, tasks, seed, training, {"text": text, "depth": 1}), {"d": frame}
 
 
-SETS: dict[str, Callable[[int], Set]] = {"adult": adult, "goemotions": goemotions, "tox21": tox21}
+def digits(seed: int) -> Set:
+    """Digit, stroke and parity of small images; the latter two follow from the digit."""
+    import pyarrow as pa
+    from sklearn.datasets import load_digits
+
+    source = load_digits()
+    order = np.random.default_rng(seed).permutation(len(source.target))
+    digit = source.target[order]
+    pixels = np.round(source.data[order] * (255 / 16)).astype(np.uint8)
+    side = np.where(np.arange(len(order)) < 1100, "train", np.where(np.arange(len(order)) < 1300, "holdout", "test"))
+    columns = {
+        "id": pa.array([f"g{i:04d}" for i in range(len(order))]),
+        "split": pa.array(side.astype(object), pa.string()),
+        "image": pa.FixedSizeListArray.from_arrays(pa.array(pixels.ravel()), 64),
+        "digit": pa.array([str(d) for d in digit]),
+        "stroke": pa.array([STROKES[s] for s in STROKE_OF[digit]]),
+        "parity": pa.array([("even", "odd")[d % 2] for d in digit]),
+    }
+    shape = pa.field("image", pa.list_(pa.uint8(), 64), metadata={"jointset.shape": "8,8"})
+    fields = [shape if c == "image" else pa.field(c, pa.string()) for c in columns]
+    kinds = {"digit": "multiclass", "stroke": "multiclass", "parity": "binary"}
+    tasks = {t: {"kind": kind, "labels": {"d": t}, "metric": "auc"} for t, kind in kinds.items()}
+    training = {"epochs": 12, "patience": 12}
+    settings = _settings({"image": "image"}, tasks, seed, training, {"image": {"widths": [16, 32]}})
+    return settings, {"d": pa.table(columns, schema=pa.schema(fields))}
+
+
+SETS: dict[str, Callable[[int], Set]] = {"adult": adult, "digits": digits, "goemotions": goemotions, "tox21": tox21}
 
 
 def _some(frame: pd.DataFrame, seed: int, train: int, rest: int) -> pd.DataFrame:
@@ -248,18 +275,12 @@ def detection(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, 
             margins = made.margin if heard else {}
             for joined in (True, False):
                 aps = {}
-                for tasks in [list(problem.tasks)] if joined else [[t] for t in problem.tasks]:
-                    result = audit.run(
-                        {t.name: labels[t.name] for t in tasks},
-                        {t.name: made.outputs[t.name] for t in tasks},
-                        tasks,
-                        margins={t.name: margins[t.name] for t in tasks if t.name in margins},
-                    )
-                    for t in tasks:
-                        quality = result[t.name].quality
-                        mine = (pool.split == TRAIN)[:, None] if quality.ndim == 2 else pool.split == TRAIN
-                        judged = np.isfinite(quality) & mine
-                        aps[t.name] = float(average_precision_score(wrong[t.name][judged], 1 - quality[judged]))
+                result = audit.run(labels, made.outputs, problem.tasks, margins=margins, heed=joined)
+                for t in problem.tasks:
+                    quality = result[t.name].quality
+                    mine = (pool.split == TRAIN)[:, None] if quality.ndim == 2 else pool.split == TRAIN
+                    judged = np.isfinite(quality) & mine
+                    aps[t.name] = float(average_precision_score(wrong[t.name][judged], 1 - quality[judged]))
                 how = f"heads {mode}, audit {'joint' if joined else 'alone'}{', margins' if heard else ''}"
                 out[how] = aps
     return out
