@@ -54,7 +54,9 @@ def goemotions(seed: int, *, single: bool = False) -> Set:
     frame["split"] = frame["split"].replace({"dev": "holdout"})
     kind = "multiclass" if single else "multilabel"
     return (
-        _settings({"text": "text"}, {"emotion": {"kind": kind, "labels": {"d": "emotion"}, "classes": names}}, seed),
+        _settings(
+            {"text": "text"}, {"emotion": {"kind": kind, "labels": {"d": "emotion"}, "classes": names}}, seed
+        ),
         {"d": frame[["id", "split", "text", "emotion"]]},
         "emotion",
     )
@@ -77,7 +79,9 @@ def digits(seed: int) -> Set:
         own = rng.permutation(np.flatnonzero((side == 0) & (digit == k)))
         keep[own[: max(round(most * RATIO ** (-rank[k] / 9)), 4)]] = True
     pixels = np.stack([np.frombuffer(b, np.uint8) for b in frame["px28"][keep]])
-    pixels = pixels.reshape(-1, 14, 2, 14, 2).mean((2, 4)).astype(np.uint8).reshape(-1, 196)  # a quarter of the cost
+    pixels = (
+        pixels.reshape(-1, 14, 2, 14, 2).mean((2, 4)).astype(np.uint8).reshape(-1, 196)
+    )  # a quarter of the cost
     shape = pa.field("image", pa.list_(pa.uint8(), 196), metadata={"jointset.shape": "14,14"})
     columns = {
         "id": pa.array([f"m{i:05d}" for i in np.flatnonzero(keep)]),
@@ -101,7 +105,11 @@ def diabetes(seed: int) -> Set:
     common = frame["medical_specialty"].value_counts().index[:24]
     frame["specialty"] = frame["medical_specialty"].where(frame["medical_specialty"].isin(common))
     frame["id"] = [f"s{i:06d}" for i in range(len(frame))]
-    inputs = [c for c in frame.columns if c not in ("id", "patient_nbr", "medical_specialty", "readmitted", "specialty")]
+    inputs = [
+        c
+        for c in frame.columns
+        if c not in ("id", "patient_nbr", "medical_specialty", "readmitted", "specialty")
+    ]
     tasks = {
         "specialty": {"kind": "multiclass", "labels": {"d": "specialty"}, "metric": "macro_f1"},
         "readmitted": {"kind": "multiclass", "labels": {"d": "readmitted"}},
@@ -122,13 +130,17 @@ METHODS: dict[str, list[dict[str, Any]]] = {
     "cross_entropy": [{}],
     "class_weights: balanced": [{"class_weights": "balanced"}],
     "class_balanced": [{"loss": {"name": "class_balanced", "beta": b}} for b in (0.99, 0.999, 0.9999)],
-    "class_balanced, deferred": [{"loss": {"name": "class_balanced", "beta": 0.999, "defer": d}} for d in (0.1, 0.2)],
+    "class_balanced, deferred": [
+        {"loss": {"name": "class_balanced", "beta": 0.999, "defer": d}} for d in (0.1, 0.2)
+    ],
     "logit_adjustment": [{"loss": {"name": "logit_adjustment", "tau": t}} for t in (0.25, 0.5, 1.0)],
     "cross_entropy, adjust": [{"loss": {"name": "cross_entropy", "adjust": t}} for t in (0.25, 0.5, 1.0)],
     "focal": [{"loss": {"name": "focal", "gamma": g}} for g in (0.5, 1.0, 2.0)],
     "ldam": [{"loss": {"name": "ldam", "scale": s}} for s in (10.0, 30.0)],
     "ldam, deferred": [{"loss": {"name": "ldam", "scale": s, "defer": 0.2}} for s in (10.0, 30.0)],
-    "asymmetric": [{"loss": {"name": "asymmetric", "negative": n, "clip": c}} for n, c in ((2.0, 0.0), (4.0, 0.05))],
+    "asymmetric": [
+        {"loss": {"name": "asymmetric", "negative": n, "clip": c}} for n, c in ((2.0, 0.0), (4.0, 0.05))
+    ],
     "over-sampling": [{"sampling": {**OVER, "power": p}} for p in (0.5, 1.0)],
     "under-sampling": [{"sampling": {**UNDER, "power": p}} for p in (0.5, 1.0)],
 }
@@ -138,7 +150,13 @@ UNFIT = {"multilabel": ("ldam", "ldam, deferred"), "multiclass": ("asymmetric",)
 def _settings(inputs: Mapping[str, Any], tasks: Mapping[str, Any], seed: int) -> dict[str, Any]:
     dataset = {"inputs": dict(inputs), "id": "id", "split": {"column": "split", "holdout": 0.0}}
     training = TRAINING[next(iter(inputs))]
-    return {"name": "balance", "datasets": {"d": dataset}, "tasks": dict(tasks), "training": training, "seed": seed}
+    return {
+        "name": "balance",
+        "datasets": {"d": dataset},
+        "tasks": dict(tasks),
+        "training": training,
+        "seed": seed,
+    }
 
 
 def f1(labels: np.ndarray, named: np.ndarray) -> np.ndarray:
@@ -262,7 +280,11 @@ def table(found: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> str:
     """Medians over the seeds, test rows."""
     lines = []
     for name, methods in found.items():
-        lines += [f"\n{name}", "| | macro F1 | head third | tail third | log-loss | shares off by | s |", "|---|---|---|---|---|---|---|"]
+        lines += [
+            f"\n{name}",
+            "| | macro F1 | head third | tail third | log-loss | shares off by | s |",
+            "|---|---|---|---|---|---|---|",
+        ]
         for method, runs in methods.items():
             cells = []
             for key in ("all", "head", "tail", "log_loss", "prior_error"):
@@ -311,7 +333,14 @@ def main() -> None:
                     ]
                 best = max(tried, key=lambda r: r["holdout"]["all"])
                 mine.setdefault(method, []).append(best)
-                print(name, method, seed, {k: round(v, 3) for k, v in best["test"].items()}, best["options"], flush=True)
+                print(
+                    name,
+                    method,
+                    seed,
+                    {k: round(v, 3) for k, v in best["test"].items()},
+                    best["options"],
+                    flush=True,
+                )
                 if arguments.out:
                     arguments.out.write_text(json.dumps(found, indent=1))
     print(table(found))

@@ -11,6 +11,7 @@ all of them known, or with a random part hidden, as jointset trains.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import statistics
 import tempfile
@@ -23,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from bench import frames
-from bench.datasets import data_file
+from bench.datasets import STROKE_OF, STROKES, data_file
 from jointset import audit
 from jointset.metrics import evaluate
 from jointset.records import TRAIN
@@ -45,7 +46,10 @@ def adult(seed: int) -> Set:
     frame["college"] = (frame["education_num"] >= 13).map(yes_no)
     inputs = ["age", "workclass", "fnlwgt", "occupation", "race", "sex", "capital_gain", "capital_loss"]
     inputs += ["hours_per_week", "native_country"]
-    tasks = {t: {"kind": "binary", "labels": {"d": t}, "metric": "auc"} for t in ("income", "never_married", "college")}
+    tasks = {
+        t: {"kind": "binary", "labels": {"d": t}, "metric": "auc"}
+        for t in ("income", "never_married", "college")
+    }
     training = {"epochs": 10, "patience": 10, "learning_rate": 0.002}
     return _settings({"tabular": inputs}, tasks, seed, training), {"d": frame}
 
@@ -77,11 +81,47 @@ def tox21(seed: int) -> Set:
     return _settings({"text": "smiles"}, tasks, seed, training, {"text": text, "depth": 1}), {"d": frame}
 
 
-SETS: dict[str, Callable[[int], Set]] = {"adult": adult, "goemotions": goemotions, "tox21": tox21}
+def digits(seed: int) -> Set:
+    """Digit, stroke and parity of small images; the latter two follow from the digit."""
+    import pyarrow as pa
+    from sklearn.datasets import load_digits
+
+    source = load_digits()
+    order = np.random.default_rng(seed).permutation(len(source.target))
+    digit = source.target[order]
+    pixels = np.round(source.data[order] * (255 / 16)).astype(np.uint8)
+    side = np.where(
+        np.arange(len(order)) < 1100, "train", np.where(np.arange(len(order)) < 1300, "holdout", "test")
+    )
+    columns = {
+        "id": pa.array([f"g{i:04d}" for i in range(len(order))]),
+        "split": pa.array(side.astype(object), pa.string()),
+        "image": pa.FixedSizeListArray.from_arrays(pa.array(pixels.ravel()), 64),
+        "digit": pa.array([str(d) for d in digit]),
+        "stroke": pa.array([STROKES[s] for s in STROKE_OF[digit]]),
+        "parity": pa.array([("even", "odd")[d % 2] for d in digit]),
+    }
+    shape = pa.field("image", pa.list_(pa.uint8(), 64), metadata={"jointset.shape": "8,8"})
+    fields = [shape if c == "image" else pa.field(c, pa.string()) for c in columns]
+    kinds = {"digit": "multiclass", "stroke": "multiclass", "parity": "binary"}
+    tasks = {t: {"kind": kind, "labels": {"d": t}, "metric": "auc"} for t, kind in kinds.items()}
+    training = {"epochs": 12, "patience": 12}
+    settings = _settings({"image": "image"}, tasks, seed, training, {"image": {"widths": [16, 32]}})
+    return settings, {"d": pa.table(columns, schema=pa.schema(fields))}
+
+
+SETS: dict[str, Callable[[int], Set]] = {
+    "adult": adult,
+    "digits": digits,
+    "goemotions": goemotions,
+    "tox21": tox21,
+}
 
 
 def _some(frame: pd.DataFrame, seed: int, train: int, rest: int) -> pd.DataFrame:
-    frame = frame.iloc[np.random.default_rng(seed).permutation(len(frame))[: train + rest]].reset_index(drop=True)
+    frame = frame.iloc[np.random.default_rng(seed).permutation(len(frame))[: train + rest]].reset_index(
+        drop=True
+    )
     side = np.where(np.arange(len(frame)) < train, "train", "test").astype(object)
     side[train : train + rest // 3] = "holdout"
     return frame.assign(split=side, id=[f"r{i:06d}" for i in range(len(frame))])
@@ -147,7 +187,9 @@ def linear(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, dic
     train, test = np.flatnonzero(work.pool.split == TRAIN), np.flatnonzero(work.pool.split == 2)
     if modality == "text":
         texts = frame[columns[0]].to_numpy(object)
-        words = {"analyzer": "char", "ngram_range": (1, 5), "lowercase": False} if columns[0] == "smiles" else {}
+        words = (
+            {"analyzer": "char", "ngram_range": (1, 5), "lowercase": False} if columns[0] == "smiles" else {}
+        )
         maker: Any = TfidfVectorizer(**{"ngram_range": (1, 2), "min_df": 2, "sublinear_tf": True, **words})
         x, x_test = maker.fit_transform(texts[train]), maker.transform(texts[test])
     else:
@@ -157,7 +199,10 @@ def linear(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, dic
         maker = make_column_transformer(
             (OneHotEncoder(handle_unknown="ignore", min_frequency=10), texts_in), (StandardScaler(), numbers)
         )
-        x, x_test = csr_matrix(maker.fit_transform(frame.iloc[train])), csr_matrix(maker.transform(frame.iloc[test]))
+        x, x_test = (
+            csr_matrix(maker.fit_transform(frame.iloc[train])),
+            csr_matrix(maker.transform(frame.iloc[test])),
+        )
 
     def columns_of(known: Mapping[str, np.ndarray], rows: np.ndarray, task: Any, entry: int) -> csr_matrix:
         parts = []
@@ -165,7 +210,13 @@ def linear(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, dic
             y = known[other.name][rows]
             if other.name == task.name and y.ndim == 1:
                 continue
-            y = y if y.ndim == 2 else y[:, None] == np.arange(other.n_outputs)[None] if other.n_outputs > 2 else y[:, None]
+            y = (
+                y
+                if y.ndim == 2
+                else y[:, None] == np.arange(other.n_outputs)[None]
+                if other.n_outputs > 2
+                else y[:, None]
+            )
             on_off = np.concatenate([y == 1, y == 0], 1).astype(np.float32)
             if other.name == task.name:
                 on_off[:, [entry, entry + y.shape[1]]] = 0
@@ -175,7 +226,11 @@ def linear(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, dic
     given = {t.name: work.given[t.name] for t in work.tasks}
     labels = {n: y[test] for n, y in given.items()}
     found: dict[str, dict[str, Any]] = {}
-    for label, how in (("scikit-learn", None), ("scikit-learn + labels", 1.0), ("scikit-learn + hidden labels", 0.5)):
+    for label, how in (
+        ("scikit-learn", None),
+        ("scikit-learn + labels", 1.0),
+        ("scikit-learn + hidden labels", 0.5),
+    ):
         started = time.process_time()
         outputs = {s: {t.name: np.zeros((len(test), t.n_outputs)) for t in work.tasks} for s in SHARES}
         for task in work.tasks:
@@ -189,7 +244,12 @@ def linear(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, dic
                 if how is not None:
                     share = 1.0 if how == 1.0 else rng.random((len(work.pool), 1))
                     known = {
-                        t.name: hidden(given[t.name], t.missing(1)[0], share if given[t.name].ndim == 2 or how == 1.0 else share[:, 0], rng)
+                        t.name: hidden(
+                            given[t.name],
+                            t.missing(1)[0],
+                            share if given[t.name].ndim == 2 or how == 1.0 else share[:, 0],
+                            rng,
+                        )
                         for t in work.tasks
                     }
                     inputs = hstack([inputs, columns_of(known, rows, task, entry)]).tocsr()
@@ -197,7 +257,11 @@ def linear(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, dic
                 for side, part in SHARES.items():
                     rng = np.random.default_rng(seed)
                     known = {t.name: hidden(given[t.name], t.missing(1)[0], part, rng) for t in work.tasks}
-                    here = x_test if how is None else hstack([x_test, columns_of(known, test, task, entry)]).tocsr()
+                    here = (
+                        x_test
+                        if how is None
+                        else hstack([x_test, columns_of(known, test, task, entry)]).tocsr()
+                    )
                     p = model.predict_proba(here)
                     if y.ndim == 2:
                         outputs[side][task.name][:, entry] = p[:, 1]
@@ -232,46 +296,54 @@ def detection(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, 
                 flip = (rng.random(len(y)) < NOISE) & (y >= 0) & editable
                 y[flip] = (y[flip] + rng.integers(1, task.n_outputs, int(flip.sum()))) % task.n_outputs
             labels[task.name], wrong[task.name] = y, flip
-        noisy = problem.with_labels(labels) if hasattr(problem, "with_labels") else _replaced(problem, labels)
+        noisy = dataclasses.replace(problem, labels=labels)
         valid = np.flatnonzero(noisy.usable() & (pool.split == 1))
-        made = cross_fit(noisy, pool.split == TRAIN, bench.work.fold, bench.settings, valid=valid, seed=seed)
-        for joined in (True, False):
-            aps = {}
-            groups = [list(problem.tasks)] if joined else [[t] for t in problem.tasks]
-            for tasks in groups:
-                result = audit.run(
-                    {t.name: labels[t.name] for t in tasks},
-                    {t.name: made.outputs[t.name] for t in tasks},
-                    tasks,
-                    margins={t.name: made.margin[t.name] for t in tasks if t.name in made.margin},
-                )
-                for t in tasks:
-                    quality, bad = result[t.name].quality, wrong[t.name]
-                    rows = np.isfinite(quality) & ((pool.split == TRAIN)[:, None] if quality.ndim == 2 else pool.split == TRAIN)
-                    aps[t.name] = float(average_precision_score(bad[rows], 1 - quality[rows]))
-            out[f"heads {mode}, audit {'joint' if joined else 'alone'}"] = aps
+        made = cross_fit(
+            noisy,
+            pool.split == TRAIN,
+            bench.work.fold,
+            bench.settings,
+            valid=valid,
+            seed=seed,
+            inform=mode == "labels",
+        )
+        for heard in (False, True):
+            margins = made.margin if heard else {}
+            for joined in (True, False):
+                aps = {}
+                result = audit.run(labels, made.outputs, problem.tasks, margins=margins, heed=joined)
+                for t in problem.tasks:
+                    quality = result[t.name].quality
+                    mine = (pool.split == TRAIN)[:, None] if quality.ndim == 2 else pool.split == TRAIN
+                    judged = np.isfinite(quality) & mine
+                    aps[t.name] = float(average_precision_score(wrong[t.name][judged], 1 - quality[judged]))
+                how = f"heads {mode}, audit {'joint' if joined else 'alone'}{', margins' if heard else ''}"
+                out[how] = aps
     return out
-
-
-def _replaced(problem: Any, labels: Mapping[str, np.ndarray]) -> Any:
-    import dataclasses
-
-    return dataclasses.replace(problem, labels=labels)
 
 
 def table(found: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> str:
     """Medians over seeds of the mean over tasks, and by task where there are few."""
     lines = []
     for name, methods in found.items():
-        lines += [f"\n{name}", "| AUC / log-loss, mean over tasks | none known | half known | all known | s |", "|---|---|---|---|---|"]
+        lines += [
+            f"\n{name}",
+            "| AUC / log-loss, mean over tasks | none known | half known | all known | s |",
+            "|---|---|---|---|---|",
+        ]
         for method, runs in methods.items():
             cells = []
             for side in SHARES:
                 auc, loss = (
-                    [statistics.mean(s[m] for s in run[side].values()) for run in runs] for m in ("auc", "log_loss")
+                    [statistics.mean(s[m] for s in run[side].values()) for run in runs]
+                    for m in ("auc", "log_loss")
                 )
-                cells.append(f"{statistics.median(auc):.4f} [{min(auc):.4f}–{max(auc):.4f}] / {statistics.median(loss):.4f}")
-            lines.append(f"| {method} | {' | '.join(cells)} | {statistics.median(r['seconds'] for r in runs):.0f} |")
+                cells.append(
+                    f"{statistics.median(auc):.4f} [{min(auc):.4f}–{max(auc):.4f}] / {statistics.median(loss):.4f}"
+                )
+            lines.append(
+                f"| {method} | {' | '.join(cells)} | {statistics.median(r['seconds'] for r in runs):.0f} |"
+            )
     return "\n".join(lines)
 
 
@@ -309,7 +381,12 @@ def main() -> None:
                     if seed < len(runs):
                         continue
                     runs.append(detection(SETS[name], seed, Path(folder)))
-                    print(name, seed, {k: round(statistics.mean(v.values()), 3) for k, v in runs[-1].items()}, flush=True)
+                    print(
+                        name,
+                        seed,
+                        {k: round(statistics.mean(v.values()), 3) for k, v in runs[-1].items()},
+                        flush=True,
+                    )
                 else:
                     mine = found.setdefault(name, {})
                     for mode in arguments.methods:
@@ -322,7 +399,9 @@ def main() -> None:
                             label = f"joint_inference: {mode}"
                             if seed < len(mine.get(label, [])):
                                 continue
-                            mine.setdefault(label, []).append(ours(SETS[name], seed, mode, Path(folder) / mode))
+                            mine.setdefault(label, []).append(
+                                ours(SETS[name], seed, mode, Path(folder) / mode)
+                            )
                     print(table({name: mine}), flush=True)
             if arguments.out:
                 arguments.out.write_text(json.dumps(found, indent=1))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jointset.config import TaskSettings
 from jointset.ledger import Ledger
 from jointset.metrics import evaluate
 from jointset.records import HOLDOUT, TEST, Task, Verdict
@@ -98,11 +99,25 @@ def write_model(outcome: Outcome) -> None:
                 for m, e in bench.inputs.encoders.items()
             },
             "plan": dataclasses.asdict(bench.problem(outcome.overlay).plan),
+            "labels": {n: _label_columns(t) for n, t in config.tasks.items()},
             "inputs": {d.name: {m: list(c) for m, c in d.inputs.items()} for d in bench.work.pool.datasets},
             "trained_on": config.name,
         },
     )
     write_text(run.model / "README.md", _model_card(bench.work.tasks, config.name))
+
+
+def _label_columns(task: TaskSettings) -> dict[str, dict[str, Any]]:
+    """Where the datasets have the task's labels, and how they are read; joint inference reads those of new rows."""
+    return {
+        dataset: {
+            "columns": [columns] if isinstance(columns, str) else list(columns),
+            "map": task.map.get(dataset),
+            "missing": task.missing,
+            "separator": task.separator,
+        }
+        for dataset, columns in task.labels.items()
+    }
 
 
 def _model_card(tasks: tuple[Task, ...], name: str) -> str:

@@ -88,7 +88,6 @@ class Bench:
         return TrainSettings(weighting={"method": method, **options}, **same)
 
 
-
 def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
     """Prepare the inputs of all rows, through the run's cache."""
     options = {m: getattr(work.config.model, m) for m in ENCODERS}

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from jointset.audit import run as audit
 from jointset.records import HOLDOUT, TRAIN, is_labelled
 from jointset.tasks.sampling import factors
 from jointset.training.balance import draws

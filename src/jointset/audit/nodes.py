@@ -129,8 +129,10 @@ def sample(rows: Ints, k: int, max_fit: int, seed: int) -> Ints:
     return np.sort(np.random.default_rng(seed).choice(rows, size, replace=False))
 
 
-def fit_nodes(nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int = 0) -> Fitted:
-    """Fit every node alone, learn how they go together, and refit each with the others' evidence.
+def fit_nodes(
+    nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int = 0, *, heed: bool = True
+) -> Fitted:
+    """Fit every node alone, learn how they go together, and, with ``heed``, refit each with the others' evidence.
 
     ``fit_rows`` ``(n,)`` are the rows that noise, calibration and relations are learnt from, at most ``max_fit`` of
     them (400 K if that is more); all rows are scored.
@@ -138,10 +140,10 @@ def fit_nodes(nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int = 
     if not nodes:
         return Fitted((), Forest(0, (), ()))
     with one_blas_thread():
-        return _fitted(nodes, fit_rows, max_fit, seed)
+        return _fitted(nodes, fit_rows, max_fit, seed, heed)
 
 
-def _fitted(nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int) -> Fitted:
+def _fitted(nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int, heed: bool) -> Fitted:
     singles = [_fit(node, fit_rows, max_fit, seed) for node in nodes]
     fits = [NodeFit(n, m, m) for n, m in zip(nodes, singles, strict=True)]
     joined = [i for i, n in enumerate(nodes) if n.probs.shape[1] <= MANY]
@@ -150,7 +152,7 @@ def _fitted(nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int) -> 
     rows = sample(np.flatnonzero(fit_rows), 1, RELATED_CELLS // 2, seed)
     among = fit_forest([fits[i].alone[rows] for i in joined], [nodes[i].given[rows] >= 0 for i in joined])
     forest = _numbered(among, joined, len(nodes))
-    if not forest.tree:
+    if not (forest.tree and heed):
         return Fitted(tuple(fits), forest)
     said = _evidence(among, [fits[i].p_true for i in joined], [fits[i].alone for i in joined])
     for i, messages in zip(joined, said, strict=True):

@@ -132,13 +132,16 @@ def run(
     margins: Mapping[str, ArrayLike] | None = None,
     fit_rows: Bools | None = None,
     max_fit: int = MAX_FIT,
+    heed: bool = True,
     seed: int = 0,
 ) -> AuditResult:
     """Audit all tasks of a pool together.
 
     ``labels`` and ``outputs`` are in the form of ``jointset.records``, aligned over the whole pool;
     ``fit_rows`` ``(n,)`` masks the rows that noise, calibration and relations between tasks are learnt from,
-    while all rows are scored. Raises ``ArrayError``.
+    while all rows are scored. ``heed`` lets tasks hear one another through the joint label model; turn it off when the
+    predictions of each task have already read the given labels of the others, which must not count twice. Raises
+    ``ArrayError``.
 
     >>> task = Task("sentiment", "binary", ("neg", "pos"))
     >>> true = np.arange(200) % 2
@@ -164,7 +167,7 @@ def run(
             raise ArrayError(
                 f"{task.name}: {task.n_outputs} classes are declared, predictions have {k} columns"
             )
-    return _audit(arrays, precision, fit_rows, max_fit, seed)
+    return _audit(arrays, precision, fit_rows, max_fit, seed, heed=heed)
 
 
 def _checked(
@@ -197,7 +200,13 @@ def _checked(
 
 
 def _audit(
-    tasks: list[TaskArrays], precision: float | None, fit_rows: ArrayLike | None, max_fit: int, seed: int
+    tasks: list[TaskArrays],
+    precision: float | None,
+    fit_rows: ArrayLike | None,
+    max_fit: int,
+    seed: int,
+    *,
+    heed: bool = True,
 ) -> AuditResult:
     check_precision(precision)
     n = len(tasks[0]) if tasks else 0
@@ -211,7 +220,7 @@ def _audit(
         for t in tasks
     }
     nodes = [node for part in own.values() for node in part]
-    fitted = fit_nodes(nodes, rows, max_fit, seed)
+    fitted = fit_nodes(nodes, rows, max_fit, seed, heed=heed)
     fits, results = iter(fitted.fits), {}
     for task in tasks:
         mine = [next(fits) for _ in own[task.name]]

@@ -154,11 +154,14 @@ def predict(
         Path, typer.Option("--out", help="Where predictions go (.parquet, .csv or .jsonl).")
     ] = Path("predictions.parquet"),
     dataset: Annotated[Optional[str], typer.Option(help="Whose columns the file has.")] = None,  # noqa: UP045
+    ignore_labels: Annotated[
+        bool, typer.Option("--ignore-labels", help="With joint inference: do not read labels from the file.")
+    ] = False,
 ) -> None:
-    """Predict every task for new rows."""
+    """Predict every task for new rows; with joint inference, from the labels that they carry as well."""
     from jointset.cli.predict import predict as command
 
-    command(path, file, out, dataset)
+    command(path, file, out, dataset, ignore_labels=ignore_labels)
 
 
 @app.command()

@@ -10,28 +10,30 @@ import numpy as np
 import typer
 
 from jointset.data.dataset import folder_of
-from jointset.data.sources import read
+from jointset.data.sources import read as read_source
 from jointset.errors import DataError, UserError
 from jointset.project import Run
 
 WRITERS = (".parquet", ".csv", ".jsonl")
 
 
-def predict(path: Path, file: Path, out: Path, dataset: str | None) -> None:
-    """Predict a file."""
+def predict(path: Path, file: Path, out: Path, dataset: str | None, *, ignore_labels: bool) -> None:
+    """Predict a file; with joint inference, the labels in it are read for the other tasks."""
     import pyarrow as pa
 
     if out.suffix not in WRITERS:
         raise UserError(f"--out {out}: predictions are written as one of {', '.join(WRITERS)}")
     run = Run(path)
-    table = read(file, name=file.name)
-    predictions = run.model.predict_table(table, dataset=dataset, root=folder_of(file))
+    table = read_source(file, name=file.name)
+    known = {} if ignore_labels else run.model.known(table, dataset=dataset)
+    predictions = run.model.predict_table(table, dataset=dataset, root=folder_of(file), known=known)
     keep = [c for c in table.column_names if c not in predictions.column_names]
     both = pa.table(
         {**{c: table.column(c) for c in keep}, **{c: predictions.column(c) for c in predictions.column_names}}
     )
     _write(both, out)
-    typer.echo(f"{both.num_rows:,} rows predicted for {len(run.model.tasks)} tasks: {out}")
+    read = f", labels of {', '.join(known)} read" if known else ""
+    typer.echo(f"{both.num_rows:,} rows predicted for {len(run.model.tasks)} tasks{read}: {out}")
 
 
 def _write(table: Any, out: Path) -> None:
@@ -53,18 +55,31 @@ def _write(table: Any, out: Path) -> None:
 def evaluate(path: Path, file: Path | None, dataset: str | None, *, as_json: bool) -> None:
     """Score the model on a labelled file, or show the run's own held-out scores."""
     run = Run(path)
-    scores = _held_out(run) if file is None else _on_file(run, file, dataset)
+
+    def found(*, read: bool) -> dict[str, Any]:
+        return _held_out(run, read=read) if file is None else _on_file(run, file, dataset, read=read)
+
+    scores = found(read=False)
+    if run.model.joint:
+        for task, values in found(read=True).items():
+            scores[task]["knowing_others"] = values["metrics"]
     if as_json:
         typer.echo(json.dumps(scores, indent=2))
         return
     for task, values in scores.items():
-        shown = ", ".join(f"{k} {v:.4f}" for k, v in values["metrics"].items() if v is not None)
+        shown = _shown(values["metrics"])
         low, high = values["interval"]
         between = "" if low is None else f" ({values['metric']} within [{low:.3f}, {high:.3f}])"
         typer.echo(f"{task} on {values['rows']:,} rows: {shown}{between}")
+        if "knowing_others" in values:
+            typer.echo(f"{task}, the row's other labels known: {_shown(values['knowing_others'])}")
 
 
-def _held_out(run: Run) -> dict[str, Any]:
+def _shown(metrics: dict[str, float | None]) -> str:
+    return ", ".join(f"{k} {v:.4f}" for k, v in metrics.items() if v is not None)
+
+
+def _held_out(run: Run, *, read: bool) -> dict[str, Any]:
     from jointset.records import HOLDOUT, TEST
 
     work = run.work
@@ -79,7 +94,9 @@ def _held_out(run: Run) -> dict[str, Any]:
         if not len(rows):
             continue
         local = rows - work.pool.rows_of(data.name).start
-        outputs, decisions = run.model.judged(data.table.take(local), dataset=data.name, root=data.root)
+        known = {t.name: work.given[t.name][rows] for t in work.tasks} if read else None
+        table = data.table.take(local)
+        outputs, decisions = run.model.judged(table, dataset=data.name, root=data.root, known=known)
         for task in work.tasks:
             parts[task.name].append(outputs[task.name])
             decided[task.name].append(decisions[task.name])
@@ -90,12 +107,13 @@ def _held_out(run: Run) -> dict[str, Any]:
     return scores
 
 
-def _on_file(run: Run, file: Path, dataset: str | None) -> dict[str, Any]:
+def _on_file(run: Run, file: Path, dataset: str | None, *, read: bool) -> dict[str, Any]:
     from jointset.prepare import encode_labels
 
-    config, table = run.directory.config(), read(file, name=file.name)
+    config, table = run.directory.config(), read_source(file, name=file.name)
     names = [dataset] if dataset else list(config.datasets)
-    outputs, decisions = run.model.judged(table, dataset=dataset, root=folder_of(file))
+    known = run.model.known(table, dataset=dataset) if read else None
+    outputs, decisions = run.model.judged(table, dataset=dataset, root=folder_of(file), known=known)
     scores = {}
     for task in run.model.tasks:
         settings = config.tasks[task.name]

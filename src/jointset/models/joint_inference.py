@@ -56,26 +56,29 @@ class JointInference(nn.Module):
         """Logits ``(b, outputs)`` and label vectors ``(b, d)`` by task, absent ones left out → logits by task."""
         if not vectors:
             return dict(logits)
-        heard = {
-            t.name: vectors[t.name] @ read.T
-            for t, read in zip(self.tasks, self.read, strict=True)
-            if t.name in vectors
-        }  # (b, rank)
-        total = torch.stack(list(heard.values())).sum(0)
+        named = [(t, read) for t, read in zip(self.tasks, self.read, strict=True) if t.name in vectors]
+        heard = torch.stack([vectors[t.name] @ read.T for t, read in named])  # (s, b, rank)
+        others = dict(zip((t.name for t, _ in named), _all_but_own(heard), strict=True))
         told = {}
         for task, read, tell in zip(self.tasks, self.read, self.tell, strict=True):
             name = task.name
-            if name not in heard:
-                told[name] = logits[name] + total @ tell.T
-            elif task.kind == "multilabel":
-                told[name] = logits[name] + total @ tell.T - _own(tell, read, vectors[name])
-            else:
-                told[name] = logits[name] + (total - heard[name]) @ tell.T
+            told[name] = logits[name] + others.get(name, heard.sum(0)) @ tell.T
+            if task.kind == "multilabel" and name in vectors:
+                told[name] = told[name] + _within(tell, read, vectors[name])
         return told
 
 
-def _own(tell: Tensor, read: Tensor, vector: Tensor) -> Tensor:
-    """What every entry would tell itself, ``(b, K)``; ``vector`` holds parts of K entries each."""
-    parts = vector.shape[1] // len(tell)
-    each = (tell.repeat(parts, 1) * read.T).sum(1)  # (parts · K,)
-    return (vector * each).reshape(len(vector), parts, -1).sum(1)
+def _all_but_own(heard: Tensor) -> Tensor:
+    """Sums over all but one, ``(s, b, r)``; a difference from the total would leave a rounding error of the one."""
+    zero = torch.zeros_like(heard[:1])
+    before = torch.cat([zero, heard[:-1]]).cumsum(0)
+    after = torch.cat([zero, heard.flip(0)[:-1]]).cumsum(0).flip(0)
+    return before + after
+
+
+def _within(tell: Tensor, read: Tensor, vector: Tensor) -> Tensor:
+    """What the entries of a label set tell one another, ``(b, K)``; ``vector`` holds parts of K entries each."""
+    k = len(tell)
+    apart = 1 - torch.eye(k, dtype=tell.dtype)
+    parts = zip(vector.split(k, 1), read.split(k, 1), strict=True)
+    return torch.stack([part @ (tell @ own * apart).T for part, own in parts]).sum(0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from jointset.errors import DataError, RunError, nearest
 from jointset.models.describe import render, summary
@@ -16,7 +17,7 @@ from jointset.models.encoders import make_encoders
 from jointset.models.inputs import Inputs, prepare_table
 from jointset.models.joint import JointModel
 from jointset.records import Floats, Task
-from jointset.tasks import KINDS
+from jointset.tasks import KINDS, LabelOptions, LabelSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ class SavedModel:
         )
         self.sharing: str = config["plan"]["sharing"]
         self.inputs: Mapping[str, Mapping[str, Any]] = config["inputs"]
+        self.labels: Mapping[str, Mapping[str, Any]] = config["labels"]
         self._encoders = make_encoders({m: (e["name"], e["options"]) for m, e in config["encoders"].items()})
         self._states = {m: e["state"] for m, e in config["encoders"].items()}
         with torch.random.fork_rng(devices=[]):
@@ -55,17 +57,48 @@ class SavedModel:
         self._model.eval()
 
     def outputs(
-        self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None
+        self,
+        table: pa.Table,
+        *,
+        dataset: str | None = None,
+        root: Path | None = None,
+        known: Mapping[str, NDArray[Any]] | None = None,
     ) -> dict[str, Floats]:
         """Outputs by task, ``(n, K)``, in the form of :mod:`jointset.records`.
 
         ``dataset`` says whose input columns the rows have; by default the first dataset all of whose columns are
-        there. Raises :class:`DataError` when none fits.
+        there. ``known`` are labels by task that joint inference may read for the other tasks; see :meth:`known`.
+        Raises :class:`DataError` when no dataset fits.
         """
-        return self.judged(table, dataset=dataset, root=root)[0]
+        return self.judged(table, dataset=dataset, root=root, known=known)[0]
+
+    @property
+    def joint(self) -> bool:
+        """Whether tasks read a row's labels of other tasks."""
+        return self._model.others is not None
+
+    def known(self, table: pa.Table, *, dataset: str | None = None) -> dict[str, NDArray[Any]]:
+        """The labels that the rows carry in the label columns of the dataset, by task; none without joint inference."""
+        name = self._dataset(table, dataset)
+        found: dict[str, NDArray[Any]] = {}
+        for task in self.tasks if self.joint else ():
+            source = self.labels[task.name].get(name)
+            if source is None or any(c not in table.column_names for c in source["columns"]):
+                continue
+            columns = {c: table.column(c) for c in source["columns"]}
+            labels = LabelSource(name, columns, source["map"], tuple(source["missing"]))
+            found[task.name] = KINDS[task.kind].read(
+                task, labels, LabelOptions(separator=source["separator"])
+            )
+        return found
 
     def judged(
-        self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None
+        self,
+        table: pa.Table,
+        *,
+        dataset: str | None = None,
+        root: Path | None = None,
+        known: Mapping[str, NDArray[Any]] | None = None,
     ) -> tuple[dict[str, Floats], dict[str, Floats]]:
         """As :meth:`outputs`, and beside them what predictions are read off, in the same form."""
         inputs = self._inputs(table, dataset, root)
@@ -76,28 +109,40 @@ class SavedModel:
             for start in range(0, n, BATCH):
                 index = np.arange(start, min(start + BATCH, n))
                 logits, _ = self._model(inputs.batch(index), len(index))
+                here = {t: torch.from_numpy(y[index]) for t, y in (known or {}).items()}
+                logits = self._model.informed(logits, here)
                 for task, head in self._model.headed():
                     kind, z = KINDS[task.kind], logits[task.name]
                     outputs[task.name][index] = kind.outputs(task, z, head.seen).numpy()
                     decisions[task.name][index] = kind.decisions(task, z, head.seen).numpy()
         return outputs, decisions
 
-    def predict(self, frame: pd.DataFrame, *, dataset: str | None = None) -> pd.DataFrame:
-        """Predictions for a frame: per task ``T`` the label name or number, and ``T__confidence`` for classes."""
+    def predict(
+        self, frame: pd.DataFrame, *, dataset: str | None = None, ignore_labels: bool = False
+    ) -> pd.DataFrame:
+        """Predictions for a frame: per task ``T`` the label name or number, and ``T__confidence`` for classes.
+
+        With joint inference, labels in the frame are read for the other tasks, unless ``ignore_labels``.
+        """
         import pyarrow as pa
 
-        return self.predict_table(
-            pa.Table.from_pandas(frame, preserve_index=False), dataset=dataset
-        ).to_pandas()
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        known = None if ignore_labels else self.known(table, dataset=dataset)
+        return self.predict_table(table, dataset=dataset, known=known).to_pandas()
 
     def predict_table(
-        self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None
+        self,
+        table: pa.Table,
+        *,
+        dataset: str | None = None,
+        root: Path | None = None,
+        known: Mapping[str, NDArray[Any]] | None = None,
     ) -> pa.Table:
-        """As :meth:`predict`, Arrow in and out."""
+        """As :meth:`predict`, Arrow in and out; labels are read from ``known`` only."""
         import pyarrow as pa
 
         columns: dict[str, Any] = {}
-        outputs, decisions = self.judged(table, dataset=dataset, root=root)
+        outputs, decisions = self.judged(table, dataset=dataset, root=root, known=known)
         for task in self.tasks:
             p, decided = outputs[task.name], decisions[task.name]
             if task.kind == "regression":
@@ -127,17 +172,24 @@ class SavedModel:
         return prepare_table(tables, self._encoders, self._states)
 
     def _columns(self, table: pa.Table, dataset: str | None) -> dict[str, list[str]]:
+        return self._columns_of(self._dataset(table, dataset))
+
+    def _columns_of(self, dataset: str) -> dict[str, list[str]]:
+        return {m: ([c] if isinstance(c, str) else list(c)) for m, c in self.inputs[dataset].items()}
+
+    def _dataset(self, table: pa.Table, dataset: str | None) -> str:
+        """The dataset whose input columns the rows have."""
         if dataset is not None and dataset not in self.inputs:
             raise DataError(
                 f"the model knows no dataset {dataset!r}{nearest(dataset, self.inputs)}; "
                 f"one of {', '.join(self.inputs)}"
             )
         for name in [dataset] if dataset else self.inputs:
-            wanted = {m: ([c] if isinstance(c, str) else list(c)) for m, c in self.inputs[str(name)].items()}
+            wanted = self._columns_of(str(name))
             if all(c in table.column_names for cs in wanted.values() for c in cs):
-                return wanted
+                return str(name)
         first = str(dataset or next(iter(self.inputs)))
-        names = [c for cs in self.inputs[first].values() for c in ([cs] if isinstance(cs, str) else cs)]
+        names = [c for cs in self._columns_of(first).values() for c in cs]
         missing = next(c for c in names if c not in table.column_names)
         raise DataError(
             f"input column {missing!r} is missing{nearest(missing, table.column_names)}; "

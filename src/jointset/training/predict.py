@@ -23,6 +23,7 @@ def cross_fit(
     *,
     valid: Ints,
     seed: int,
+    inform: bool = False,
     cache: Path | None = None,
     report: Report | None = None,
 ) -> Predictions:
@@ -34,6 +35,8 @@ def cross_fit(
         models, none of which saw them.
     fold : (N,) fold of every row; a group, or copies of one input, share a fold.
     valid : rows that every fold's training is stopped on; none of them is eligible.
+    inform : with joint inference, whether a task's prediction heeds the row's given labels of the other tasks, never
+        its own.
     cache : folder for the finished folds, so that an interrupted call that is repeated skips them.
     """
     n, folds = len(fold), int(fold[eligible].max()) + 1
@@ -47,7 +50,7 @@ def cross_fit(
     embedding = np.zeros((n, problem.plan.width), np.float32)
     margins: dict[str, list[Floats]] = {}
     for k in range(folds):
-        part = _one_fold(problem, usable, eligible, fold, k, settings, valid, seed, cache, report)
+        part = _one_fold(problem, usable, eligible, fold, k, settings, valid, seed, inform, cache, report)
         own, outside = np.flatnonzero(eligible & (fold == k)), np.flatnonzero(~eligible)
         for task in problem.tasks:
             outputs[task.name][own] = part[f"own.{task.name}"]
@@ -62,7 +65,7 @@ def cross_fit(
 
 def _one_fold(
     problem: Problem, usable: Bools, eligible: Bools, fold: Ints, k: int,
-    settings: TrainSettings, valid: Ints, seed: int, cache: Path | None, report: Report | None,
+    settings: TrainSettings, valid: Ints, seed: int, inform: bool, cache: Path | None, report: Report | None,
 ) -> dict[str, Floats]:  # fmt: skip
     path = cache / f"fold-{k}.npz" if cache else None
     if path is not None and path.is_file():
@@ -82,8 +85,9 @@ def _one_fold(
     part: dict[str, Floats] = {
         f"margin.{name}": margin.astype(np.float32) for name, margin in result.margin.items()
     }
+    known = problem.readable() if inform else None
     for side, rows in (("own", eligible & (fold == k)), ("outside", ~eligible)):
-        values, part[side] = predict(result.model, problem.inputs, np.flatnonzero(rows))
+        values, part[side] = predict(result.model, problem.inputs, np.flatnonzero(rows), known=known)
         part |= {f"{side}.{name}": array for name, array in values.items()}
     if path is not None:
         save_arrays(path, part)
