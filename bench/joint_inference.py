@@ -4,8 +4,8 @@
     python -m bench.joint_inference --only tox21 --seeds 0
     python -m bench.joint_inference --detection                    # errors found with and without it, noise injected
 
-Beside the joint model stand linear models of scikit-learn that are fed the other labels as further columns: trained with
-all of them known, or with a random part hidden, as jointset trains.
+Beside the joint model stand linear models of scikit-learn that are fed the other labels as further columns: trained
+with all of them known, or with a random part hidden, as jointset trains.
 """
 
 from __future__ import annotations

@@ -15,8 +15,10 @@ from jointset.training.problem import Problem
 
 @dataclass(frozen=True)
 class Draws:
-    """``rates`` (N,): how often a row is drawn in a pass over its dataset; ``shares[task]``, in the form of the weights:
-    how much of that a label is meant to get."""
+    """``rates`` (N,): how often a row is drawn in a pass over its dataset.
+
+    ``shares[task]``, in the form of the weights: how much of that a label is meant to get.
+    """
 
     rates: Floats
     shares: Mapping[str, Floats]

@@ -92,7 +92,9 @@ def log_prior(counts: Tensor) -> Tensor:
 
 
 def effective_weights(counts: Tensor, beta: float, most: float) -> Tensor:
-    """Class weights ∝ (1 − β) / (1 − β^n), one over the effective number (Cui et al. 2019), ``(…, C)``, with mean 1 over the labels.
+    """Class weights ∝ (1 − β) / (1 − β^n), one over the effective number (Cui et al. 2019), ``(…, C)``.
+
+    Their mean over the labels is 1.
 
     β = 1 is the limit 1 / n. None is more than ``most`` times the least; a class without a label has weight 1.
 
