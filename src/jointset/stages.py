@@ -84,6 +84,11 @@ class Bench:
         return given if given is not None else int(not all(e.linear for e in self.inputs.encoders.values()))
 
     @property
+    def joint(self) -> bool:
+        """Whether tasks read a row's labels of other tasks."""
+        return self.work.config.model.joint_inference != "none"
+
+    @property
     def settings(self) -> TrainSettings:
         """Training settings out of the configuration."""
         names = TrainSettings.__dataclass_fields__
@@ -192,6 +197,7 @@ def cross_fitted(bench: Bench, overlay: Overlay, round: int) -> Predictions:
             bench.settings,
             valid=stopping_rows(bench, overlay),
             seed=bench.work.config.seed,
+            inform=bench.joint,
             cache=cache,
             report=lambda event: bench.emit({"event": "epoch", "round": round, **event}),
         )
@@ -246,6 +252,7 @@ def audited(
         precision=work.config.improve.precision,
         margins=_margins(predictions, overlay, labels),
         fit_rows=~hidden,
+        heed=not bench.joint,  # the heads have read the other tasks' labels; the joint label model would count them twice
         seed=work.config.seed,
     )
     issues = audit.issues(
