@@ -238,6 +238,20 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def balanced(tmp_path_factory):
+    """A finished run whose tasks have losses and sampling of their own, and read one another's labels."""
+    folder = Folder(tmp_path_factory.mktemp("balanced")).write()
+    tasks = folder.settings["tasks"]
+    tasks["level"]["loss"] = {"name": "logit_adjustment", "tau": 1.0}
+    tasks["risky"] |= {"loss": {"name": "focal", "gamma": 1.0, "alpha": 0.75}, "sampling": "over"}
+    tasks["kinds"] |= {"loss": "asymmetric", "sampling": {"mode": "under", "power": 1.0}}
+    tasks["price"]["loss"] = "huber"
+    folder.settings["model"]["joint_inference"] = "labels"
+    folder.settings["improve"]["rounds"] = 1
+    return folder.write().execute()
+
+
+@pytest.fixture(scope="session")
 def fingerprint():
     """The ledger's fingerprint of a run."""
     from jointset.ledger import Ledger

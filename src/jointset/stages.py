@@ -130,6 +130,7 @@ def cross_fitted(bench: Bench, overlay: Overlay, round: int) -> Predictions:
             bench.settings,
             valid=stopping_rows(bench, overlay),
             seed=bench.work.config.seed,
+            inform=bench.joint,
             cache=cache,
             report=lambda event: bench.emit({"event": "epoch", "round": round, **event}),
         )
@@ -184,6 +185,7 @@ def audited(
         precision=work.config.improve.precision,
         margins=_margins(predictions, overlay, labels),
         fit_rows=~hidden,
+        heed=not bench.joint,  # the heads have read the other tasks' labels; the joint label model would count them twice
         seed=work.config.seed,
     )
     issues = audit.issues(

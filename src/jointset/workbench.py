@@ -80,6 +80,11 @@ class Bench:
         return 0 if linear else SHARINGS[model.sharing.method].usual_depth
 
     @property
+    def joint(self) -> bool:
+        """Whether tasks read a row's labels of other tasks."""
+        return self.work.config.model.joint_inference != "none"
+
+    @property
     def settings(self) -> TrainSettings:
         """Training settings out of the configuration; searched weights are those of the tasks, hence fixed."""
         training = self.work.config.training
