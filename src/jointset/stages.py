@@ -185,7 +185,7 @@ def audited(
         precision=work.config.improve.precision,
         margins=_margins(predictions, overlay, labels),
         fit_rows=~hidden,
-        heed=not bench.joint,  # the heads have read the other tasks' labels; the joint label model would count them twice
+        heed=not bench.joint,  # heads that have read the other tasks' labels must not hear them twice
         seed=work.config.seed,
     )
     issues = audit.issues(

@@ -34,7 +34,13 @@ def test_predictions_read_the_labels_of_a_file(balanced, people, cli, tmp_path):
     assert not read["level__confidence"].equals(ignored["level__confidence"])
     frame = pd.read_csv(people)
     plain = balanced.model.predict(frame.drop(columns=["grade", "risk", "tags", "amount"]))
-    pd.testing.assert_series_equal(plain["level__confidence"], ignored["level__confidence"], check_exact=False, rtol=1e-5, check_dtype=False)
+    pd.testing.assert_series_equal(
+        plain["level__confidence"],
+        ignored["level__confidence"],
+        check_exact=False,
+        rtol=1e-5,
+        check_dtype=False,
+    )
 
 
 def test_a_label_does_not_change_its_own_prediction(balanced, people):
