@@ -150,7 +150,7 @@ def _pooled(base: NoiseModel, views: Sequence[NDArray[Any]]) -> Floats:
     light = replace(
         base, temperatures=base.temperatures.astype(np.float32), given_bias=base.given_bias.astype(np.float32)
     )
-    return light.p_given([np.asarray(v, np.float32) for v in views])
+    return light.pooled([log(np.asarray(v, np.float32)) for v in views])[0]
 
 
 def _anchored(base: NoiseModel, views: Sequence[NDArray[Any]], given: Ints, rows: Ints) -> SparseNoise:
