@@ -100,9 +100,10 @@ def speed_batched(labels, probs):
 def clocked(call):
     """Seconds of a call, and the bytes by which memory rose above what was resident before.
 
-    ``peak`` is ``ru_maxrss`` less the resident size before; ``children`` the same of the largest child process, which
-    begins with all that its parent holds; ``anonymous`` the rise of RssAnon, sampled every 10 ms, which leaves out
-    pages of memory-mapped files.
+    ``peak`` is ``VmHWM`` less the resident size before (``ru_maxrss`` would begin with what the process that started
+    this one held); ``children`` is ``ru_maxrss`` of the largest child process less the same, and begins with all that
+    its parent holds; ``anonymous`` is the rise of RssAnon, sampled every 10 ms, which leaves out pages of memory-mapped
+    files.
     """
     before, anonymous = resident("VmRSS"), resident("RssAnon")
     highest, done = [anonymous], threading.Event()
@@ -118,14 +119,11 @@ def clocked(call):
     seconds = time.perf_counter() - started
     done.set()
     watcher.join()
-    own, child = (
-        max(resource.getrusage(who).ru_maxrss * 1024 - before, 0)
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return {
         "seconds": seconds,
-        "peak": own,
-        "children": child,
+        "peak": resident("VmHWM") - before,
+        "children": max(child - before, 0),
         "anonymous": highest[0] - anonymous,
     }
 

@@ -79,3 +79,12 @@ def test_bad_chunks_are_refused(parts, message):
     with pytest.raises(ArrayError, match=f"marks: .*{message}") as caught:
         chunks.spooled(iter(parts), "marks")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_columns_in_one_piece_hold_the_same_numbers(dtype):
+    z = np.random.default_rng(0).random((7, 3)).astype(dtype)
+    found = chunks.by_column(z)
+    assert found.flags.f_contiguous and found.dtype == np.result_type(dtype, np.float32)
+    np.testing.assert_array_equal(found, z)
+    np.testing.assert_array_equal(chunks.row_max(found), z.max(axis=1, keepdims=True))

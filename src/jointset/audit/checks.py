@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jointset.audit.base import LabelKind, TaskArrays
-from jointset.audit.chunks import slices, spooled
+from jointset.audit.chunks import row_sum, slices, spooled
 from jointset.errors import ArrayError
 from jointset.records import Floats
 
@@ -149,7 +149,7 @@ def _unit(pred: NDArray[Any], name: str) -> None:
 def _distributions(pred: NDArray[Any], name: str) -> None:
     _unit(pred, name)
     for rows in slices(len(pred), pred.shape[1]):
-        sums = pred[rows].sum(axis=1, dtype=np.float32)
+        sums = row_sum(np.asarray(pred[rows], np.float32))[:, 0]
         off = np.abs(sums - 1) > SUM_TOLERANCE
         if off.any():
             row = int(np.argmax(off))

@@ -52,6 +52,15 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return limits
 
 
+def by_column(values: NDArray[Any], dtype: Any = None) -> NDArray[Any]:
+    """``(n, K)`` of single precision or better with columns in one piece: sums and maxima of rows run along them.
+
+    >>> by_column(np.ones((3, 2), np.float16)).strides
+    (4, 12)
+    """
+    return np.asarray(values, dtype or np.result_type(values, np.float32), order="F")
+
+
 def row_sum(z: NDArray[Any]) -> NDArray[Any]:
     """Sums of the rows of ``(n, K)``, ``(n, 1)``: with few columns a product with ones is ten times as fast."""
     return z @ np.ones((z.shape[1], 1), z.dtype)
@@ -59,7 +68,7 @@ def row_sum(z: NDArray[Any]) -> NDArray[Any]:
 
 def row_max(z: NDArray[Any]) -> NDArray[Any]:
     """Maxima of the rows of ``(n, K)``, ``(n, 1)``: with few columns, column by column."""
-    if z.shape[1] > NARROW:
+    if z.shape[1] > NARROW or z.flags.f_contiguous:
         return z.max(axis=1, keepdims=True)
     out = z[:, 0].copy()
     for column in z.T[1:]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jointset.audit import posterior
 from jointset.audit.chunks import over_slices, row_sum
 from jointset.audit.noise_fit import RIDGE, SHRINK, calibrate
 from jointset.audit.posterior import FLOOR, NoiseModel, log, softmax
@@ -37,6 +39,14 @@ class SparseNoise:
     scale: Floats  # (K,), the diagonal of D
     spread: float
     own: float
+
+    @cached_property
+    def dense(self) -> Floats:
+        """T ``(K, K)``, which saves the sums where the counts are dense anyway."""
+        out: Floats = self.counts + np.float32(self.spread)
+        out[np.diag_indices(len(out))] += np.float32(self.own)
+        out *= self.scale[:, None]
+        return out
 
     def forward(self, p: Floats) -> Floats:
         """``p @ T``, ``(n, K)``."""
@@ -101,10 +111,10 @@ class ManyClasses:
         self, views: Sequence[NDArray[Any]], given: Ints, extra: Sequence[Floats] = ()
     ) -> tuple[Floats, Floats, Floats]:
         """P(true | x) and P(true | x, given), ``(n, K)`` float32, and the expected number of errors."""
-        p_given = _pooled(self.base, views)
-        p_true = link(
-            self.base.weights, [np.log(deconvolve(p_given, self.noise) + np.float32(FLOOR)), log(p_given)]
-        )
+        p_given, log_given = _pooled(self.base, views)
+        first = deconvolve(p_given, self.noise)
+        first += np.float32(FLOOR)
+        p_true = link(self.base.weights, [np.log(first, out=first), log_given])
         after = self.noise.observe(p_true.copy(), given)
         known = np.flatnonzero(given >= 0)
         errors = len(known) - after[known, given[known]].sum(dtype=np.float64)
@@ -113,6 +123,8 @@ class ManyClasses:
 
 def deconvolve(p_given: Floats, noise: SparseNoise, steps: int = STEPS) -> Floats:
     """``posterior.deconvolve`` with a sparse T, ``(n, K)``."""
+    if isinstance(noise.counts, np.ndarray):
+        return posterior.deconvolve(p_given, noise.dense, steps)
     p = np.full(p_given.shape, 1 / p_given.shape[1], p_given.dtype)
     for step in range(steps):
         ratio = noise.backward(p_given / np.maximum(noise.forward(p), 1e-12))
@@ -146,11 +158,8 @@ def fit_many(views: Sequence[NDArray[Any]], given: Ints, rows: Ints) -> ManyClas
     return ManyClasses(replace(base, weights=_weights(features, given[few], noise)), noise)
 
 
-def _pooled(base: NoiseModel, views: Sequence[NDArray[Any]]) -> Floats:
-    light = replace(
-        base, temperatures=base.temperatures.astype(np.float32), given_bias=base.given_bias.astype(np.float32)
-    )
-    return light.p_given([np.asarray(v, np.float32) for v in views])
+def _pooled(base: NoiseModel, views: Sequence[NDArray[Any]]) -> tuple[Floats, Floats]:
+    return base.pooled([log(np.asarray(v, np.float32)) for v in views])
 
 
 def _anchored(base: NoiseModel, views: Sequence[NDArray[Any]], given: Ints, rows: Ints) -> SparseNoise:
@@ -160,7 +169,7 @@ def _anchored(base: NoiseModel, views: Sequence[NDArray[Any]], given: Ints, rows
 
     def sliced(function: Any) -> None:
         def work(part: slice) -> None:
-            function(part, _pooled(base, [v[rows[part]] for v in views]))
+            function(part, _pooled(base, [v[rows[part]] for v in views])[0])
 
         over_slices(len(rows), k, work)
 

@@ -22,9 +22,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from jointset.audit.chunks import row_sum
+from jointset.audit.chunks import by_column, row_sum
+from jointset.audit.minimise import ANY, minimise
 from jointset.audit.noise_kind import one_rate_trust, sure_rows
-from jointset.audit.posterior import FLOOR, Mixture, NoiseModel, deconvolve, log, softmax
+from jointset.audit.posterior import FLOOR, Mixture, NoiseModel, deconvolve, log, softmax, weighted
 from jointset.records import Floats, Ints
 
 SHRINK = 20.0  # pseudo-labels per row of T; 5 % noise on 200 rows a class was overestimated with fewer
@@ -35,6 +36,7 @@ PRIOR = 100.0  # pseudo-labels per row that hold T to its anchors while it is fi
 # the surest rows are the purest, but with many classes the counts of T are thin and need more of them
 SHARES, SHARES_TWO = (0.1, 0.3, 0.6), (0.1,)
 ANCHOR_TURNS = 4
+SINGLE, TINY = np.float32, 1e-30  # of losses; their values are summed up in double precision
 
 
 def fit_mixture(
@@ -73,29 +75,28 @@ def fit_one_rate(
     base: NoiseModel, views: Sequence[Floats], given: Ints, extra: Sequence[Floats] = ()
 ) -> NoiseModel:
     """The model with ``T = (1 - e) I + e / (K - 1)`` off the diagonal and the plain link, by maximum likelihood."""
-    from scipy.optimize import minimize
-
-    features = [log(base.p_given([np.asarray(v, np.float64) for v in views])), *extra]
+    features = [log(base.p_given(views)).astype(SINGLE), *(by_column(e, SINGLE) for e in extra)]
     (n, k), m = features[0].shape, len(features)
-    rows, ones = np.arange(n), np.ones(n)
+    rows, ones = np.arange(n), np.ones(n, SINGLE)
 
     def loss(x: Floats) -> tuple[float, Floats]:
         c, rate, b = x[:m], x[m], x[m + 1 :]
-        p = softmax(logits(c, b, features))
-        own = p[rows, given]
+        p = softmax(weighted(c, features, b))
+        own = p[rows, given].astype(np.float64)
         seen = np.maximum(own * (1 - rate) + (1 - own) * rate / (k - 1), 1e-300)
         pull = own * (1 - rate - rate / (k - 1)) / seen
-        slope = p * pull[:, None]
-        slope[rows, given] -= pull
+        slope = p
+        slope *= pull[:, None].astype(SINGLE)
+        slope[rows, given] -= pull.astype(SINGLE)
         gain = ((1 - own) / (k - 1) - own) / seen
         value = -np.log(seen).sum() + 0.5 * (b @ b + RIDGE * (c[0] - 1) ** 2)
-        by_weight = np.array([np.vdot(slope, f) for f in features])
+        by_weight = np.array([np.vdot(slope.T, f.T) for f in features])
         by_weight[0] += RIDGE * (c[0] - 1)
         return value / n, np.concatenate([by_weight, [-gain.sum()], ones @ slope + b]) / n
 
     first = np.r_[1.0, np.tile([0.1, 0.9], m)[: m - 1], 0.05, np.zeros(k)]
-    limits = [(0.0, 20.0), *[(0.0, 1.0)] * (m - 1), (1e-6, 0.9), *[(None, None)] * k]
-    x = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 100}).x
+    limits = [(0.0, 20.0), *[(0.0, 1.0)] * (m - 1), (1e-6, 0.9), *[ANY] * k]
+    x, _ = minimise(loss, first, limits, rounds=100)
     transition = uniform_noise(float(x[m]), k)
     return replace(base, transition=transition, weights=np.r_[0.0, x[:m]], bias=x[m + 1 :])
 
@@ -119,15 +120,15 @@ def fit_noise_model(
     other tasks ``(n, K)``, whose weights are kept in [0, 1]. ``start`` is a model fitted without ``extra``, ``share``
     the share of the rows assigned to a class that T is anchored on.
     """
-    views = [np.asarray(v, np.float64) for v in views]
-    extra = [np.asarray(e, np.float64) for e in extra]
+    views = [by_column(v, np.float64) for v in views]
+    extra = [by_column(e, np.float64) for e in extra]
     base = start or calibrate(views, given)
     if not base.informative:
         return _with_extra(base, len(extra))
     p_given = base.p_given(views)
     anchor = start.anchor if start else _anchor(views, p_given, given, share)
     order = np.argsort(given, kind="stable")
-    features = [f[order] for f in [*_features(p_given, anchor), *extra]]
+    features = [f.T.astype(SINGLE).take(order, axis=1).T for f in [*_features(p_given, anchor), *extra]]
     first = (start.transition if start else anchor, _with_extra(base, len(extra)).weights, base.bias)
     if start is not None:
         found = _maximise(features, given[order], anchor, *first, plain=not start.weights[0])
@@ -183,33 +184,26 @@ def calibrate(views: Sequence[Floats], given: Ints, *, biased: bool = True) -> N
     A model that explains the labels no better than the class shares do, by three nats a parameter, is marked as not
     informative. Where labels are fewer than classes, ``biased`` should be false: temperatures alone are fitted.
     """
-    from scipy.optimize import minimize
-
-    logs = [log(v) for v in views]
+    logs = [log(by_column(v)).astype(SINGLE) for v in views]
     (n, k), v = logs[0].shape, len(logs)
-    rows, ones = np.arange(n), np.ones(n)
+    rows, ones = np.arange(n), np.ones(n, SINGLE)
 
     def loss(x: Floats) -> tuple[float, Floats]:
-        p = softmax(logits(x[:v], x[v:], logs))
-        value = -np.log(np.maximum(p[rows, given], 1e-300)).sum() + 0.5 * (x[v:] @ x[v:])
+        p = softmax(weighted(x[:v], logs, x[v:]))
+        own = np.maximum(p[rows, given], TINY, dtype=np.float64)
+        value = float(-np.log(own).sum() + 0.5 * (x[v:] @ x[v:]))
         p[rows, given] -= 1
-        slope = np.concatenate([[np.vdot(p, f) for f in logs], ones @ p + x[v:]])
+        slope = np.concatenate([[np.vdot(p.T, f.T) for f in logs], ones @ p + x[v:]])
         return value / max(n, 1), slope / max(n, 1)
 
-    found = minimize(
-        loss,
-        np.r_[np.full(v, 1 / v), np.zeros(k)],
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, 20.0)] * v + [(None, None) if biased else (0.0, 0.0)] * k,
-        options={"maxiter": 60},
-    )
+    limits = [(0.0, 20.0)] * v + [ANY if biased else (0.0, 0.0)] * k
+    x, found = minimise(loss, np.r_[np.full(v, 1 / v), np.zeros(k)], limits, rounds=60)
     share = (np.bincount(given, minlength=k) + 1) / (n + k)
-    gain = -np.log(share[given]).sum() - found.fun * n
+    gain = -np.log(share[given]).sum() - found * n
     weights = np.array([1.0, 0.0])
     if gain > 3 * (k if biased else v):
         identity = np.eye(k)
-        return NoiseModel(identity, identity, found.x[:v], found.x[v:], weights, np.zeros(k), True)
+        return NoiseModel(identity, identity, x[:v], x[v:], weights, np.zeros(k), True)
     # noise in proportion to the classes accuses no label without evidence, however rare its class
     flat = 0.95 * np.eye(k) + 0.05 * share
     return NoiseModel(flat, flat, np.zeros(v), np.log(share), weights, np.zeros(k), False)
@@ -275,33 +269,33 @@ def _maximise(
 
     ``plain`` leaves the deconvolved feature out (c1 = 0).
     """
-    from scipy.optimize import minimize
-
     n, (k, m) = len(given), (len(transition), len(weights))
-    bounds, ones = np.searchsorted(given, np.arange(k + 1)), np.ones(n)
+    bounds, ones = np.searchsorted(given, np.arange(k + 1)), np.ones(n, SINGLE)
     parts = [slice(*bounds[j : j + 2]) for j in range(k)]
-    target = PRIOR * prior
+    target, room = PRIOR * prior, np.empty_like(features[0])
     centre = np.r_[float(not plain), float(plain), np.tile([0.0, 1.0], m)[: m - 2]]
 
     def loss(x: Floats) -> tuple[float, Floats]:
         raw, b, c = x[: k * k].reshape(k, k), x[k * k : k * k + k], x[k * k + k :]
         noise = softmax(raw)
-        p = softmax(logits(c, b, features))
-        q = np.concatenate([p[part] * noise[:, j] for j, part in enumerate(parts)])
-        evidence = np.maximum(row_sum(q), 1e-300)
+        p = softmax(weighted(c, features, b))
+        q, here = room, noise.astype(SINGLE)
+        for j, part in enumerate(parts):
+            np.multiply(p[part], here[:, j], out=q[part])
+        evidence = np.maximum(row_sum(q), TINY)
         q /= evidence
         counts = np.stack([ones[part] @ q[part] for part in parts], axis=1) + target
-        value = -np.log(evidence).sum() - (target * np.log(np.maximum(noise, 1e-300))).sum()
+        value = -np.log(evidence, dtype=np.float64).sum() - (target * np.log(np.maximum(noise, 1e-300))).sum()
         value += 0.5 * (b @ b + RIDGE * (c - centre) @ (c - centre))
         p -= q
-        slope = np.array([np.vdot(p, f) for f in features]) + RIDGE * (c - centre)
+        slope = np.array([np.vdot(p.T, f.T) for f in features]) + RIDGE * (c - centre)
         g = [(noise * counts.sum(axis=1, keepdims=True) - counts).ravel(), ones @ p + b, slope]
         return value / n, np.concatenate(g) / n
 
     start = np.r_[np.log(np.clip(transition, 1e-4, None)).ravel(), bias, weights]
     start[k * k + k] *= not plain
     start[k * k + k + 1] = start[k * k + k + 1] or float(plain)
-    first = (0.0, 0.0) if plain else (None, None)
-    limits = [(None, None)] * (k * k + k) + [first, (None, None)] + [(0.0, 1.0)] * (m - 2)
-    x = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 200}).x
+    first = (0.0, 0.0) if plain else ANY
+    limits = [ANY] * (k * k + k) + [first, ANY] + [(0.0, 1.0)] * (m - 2)
+    x, _ = minimise(loss, start, limits)
     return softmax(x[: k * k].reshape(k, k)), x[k * k + k :], x[k * k : k * k + k]

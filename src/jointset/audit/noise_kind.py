@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jointset.audit.chunks import row_sum
+from jointset.audit.minimise import ANY, minimise
 from jointset.audit.posterior import NoiseModel, log, softmax
 from jointset.records import Bools, Floats, Ints
 
@@ -94,8 +95,6 @@ def sure_rows(p: Floats, label: Ints, share: float, least: int = 20) -> Bools:
 def _which_label(true: Ints, wrong: Ints, logs: Floats) -> tuple[float, float, float, float]:
     """The slope a, its standard error, the nats a label that R alone gains over even noise, and the variance of what x
     says within a class."""
-    from scipy.optimize import minimize
-
     n, k = logs.shape
     rows, other = np.arange(n), np.ones((n, k), bool)
     other[rows, true] = False
@@ -116,10 +115,7 @@ def _which_label(true: Ints, wrong: Ints, logs: Floats) -> tuple[float, float, f
         return value / n, (np.r_[slope * np.vdot(p, logs), by_cell.ravel()] + ridge * x) / n
 
     def fitted(slope: bool) -> tuple[Floats, float]:
-        found = minimize(
-            loss, np.zeros(1 + k * k), args=(slope,), jac=True, method="L-BFGS-B", options={"maxiter": 100}
-        )
-        return found.x, float(found.fun)
+        return minimise(lambda x: loss(x, slope), np.zeros(1 + k * k), [ANY] * (1 + k * k), rounds=100)
 
     x, _ = fitted(True)
     p = softmax(np.where(other, x[0] * logs + x[1:].reshape(k, k)[true], -1e9))

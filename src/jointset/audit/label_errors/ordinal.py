@@ -47,7 +47,7 @@ class OrdinalModel(NoiseModel):
 
     neighbours: Floats
 
-    def features(self, p_given: Floats) -> list[Floats]:
+    def features(self, p_given: Floats, log_given: Floats) -> list[Floats]:
         """See :func:`ordered_features`."""
         return ordered_features(p_given, self.anchor.astype(p_given.dtype))
 
