@@ -140,23 +140,22 @@ def test_methods_on_losses_are_a_plain_backward():
 
 
 @pytest.mark.parametrize("name", WEIGHTINGS)
-@pytest.mark.parametrize("rows", ["every", "disjoint"])
-def test_every_method_of_the_table_trains(name, rows):
-    case = Case("mlp", rows=None if rows == "every" else disjoint())
+def test_every_method_of_the_table_trains(name):
+    case = Case("mlp", rows=disjoint())
     tasks = list(case.losses())
     method = make_weighting(name, {}, tasks)
     state, shared = method.init(tasks), Shared(case.trunk)
     extra = [t for t in state.values() if t.requires_grad]
-    optimizer = torch.optim.Adam([*case.trunk.parameters(), *case.heads.parameters(), *extra], lr=1e-2)
+    optimizer = torch.optim.Adam([*case.trunk.parameters(), *case.heads.parameters(), *extra], lr=3e-2)
     first = sum(case.losses().values()).item()
-    for number in range(60):
+    for number in range(20):
         optimizer.zero_grad()
         losses = case.losses()
         if number % 3 == 0:
             losses["t1"] = None
         state = backward(losses, weighting=method, shared=shared, state=state).state
         optimizer.step()
-    assert sum(case.losses().values()).item() < 0.75 * first
+    assert sum(case.losses().values()).item() < 0.8 * first
     assert all(torch.isfinite(p).all() for p in case.trunk.parameters())
 
 
