@@ -36,6 +36,7 @@ PRIOR = 100.0  # pseudo-labels per row that hold T to its anchors while it is fi
 # the surest rows are the purest, but with many classes the counts of T are thin and need more of them
 SHARES, SHARES_TWO = (0.1, 0.3, 0.6), (0.1,)
 ANCHOR_TURNS = 4
+OWN = 0.5  # least share of a task's own weight that other tasks' messages leave it
 SINGLE, TINY = np.float32, 1e-30  # of losses; their values are summed up in double precision
 
 
@@ -66,15 +67,24 @@ def fit_mixture(
         return Mixture(tuple(full), (1 / len(full),) * len(full))
     rows = samples[-1]
     here, messages = [v[rows] for v in views], [e[rows] for e in extra]
-    one = fit_one_rate(full[-1], here, given[rows], messages)
+    one = fit_one_rate(full[-1], here, given[rows], messages, starts[-1])
     trust = start.weights[-1] if start else one_rate_trust(one, full, here, given[rows])
     return Mixture((*full, one), (*((1 - trust) / len(full),) * len(full), trust))
 
 
 def fit_one_rate(
-    base: NoiseModel, views: Sequence[Floats], given: Ints, extra: Sequence[Floats] = ()
+    base: NoiseModel,
+    views: Sequence[Floats],
+    given: Ints,
+    extra: Sequence[Floats] = (),
+    start: NoiseModel | None = None,
 ) -> NoiseModel:
-    """The model with ``T = (1 - e) I + e / (K - 1)`` off the diagonal and the plain link, by maximum likelihood."""
+    """The model with ``T = (1 - e) I + e / (K - 1)`` off the diagonal and the plain link, by maximum likelihood.
+
+    ``start`` is the one that was fitted without ``extra``. Messages of a task that decides this one can explain its
+    labels without its own predictions; as their weights are at most one, nothing would then be sure. So some of its
+    own weight is left.
+    """
     features = [log(base.p_given(views)).astype(SINGLE), *(by_column(e, SINGLE) for e in extra)]
     (n, k), m = features[0].shape, len(features)
     rows, ones = np.arange(n), np.ones(n, SINGLE)
@@ -94,8 +104,12 @@ def fit_one_rate(
         by_weight[0] += RIDGE * (c[0] - 1)
         return value / n, np.concatenate([by_weight, [-gain.sum()], ones @ slope + b]) / n
 
-    first = np.r_[1.0, np.tile([0.1, 0.9], m)[: m - 1], 0.05, np.zeros(k)]
-    limits = [(0.0, 20.0), *[(0.0, 1.0)] * (m - 1), (1e-6, 0.9), *[ANY] * k]
+    own, rate, bias = 1.0, 0.05, np.zeros(k)
+    if start is not None:
+        own, rate, bias = float(start.weights[1]), float(1 - start.transition[0, 0]), start.bias
+    first = np.r_[own, np.tile([0.1, 0.9], m)[: m - 1], rate, bias]
+    least = OWN * own if start is not None else 0.0
+    limits = [(least, 20.0), *[(0.0, 1.0)] * (m - 1), (1e-6, 0.9), *[ANY] * k]
     x, _ = minimise(loss, first, limits, rounds=100)
     transition = uniform_noise(float(x[m]), k)
     return replace(base, transition=transition, weights=np.r_[0.0, x[:m]], bias=x[m + 1 :])
