@@ -139,6 +139,7 @@ class TrainingSettings(Settings):
     temperature: float = Field(default=1.0, gt=0.0)
     cap: int | None = Field(default=None, ge=1)
     weighting: str | dict[str, Any] = "fixed"
+    gramian: Literal["auto", "rows", "layers", "features"] = "auto"
     mixup: float = Field(default=1.0, ge=0.0)
     average: float = Field(default=0.97, ge=0.0, lt=1.0)
     folds: int = Field(default=5, ge=2)

@@ -39,6 +39,11 @@ class JointModel(nn.Module):
         self.sharing = SHARINGS[sharing]([t.name for t in tasks], width=width, depth=depth, dropout=dropout)
         self.heads = nn.ModuleList([KINDS[t.kind].head(t, width) for t in tasks])
 
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """The parameters that learn and that more than one task's loss may train."""
+        parts = [*self.encoders.parameters(), *self.sharing.parameters()]
+        return [p for p in parts if p.requires_grad]
+
     def forward(
         self, batch: Batch, n: int, mix: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[dict[str, Tensor], Tensor]:

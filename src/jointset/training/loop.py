@@ -25,7 +25,8 @@ from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
-from jointset.weighting import WEIGHTINGS, Fixed, Weighting
+from jointset.weighting import LossWeighting, Weighting, backward, make_weighting
+from jointset.weighting.shared import Shared
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -121,8 +122,9 @@ class _Run:
         self.sampler = Sampler(by_dataset, shares, settings.batch(len(train)), seed, cap=settings.cap)
         self.average = WeightAverage(self.model, decay=settings.average)
         self.rng = np.random.default_rng([seed, 1])
-        self.weighting = _weighting(problem, settings)
+        self.weighting = _weighting(problem, settings, seed)
         self.weighting_state = self.weighting.init([t.name for t in problem.tasks])
+        self.shared = Shared(*self.model.shared_parameters())
         self.optimizer = Optimizer(
             self.model,
             extra=[t for t in self.weighting_state.values() if t.requires_grad],
@@ -151,21 +153,35 @@ class _Run:
             losses = self._losses(logits, self.labels.batch(index), mixup)
             if not losses:
                 continue
-            loss, self.weighting_state = self.weighting.step(losses, self.weighting_state)
-            if not torch.isfinite(loss):
-                raise ConfigError(
-                    f"training: the loss is {float(loss.detach())} in epoch {self.epoch + 1}; "
-                    "lower training.learning_rate, or look for extreme values in inputs and labels"
-                )
             self.optimizer.zero_grad()
-            loss.backward()
+            loss = self._backward(losses)
             self.average.before_step()
             self.optimizer.step()
             self.average.after_step()
             self._track(index, logits)
-            total, steps = total + float(loss.detach()), steps + 1
+            total, steps = total + loss, steps + 1
         self.epoch += 1
         return total / max(steps, 1), steps
+
+    def _backward(self, losses: dict[str, Tensor]) -> float:
+        """Leave the combined gradient of the tasks in the parameters; the loss, or the sum of losses, as a number."""
+        state, weighting = self.weighting_state, self.weighting
+        if isinstance(weighting, LossWeighting):
+            loss, self.weighting_state = weighting.step(losses, state)
+        else:
+            loss = torch.stack(list(losses.values())).sum()
+        if not torch.isfinite(loss):
+            raise ConfigError(
+                f"training: the loss is {float(loss.detach())} in epoch {self.epoch + 1}; "
+                "lower training.learning_rate, or look for extreme values in inputs and labels"
+            )
+        if isinstance(weighting, LossWeighting):
+            loss.backward()
+        else:
+            way = self.settings.gramian
+            step = backward(losses, weighting=weighting, shared=self.shared, state=state, way=way)
+            self.weighting_state = step.state
+        return float(loss.detach())
 
     def _mixup(self, n: int) -> Mixup | None:
         return Mixup.draw(n, self.settings.mixup, self.rng) if self.settings.mixup > 0 and n > 1 else None
@@ -254,8 +270,11 @@ class _Run:
         self.optimizer.restore(part("optimizer"))
         self.average.restore(part("average"))
         for name, value in part("weighting").items():
-            with torch.no_grad():
-                self.weighting_state[name].copy_(value)
+            learnt = self.weighting_state.get(name)
+            if learnt is not None and learnt.requires_grad:  # the optimizer holds it
+                learnt.data.copy_(value)
+            else:
+                self.weighting_state[name] = value
         self.margin_sum |= part("margin_sum")
         self.margin_count |= part("margin_count")
         torch.set_rng_state(tensors["generator"])
@@ -268,7 +287,8 @@ class _Run:
         self.rng.bit_generator.state = values["rng"]
 
 
-def _weighting(problem: Problem, settings: TrainSettings) -> Weighting:
-    if settings.weighting == "fixed":
-        return Fixed({t.name: t.weight for t in problem.tasks})
-    return WEIGHTINGS[settings.weighting]()
+def _weighting(problem: Problem, settings: TrainSettings, seed: int) -> Weighting:
+    given = settings.weighting
+    options = {"method": given} if isinstance(given, str) else dict(given)
+    weights = {t.name: t.weight for t in problem.tasks}
+    return make_weighting(options.pop("method"), options, list(weights), weights=weights, seed=seed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class TrainSettings:
     patience: int = 3
     temperature: float = 1.0
     cap: int | None = None
-    weighting: str = "fixed"
+    weighting: str | Mapping[str, Any] = "fixed"
+    gramian: str = "auto"
     mixup: float = 1.0
     average: float = 0.97
     checkpoint_seconds: float = 60.0
