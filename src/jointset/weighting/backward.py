@@ -104,6 +104,8 @@ def backward(
     shared = shared if isinstance(shared, Shared) else Shared(shared)
     parameters = shared.parameters
     _check(named, parameters, way, rows)
+    if not isinstance(weighting, (LossWeighting, GramianWeighting, JacobianWeighting)):
+        raise ArrayError(f"{WHERE}: {type(weighting).__name__} is none of the three kinds of weighting")
     state = _state(weighting, state, list(named))
     present, absent = _present(named)
     if not present:
@@ -120,14 +122,12 @@ def backward(
         )
     if isinstance(weighting, JacobianWeighting):
         return _by_jacobian(graph, present, absent, weighting, state, parameters, shared.memory)
-    if isinstance(weighting, GramianWeighting):
-        edges = _edges(graph, features, way)
-        if rows is not None and len(present) < len(named):
-            rows = _renumbered(rows, [list(named).index(n) for n in present])
-        if features is not None and way == "auto":
-            way = "features"
-        return _by_gramian(graph, present, absent, weighting, state, edges, way, rows, shared.memory)
-    raise ArrayError(f"{WHERE}: {type(weighting).__name__} is none of the three kinds of weighting")
+    edges = _edges(graph, features, way)
+    if rows is not None and len(present) < len(named):
+        rows = _renumbered(rows, [list(named).index(n) for n in present])
+    if features is not None and way == "auto":
+        way = "features"
+    return _by_gramian(graph, present, absent, weighting, state, edges, way, rows, shared.memory)
 
 
 def _by_gramian(
@@ -242,7 +242,12 @@ def _edges(graph: Graph, features: Tensor | Sequence[Tensor] | None, way: str) -
                 f"{WHERE}: features of the shape {tuple(tensor.shape)} have no gradient; "
                 "give what the trunk returned, not detached"
             )
-    return [(e.node, e.output_nr) for e in map(edge_of, tensors)]
+    edges = [(e.node, e.output_nr) for e in map(edge_of, tensors)]
+    if not any(node in graph.edges for node, _ in edges):
+        raise ArrayError(
+            f"{WHERE}: no loss depends on the features; name the tensors that the heads read, or leave features out"
+        )
+    return [edge for edge in edges if edge[0] in graph.edges]
 
 
 def _renumbered(rows: Tensor, present: Sequence[int]) -> Tensor:

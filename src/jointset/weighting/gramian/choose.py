@@ -49,9 +49,7 @@ def find(
     elif way in ("auto", "rows"):
         asked = way == "rows" or rows is not None
         try:
-            found = _by_row(graph, losses, edges, rows, asked, memory)
-            if found is not None:
-                return found, ""
+            return _by_row(graph, losses, edges, rows, asked, memory), ""
         except Mixed as mixed:
             why = str(mixed) if asked else ""
     return Layers(passes_of(graph, losses, edges, memory), len(losses), memory), why
@@ -60,16 +58,18 @@ def find(
 def _by_row(
     graph: Graph, losses: Sequence[Tensor], edges: Sequence[Edge], rows: Tensor | None, asked: bool,
     memory: Memory,
-) -> Rows | None:  # fmt: skip
-    """The Gramian by row; ``None`` if so many tasks share a row that it would cost more, and it is not asked for."""
+) -> Found:  # fmt: skip
+    """The Gramian by row; or by layer, if so many tasks share a row that it costs less, unless rows are asked for."""
     cut, tasks = graph.cut(edges), len(losses)
     if not Heads.fit(graph, cut):
         raise Mixed("the tasks' own parameters are not apart from the shared ones")
     planned = plan(graph, cut, None if rows is None else len(rows))
     heads = Heads(graph, losses, cut, memory, hear="rows" if rows is None else "sums")
     groups = groups_of(heads, tasks) if rows is None else torch.where(rows < 0, tasks, rows)[None]
-    if len(groups) > 1:
-        if not asked and len(groups) ** 2 >= tasks:
-            return None
+    memory.crowded = len(groups) > 1
+    if memory.crowded and not heads.kept:
         heads = Heads(graph, losses, cut, memory)
-    return Rows(FromBoundary(graph, heads), tasks, planned, groups)
+    passes = FromBoundary(graph, heads)
+    if not asked and len(groups) > 1 and len(groups) ** 2 >= tasks:
+        return Layers(passes, tasks, memory)
+    return Rows(passes, tasks, planned, groups)

@@ -26,9 +26,10 @@ class Heads:
     Parameters
     ----------
     hear
-        "tasks" keeps what arrives from each task: :meth:`of` and :meth:`weighted`. "rows" keeps only which rows are not
-        zero: ``labelled``, for each edge ``(K, rows)``; the pass may be repeated. "sums" keeps ``totals`` alone, the
-        sums over the tasks, which are known in all cases.
+        "tasks" keeps what arrives from each task: :meth:`of` and :meth:`weighted`. "rows" keeps which rows of it are
+        not zero: ``labelled``, for each edge ``(K, rows)``; what arrives is kept, too, if several tasks shared a row at
+        the last step, and the pass may be repeated otherwise. "sums" keeps ``totals`` alone, the sums over the tasks,
+        which are known in all cases.
     """
 
     def __init__(
@@ -41,15 +42,15 @@ class Heads:
         self._numbers = {edge: e for e, edge in enumerate(cut.edges)}
         meeting = [k for k, root in enumerate(graph.roots) if (root, 0) in self._numbers]
         self._rows = hear == "rows"
-        self._keep = hear == "tasks" or cut.nested or bool(meeting)
+        self.kept = hear == "tasks" or (hear == "rows" and memory.crowded) or cut.nested or bool(meeting)
         for k in meeting:
             self._hear(self._numbers[graph.roots[k], 0], k, torch.ones_like(losses[k]))
-        self._run(losses, retain=hear == "rows" or cut.nested)
+        self._run(losses, retain=cut.nested or not (self.kept or hear == "sums"))
         for deltas, heard in zip(self._deltas, self._heard, strict=True):
             for k in range(len(losses)):
                 if deltas is not None and k not in heard:
                     deltas[k] = 0.0
-        if self._keep:
+        if cut.nested or meeting:
             self.totals = [None if d is None else d.sum(0) for d in self._deltas]
 
     @staticmethod
@@ -78,7 +79,7 @@ class Heads:
         outputs = [loss for loss, root in zip(losses, self.graph.roots, strict=True) if root in inside]
         targets: list[Target] = [GradientEdge(*e) for e in self.cut.edges]
         targets += [leaf_of(n) for n in leaves]  # type: ignore[misc]
-        handles = [h for node in inside for h in self._listen(node)] if self._keep or self._rows else []
+        handles = [h for node in inside for h in self._listen(node)] if self.kept or self._rows else []
         try:
             grads = gradients(outputs, targets, None, retain=retain)
         finally:
@@ -113,7 +114,7 @@ class Heads:
                 labelled[task] |= (flat.amax(1) != 0) | (flat.amin(1) != 0)  # a tenth of the time of any()
             else:
                 labelled[task, rows] = True
-        if self._keep:
+        if self.kept:
             if (deltas := self._deltas[e]) is None:
                 deltas = self.memory.take(f"boundary.{e}", (tasks, *arrived.shape), arrived)
                 self._deltas[e] = deltas

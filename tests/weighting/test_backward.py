@@ -1,0 +1,328 @@
+"""``backward`` in anybody's loop: what it leaves behind, whom it leaves out, and what it refuses."""
+
+import copy
+
+import pytest
+import torch
+from gramian_cases import MODELS, B, Case, Given, disjoint, error, flat, jacobian_of, learnt
+from torch import nn
+
+from jointset.errors import ArrayError
+from jointset.weighting import (
+    FAMO,
+    MGDA,
+    WEIGHTINGS,
+    Equal,
+    GradDrop,
+    GradVac,
+    JacobianWeighting,
+    MoCo,
+    Uncertainty,
+    UPGrad,
+    backward,
+    make_weighting,
+)
+from jointset.weighting.shared import Shared
+
+WAYS = ["auto", "layers", "rows", "features"]
+
+
+class Mean(JacobianWeighting):
+    """The mean of the gradients."""
+
+    def init(self, tasks):
+        return {}
+
+    def combine(self, jacobian, losses, tasks, state):
+        return jacobian.mean(0), state
+
+
+def gradients(case):
+    """Copies of all gradients, those of the heads by task."""
+    heads = [[None if p.grad is None else p.grad.clone() for p in h.parameters()] for h in case.heads]
+    return case.found(), heads
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("rows", ["every", "disjoint"])
+@pytest.mark.parametrize("why", ["none", "missing", "nan", "infinite", "constant", "zero", "nan gradient"])
+def test_an_absent_task_changes_nothing_for_the_others(way, rows, why):
+    """As if it were not in the mapping: the update, the weights and the state."""
+    case = Case("wide", rows=None if rows == "every" else disjoint())
+    method = GradVac()
+    state = method.init([f"t{k}" for k in range(4)])
+    losses = case.losses()
+    del losses["t2"]
+    alone = case.step(losses, method, way=way, state=state)
+    wanted = gradients(case)
+    losses = case.losses()
+    reasons = {
+        "none": "no loss", "missing": None, "nan": "the loss is nan", "infinite": "the loss is inf",
+        "constant": "the gradient is zero", "zero": "the gradient is zero",
+        "nan gradient": "the gradient is not finite",
+    }  # fmt: skip
+    loss = losses["t2"]
+    losses["t2"] = {
+        "none": lambda: None,
+        "nan": lambda: loss * float("nan"),
+        "infinite": lambda: loss * float("inf"),
+        "constant": loss.detach,
+        "zero": lambda: loss * 0.0,
+        "nan gradient": lambda: (loss * 0.0).sqrt(),
+        "missing": lambda: None,
+    }[why]()
+    if why == "missing":
+        del losses["t2"]
+    step = case.step(losses, method, way=way, state=state)
+    assert step.absent == ({"t2": reasons[why]} if reasons[why] else {})
+    assert list(step.weights) == ["t0", "t1", "t3"]
+    assert step.weights == pytest.approx(alone.weights, rel=1e-4)
+    torch.testing.assert_close(step.gramian, alone.gramian, rtol=1e-4, atol=1e-8)
+    found = gradients(case)
+    torch.testing.assert_close(found[0], wanted[0], rtol=1e-4, atol=1e-8)
+    for k in (0, 1, 3):
+        torch.testing.assert_close(found[1][k], wanted[1][k])
+    assert all(g is None or bool((g == 0).all()) for g in found[1][2])
+    assert step.state.keys() == alone.state.keys()
+    torch.testing.assert_close(step.state, alone.state, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [MGDA(), Equal(), Mean()])
+def test_nothing_is_done_when_all_tasks_are_absent(method):
+    case = Case("mlp")
+    step = case.step({"a": None, "b": torch.tensor(float("nan"), requires_grad=True)}, method)
+    assert step.absent == {"a": "no loss", "b": "the loss is nan"}
+    assert step.weights == {} and step.gramian is None
+    assert all(p.grad is None for p in case.trunk.parameters())
+    step = case.step({k: v * 0 for k, v in case.losses().items()}, MGDA())
+    assert set(step.absent) == set(case.losses())
+
+
+@pytest.mark.parametrize("method", [Mean(), GradDrop(), MoCo()])
+def test_methods_that_mix_gradients_see_them_all(method):
+    case = Case("sparse embedding", rows=disjoint())
+    tasks = list(case.losses())
+    state = method.init(tasks)
+    losses = case.losses()
+    jacobian = jacobian_of(losses.values(), learnt(case.trunk))
+    values = torch.stack([v.detach() for v in losses.values()])
+    wanted, _ = method.combine(jacobian, values, tasks, state)
+    step = case.step(losses, method, state=state)
+    assert step.way == "jacobian"
+    assert error(case.found(), wanted.double()) < 1e-4
+    _, heads = case.reference()
+    assert all(error(p.grad, g) < 1e-4 for p, g in zip(case.heads.parameters(), heads, strict=True))
+
+
+def test_a_task_absent_from_a_jacobian():
+    case = Case("mlp")
+    losses = case.losses()
+    jacobian = jacobian_of([losses["t0"], losses["t3"]], learnt(case.trunk))
+    losses |= {"t1": None, "t2": losses["t2"] * 0}
+    step = case.step(losses, Mean())
+    assert step.absent == {"t1": "no loss", "t2": "the gradient is zero"}
+    assert error(case.found(), jacobian.double().mean(0)) < 1e-4
+
+
+def test_methods_on_losses_are_a_plain_backward():
+    case = Case("mlp")
+    step = case.step(weighting=Equal())
+    assert (step.way, step.weights, step.gramian) == ("losses", {}, None)
+    jacobian, _ = case.reference()
+    assert error(case.found(), jacobian.sum(0)) < 1e-5
+    method = Uncertainty()
+    state = method.init(list(case.losses()))
+    losses = case.losses() | {"t1": None}
+    step = case.step(losses, method, state=state)
+    assert step.absent == {"t1": "no loss"}
+    assert step.state["log_variance.t0"].grad != 0
+    assert step.state["log_variance.t1"].grad in (None, 0)
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_every_method_of_the_table_trains(name):
+    case = Case("mlp", rows=disjoint())
+    tasks = list(case.losses())
+    method = make_weighting(name, {}, tasks)
+    state, shared = method.init(tasks), Shared(case.trunk)
+    extra = [t for t in state.values() if t.requires_grad]
+    optimizer = torch.optim.Adam([*case.trunk.parameters(), *case.heads.parameters(), *extra], lr=3e-2)
+    first = sum(case.losses().values()).item()
+    for number in range(20):
+        optimizer.zero_grad()
+        losses = case.losses()
+        if number % 3 == 0:
+            losses["t1"] = None
+        state = backward(losses, weighting=method, shared=shared, state=state).state
+        optimizer.step()
+    assert sum(case.losses().values()).item() < 0.8 * first
+    assert all(torch.isfinite(p).all() for p in case.trunk.parameters())
+
+
+@pytest.mark.parametrize("name", ["wide", "sparse embedding", "bag"])
+@pytest.mark.parametrize("way", ["layers", "rows", "features"])
+def test_gradients_of_several_calls_add_up(name, way):
+    case = Case(name, rows=disjoint())
+    case.step(way=way)
+    once = case.found()
+    backward(case.losses(), weighting=Given(), shared=case.trunk, way=way)
+    assert error(case.found(), 2 * once) < 1e-5
+    dense = {id(p): p.grad.is_sparse for p in case.trunk.parameters()}
+    sum(case.losses().values()).backward()  # and with what torch leaves there
+    jacobian, _ = case.reference()
+    assert error(case.found(), 2 * once + jacobian.sum(0)) < 1e-4
+    assert {id(p): p.grad.is_sparse for p in case.trunk.parameters()} == dense
+
+
+@pytest.mark.parametrize("way", ["layers", "rows", "features"])
+def test_sparse_gradients_stay_sparse(way):
+    for name in ("bag", "sparse embedding"):
+        case = Case(name, rows=disjoint())
+        case.step(way=way)
+        tables = [p for p in case.trunk.parameters() if p.grad.is_sparse]
+        assert len(tables) == 1
+        torch.optim.SparseAdam(tables).step()
+
+
+def test_any_optimizer_goes_on_from_it():
+    case = Case("wide")
+    parameters = [*case.trunk.parameters(), *case.heads.parameters()]
+    for optimizer in (torch.optim.SGD(parameters, 0.1, momentum=0.9), torch.optim.AdamW(parameters)):
+        before = flat(parameters, parameters).clone()
+        case.step()
+        optimizer.step()
+        assert not torch.equal(before, flat(parameters, parameters))
+
+
+def test_features_may_be_given():
+    case = Case("wide")
+    z = case.trunk(case.x)
+    losses = case.losses(trunk=lambda x: z)
+    at_z = torch.stack([torch.autograd.grad(v, z, retain_graph=True)[0].flatten() for v in losses.values()])
+    step = case.step(losses, features=z)
+    assert step.way == "features"
+    torch.testing.assert_close(step.gramian, at_z @ at_z.T, rtol=1e-4, atol=1e-8)
+    jacobian, _ = case.reference()
+    assert error(case.found(), torch.arange(1, 5).double() / 2 @ jacobian) < 1e-4
+    # deeper in the trunk: what lies above is then trained with the weights, too
+    inner = case.trunk[:2](case.x)
+    losses = case.losses(trunk=lambda x: case.trunk[2:](inner))
+    step = case.step(losses, features=[inner])
+    assert step.way == "features"
+    assert error(case.found(), torch.arange(1, 5).double() / 2 @ jacobian) < 1e-4
+    assert backward(case.losses(), weighting=MGDA(), shared=case.trunk, features=None).way == "layers"
+
+
+def test_losses_may_be_a_sequence():
+    case = Case("mlp")
+    step = case.step([*case.losses().values(), None])
+    assert list(step.weights) == ["0", "1", "2", "3"]
+    assert step.absent == {"4": "no loss"}
+
+
+@pytest.mark.parametrize("shape", ["module", "modules", "parameters", "list", "object"])
+def test_shared_may_be_modules_or_parameters(shape):
+    case = Case("wide")
+    shared = {
+        "module": case.trunk,
+        "modules": list(case.trunk),
+        "parameters": case.trunk.parameters(),
+        "list": [case.trunk[0], *case.trunk[2:].parameters()],
+        "object": Shared(case.trunk),
+    }[shape]
+    step = case.step(shared=shared)
+    jacobian, _ = case.reference()
+    assert error(step.gramian, jacobian @ jacobian.T) < 1e-4
+
+
+def test_what_is_not_named_as_shared_gets_the_plain_sum():
+    case = Case("wide")
+    step = case.step(shared=case.trunk[2:])
+    jacobian, _ = case.reference()
+    first = sum(p.numel() for p in case.trunk[0].parameters())
+    assert error(step.gramian, jacobian[:, first:] @ jacobian[:, first:].T) < 1e-4
+    assert error(case.found()[:first], jacobian[:, :first].sum(0)) < 1e-4
+    assert error(case.found()[first:], (torch.arange(1, 5).double() / 2 @ jacobian)[first:]) < 1e-4
+
+
+def test_an_object_made_once_serves_steps_of_any_size():
+    case = Case("wide")
+    shared = Shared(case.trunk)
+    for rows in (None, disjoint()):
+        case.rows = torch.ones(4, B, dtype=torch.bool) if rows is None else rows
+        jacobian, _ = case.reference()
+        for way in ("layers", "auto", "features"):
+            step = case.step(shared=shared, way=way)
+            assert error(case.found(), torch.arange(1, 5).double() / 2 @ jacobian) < 1e-4
+            kept = step.gramian.clone()
+            case.step({k: v for k, v in case.losses().items() if k != "t1"}, shared=shared, way=way)
+            torch.testing.assert_close(step.gramian, kept)
+    case.trunk[0].requires_grad_(False)
+    case.step(shared=shared)
+    assert case.trunk[0].weight.grad is None and case.trunk[2].weight.grad is not None
+
+
+def test_rows_are_numbered_by_the_tasks_that_were_given():
+    case = Case("wide", rows=disjoint())
+    rows = torch.where(case.rows.any(0), case.rows.int().argmax(0), -1)
+    losses = case.losses()
+    wanted = case.step({k: v for k, v in losses.items() if k != "t1"}).gramian
+    step = case.step(case.losses() | {"t1": None}, rows=rows)
+    assert step.way == "rows"
+    torch.testing.assert_close(step.gramian, wanted, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_same_step_twice_gives_the_same_bits(name):
+    first, second = Case(name, rows=disjoint()), Case(name, rows=disjoint())
+    assert torch.equal(first.step(weighting=UPGrad()).gramian, second.step(weighting=UPGrad()).gramian)
+    assert torch.equal(first.found(), second.found())
+
+
+def test_the_graph_is_used_up_and_nothing_is_left_behind():
+    case = Case("wide")
+    losses = case.losses()
+    case.step(losses)
+    with pytest.raises(RuntimeError, match="second time"):
+        case.step(losses)
+    z = case.trunk(case.x)
+    hooks = []
+    case.heads[0].register_full_backward_hook(lambda *_: hooks.append(1))
+    case.step(case.losses(trunk=lambda x: z))
+    assert hooks == [1]
+
+
+def test_half_of_a_batch_at_a_time_is_the_whole_batch():
+    """Accumulated over parts of the batch, with weights that do not change."""
+    case = Case("wide")
+    whole = copy.deepcopy(case)
+    whole.step(way="layers")
+    for p in [*case.trunk.parameters(), *case.heads.parameters()]:
+        p.grad = None
+    for part in (slice(0, B // 2), slice(B // 2, B)):
+        half = copy.copy(case)
+        half.x, half.y, half.rows = case.x[part], case.y[:, part], case.rows[:, part]
+        losses = {k: v / 2 for k, v in half.losses().items()}
+        backward(losses, weighting=Given(), shared=case.trunk)
+    assert error(case.found(), whole.found()) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"way": "row"}, r"no way 'row' \(did you mean 'rows'\?\); one of auto, features, layers, rows"),
+        ({"shared": []}, "shared holds no parameter that requires a gradient"),
+        ({"shared": nn.Linear(2, 2)}, "none of the losses depends on a parameter of shared"),
+        ({"rows": torch.zeros(B)}, r"rows has the shape \(24,\) and type torch.float32"),
+        ({"weighting": GradVac()}, r"GradVac keeps a state from step to step; begin with state=weighting\.init"),
+        ({"weighting": FAMO()}, "FAMO keeps a state"),
+        ({"features": torch.zeros(2, 3)}, r"features of the shape \(2, 3\) have no gradient"),
+        ({"features": torch.zeros(2, 3, requires_grad=True)}, "no loss depends on the features"),
+        ({"losses": {"a": torch.zeros(3, requires_grad=True)}}, r"task 'a' has the shape \(3,\), and one number"),
+        ({"weighting": "upgrad"}, "str is none of the three kinds of weighting"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(options, says):
+    case = Case("wide")
+    with pytest.raises(ArrayError, match=says):
+        case.step(**options)
