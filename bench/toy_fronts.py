@@ -1,6 +1,6 @@
 """Two toy problems of the literature: does every weighting reach the Pareto front, from five starts each?
 
-    python bench/toy_fronts.py [--only NAME …] [--steps 4000] [--workers 2] [--images docs/images]
+    python bench/toy_fronts.py [--only NAME …] [--steps 4000] [--workers 2] [--images docs/images] [--work FILE]
 
 Prints one table and draws the paths. The problems: the landscape of two valleys of the CAGrad and Nash-MTL papers, and
 two convex quadratic bowls of unlike shape whose scales differ by ten. θ moves by Adam with a rate that falls to zero.
@@ -12,6 +12,7 @@ to the spread of each loss over the front; a start has reached the front below 1
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import sys
 from collections.abc import Callable
@@ -202,16 +203,26 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--images", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument(
+        "--work", type=Path, help="a file of finished rows, from which an interrupted call goes on"
+    )
     given = parser.parse_args()
     tasks = [(name, which, given.steps) for name in given.only for which in PROBLEMS]
+    done = {}
+    if given.work and given.work.is_file():
+        done = {(r["method"], r["problem"]): r for r in map(json.loads, given.work.read_text().splitlines())}
     with multiprocessing.Pool(given.workers) as pool:
-        found = pool.map(judge, tasks, chunksize=1)
+        for row in pool.imap_unordered(judge, [t for t in tasks if t[:2] not in done]):
+            done[row["method"], row["problem"]] = row
+            if given.work:
+                with given.work.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+    found = [done[t[:2]] for t in tasks]
     print(table(found))
     given.images.mkdir(parents=True, exist_ok=True)
     for which, problem in PROBLEMS.items():
-        file = given.images / f"weighting-{which}.svg"
-        file.write_text(draw(problem, [r for r in found if r["problem"] == which], REACHED))
-        print(f"{file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}")
+        picture = draw(problem, [r for r in found if r["problem"] == which], REACHED)
+        (given.images / f"weighting-{which}.svg").write_text(picture)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 from problems import gradients, names, take, values
+from torch import nn
 
 from jointset.weighting import (
     DBMTL,
     MGDA,
+    NTKMTL,
+    NTKMTLSR,
     ExcessMTL,
     GradDrop,
     GradNorm,
@@ -15,6 +18,7 @@ from jointset.weighting import (
     MoCo,
     MoDo,
     PCGrad,
+    backward,
 )
 
 
@@ -152,6 +156,21 @@ def test_two_batches_take_the_bias_out_of_modo():
     assert found[2] == pytest.approx(0.5, abs=0.05)
     assert found[1] == pytest.approx(1 / 7, abs=0.05)  # the diagonal is 1 + 20 · ¼ = 6 and 1.05
     assert method.samples == 2
+
+
+def test_ntkmtl_sr_looks_at_the_features_and_ntkmtl_at_the_parameters():
+    torch.manual_seed(0)
+    trunk, heads = nn.Linear(3, 4), [nn.Linear(4, 1), nn.Linear(4, 1)]
+    for method, way in ((NTKMTL(), "layers"), (NTKMTLSR(), "features")):
+        z = trunk(torch.randn(5, 3))
+        losses = [head(z).square().mean() for head in heads]
+        squares = torch.stack(
+            [torch.autograd.grad(loss, z, retain_graph=True)[0].square().sum() for loss in losses]
+        )
+        step = backward(losses, weighting=method, shared=trunk)
+        assert step.way == way
+        at_features = (squares.sum() / squares).sqrt().tolist()
+        assert (list(step.weights.values()) == pytest.approx(at_features, rel=1e-4)) == (way == "features")
 
 
 def test_mgda_divides_the_gradients_as_asked():

@@ -91,7 +91,7 @@ def backward(
     way
         "rows": one pass, if every row belongs to one task and rows do not meet on their way; "layers": a pass a task,
         for any model; "features": cheapest, another Gramian; "auto": the cheaper of the exact ones, or "features"
-        where ``features`` are given. The update is Σ w_k g_k, exactly, in all of them.
+        where ``features`` are given or the method is meant for them. The update is Σ w_k g_k, exactly, in all of them.
 
     >>> from jointset.weighting import MGDA
     >>> trunk, a, b = nn.Linear(2, 3), nn.Linear(3, 1), nn.Linear(3, 1)
@@ -125,7 +125,7 @@ def backward(
     edges = _edges(graph, features, way)
     if rows is not None and len(present) < len(named):
         rows = _renumbered(rows, [list(named).index(n) for n in present])
-    if features is not None and way == "auto":
+    if way == "auto" and (features is not None or weighting.at_features):
         way = "features"
     return _by_gramian(graph, present, absent, weighting, state, edges, way, rows, shared.memory)
 
