@@ -1,6 +1,7 @@
 """The training loop: masks, mixing, stopping, and going on where it was."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 
 from jointset.errors import ConfigError
 from jointset.records import HOLDOUT, TRAIN
+from jointset.training import loop
 from jointset.training.evaluate import predict
 from jointset.training.loop import fit, time_steps
 from jointset.training.settings import TrainSettings
+from jointset.weighting import backward
 
 SETTINGS = TrainSettings(epochs=5, batch_size=32, learning_rate=0.01, checkpoint_seconds=0.0)
 
@@ -58,9 +61,16 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
-@pytest.mark.parametrize("epochs", [None, 4])
-@pytest.mark.parametrize("at", [1, 2, 4])
+KILLED = [*itertools.product(["fixed", "uncertainty"], [None, 4], [1, 2, 4])]
+KILLED += [
+    ("pcgrad", None, 2),
+    ("nash_mtl", 4, 2),
+    ({"method": "moco", "gamma": 0.2}, None, 4),
+    ("famo", 4, 2),
+]
+
+
+@pytest.mark.parametrize(("weighting", "epochs", "at"), KILLED)
 def test_a_killed_training_goes_on_to_the_same_bits(problem, rows, tmp_path, weighting, epochs, at):
     settings = dataclasses.replace(SETTINGS, weighting=weighting)
     options = {"seed": 3, "epochs": epochs, "track_margin": True}
@@ -120,13 +130,65 @@ def test_a_weight_halves_the_pull(problem, rows):
 
 def test_a_task_absent_from_all_batches_keeps_its_head_and_the_others_learn(problem, rows):
     gone = with_labels(problem, risky=np.full_like(problem.labels["risky"], -1))
-    for weighting in ("fixed", "uncertainty", "equal"):
+    for weighting in ("fixed", "uncertainty", "equal", "upgrad", "famo", "graddrop"):
         found = fit(gone, *rows, dataclasses.replace(SETTINGS, weighting=weighting), seed=4)
         start = problem.build(4)
         number = [t.name for t in problem.tasks].index("risky")
         assert torch.equal(found.model.heads[number].weight, start.heads[number].weight)
         assert not torch.equal(found.model.heads[0].weight, start.heads[0].weight)
         assert all(torch.isfinite(v).all() for v in found.model.state_dict().values())
+
+
+@pytest.mark.parametrize("mixup", [0.0, 1.0])
+@pytest.mark.parametrize("gramian", ["auto", "rows", "layers", "features"])
+def test_gradients_are_weighed_whichever_way_the_gramian_is_found(problem, rows, monkeypatch, mixup, gramian):
+    seen = []
+
+    def spy(*args, **options):
+        seen.append(backward(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(loop, "backward", spy)
+    settings = dataclasses.replace(SETTINGS, weighting="upgrad", gramian=gramian, mixup=mixup)
+    found = fit(problem, *rows, settings, seed=0)
+    assert found.skill > 0.3
+    ways = {step.way for step in seen}
+    if gramian == "rows":  # mixed rows meet
+        assert ways == ({"layers"} if mixup else {"rows"})
+        assert {step.note for step in seen} == (
+            {"IndexBackward0 is not known to keep rows apart"} if mixup else {""}
+        )
+    elif gramian != "auto":
+        assert ways == {gramian}
+    assert all(list(step.weights) == [t for t in step.weights if t not in step.absent] for step in seen)
+
+
+def test_exact_ways_lead_to_the_same_model(problem, rows):
+    """The same weights up to rounding, with and without mixing."""
+    for mixup in (0.0, 1.0):
+        found = [
+            fit(
+                problem,
+                *rows,
+                dataclasses.replace(SETTINGS, weighting="mgda", gramian=way, mixup=mixup, epochs=1),
+                seed=0,
+            ).model.state_dict()
+            for way in ("rows", "layers")
+        ]
+        for name, value in found[0].items():
+            torch.testing.assert_close(value, found[1][name], rtol=1e-2, atol=1e-3)
+
+
+def test_gradients_of_equal_weights_are_the_plain_sum(problem, rows):
+    """A method on the Gramian that weighs nothing trains as the sum does, heads and trunk."""
+    settings = dataclasses.replace(SETTINGS, epochs=2)
+    plain = fit(problem, *rows, dataclasses.replace(settings, weighting="equal"), seed=0)
+    again = fit(
+        problem, *rows, dataclasses.replace(settings, weighting={"method": "ntkmtl", "exponent": 0.0}), seed=0
+    )
+    first, second = plain.model.state_dict(), again.model.state_dict()
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=1e-2, atol=1e-3)
 
 
 def test_one_task_alone_can_be_trained(problem, rows):
