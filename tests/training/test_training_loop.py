@@ -1,6 +1,7 @@
 """The training loop: masks, mixing, stopping, and going on where it was."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -60,11 +61,16 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize(
-    "weighting", ["fixed", "uncertainty", "pcgrad", "nash_mtl", {"method": "moco", "gamma": 0.2}]
-)
-@pytest.mark.parametrize("epochs", [None, 4])
-@pytest.mark.parametrize("at", [1, 2, 4])
+KILLED = [*itertools.product(["fixed", "uncertainty"], [None, 4], [1, 2, 4])]
+KILLED += [
+    ("pcgrad", None, 2),
+    ("nash_mtl", 4, 2),
+    ({"method": "moco", "gamma": 0.2}, None, 4),
+    ("famo", 4, 2),
+]
+
+
+@pytest.mark.parametrize(("weighting", "epochs", "at"), KILLED)
 def test_a_killed_training_goes_on_to_the_same_bits(problem, rows, tmp_path, weighting, epochs, at):
     settings = dataclasses.replace(SETTINGS, weighting=weighting)
     options = {"seed": 3, "epochs": epochs, "track_margin": True}
