@@ -77,7 +77,9 @@ def digits(seed: int) -> Set:
         own = rng.permutation(np.flatnonzero((side == 0) & (digit == k)))
         keep[own[: max(round(most * RATIO ** (-rank[k] / 9)), 4)]] = True
     pixels = np.stack([np.frombuffer(b, np.uint8) for b in frame["px28"][keep]])
-    pixels = pixels.reshape(-1, 14, 2, 14, 2).mean((2, 4)).astype(np.uint8).reshape(-1, 196)  # a quarter of the cost
+    pixels = (
+        pixels.reshape(-1, 14, 2, 14, 2).mean((2, 4)).astype(np.uint8).reshape(-1, 196)
+    )  # a quarter of the cost
     shape = pa.field("image", pa.list_(pa.uint8(), 196), metadata={"jointset.shape": "14,14"})
     columns = {
         "id": pa.array([f"m{i:05d}" for i in np.flatnonzero(keep)]),
@@ -99,7 +101,11 @@ def diabetes(seed: int) -> Set:
     common = frame["medical_specialty"].value_counts().index[:24]
     frame["specialty"] = frame["medical_specialty"].where(frame["medical_specialty"].isin(common))
     frame["id"] = [f"s{i:06d}" for i in range(len(frame))]
-    inputs = [c for c in frame.columns if c not in ("id", "patient_nbr", "medical_specialty", "readmitted", "specialty")]
+    inputs = [
+        c
+        for c in frame.columns
+        if c not in ("id", "patient_nbr", "medical_specialty", "readmitted", "specialty")
+    ]
     tasks = {
         "specialty": {"kind": "multiclass", "labels": {"d": "specialty"}, "metric": "macro_f1"},
         "readmitted": {"kind": "multiclass", "labels": {"d": "readmitted"}},
@@ -126,7 +132,9 @@ METHODS: dict[str, list[dict[str, Any]]] = {
     "focal": [{"loss": {"name": "focal", "gamma": g}} for g in (0.5, 2.0)],
     "ldam": [{"loss": {"name": "ldam", "scale": s}} for s in (10.0, 30.0)],
     "ldam, deferred": [{"loss": {"name": "ldam", "scale": s, "defer": 0.5}} for s in (10.0, 30.0)],
-    "asymmetric": [{"loss": {"name": "asymmetric", "negative": n, "clip": c}} for n, c in ((2.0, 0.0), (4.0, 0.05))],
+    "asymmetric": [
+        {"loss": {"name": "asymmetric", "negative": n, "clip": c}} for n, c in ((2.0, 0.0), (4.0, 0.05))
+    ],
     "over-sampling": [{"sampling": {**OVER, "power": p}} for p in (0.5, 1.0)],
     "under-sampling": [{"sampling": {**UNDER, "power": p}} for p in (0.5, 1.0)],
 }
@@ -262,7 +270,11 @@ def table(found: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> str:
     """Medians over the seeds, test rows."""
     lines = []
     for name, methods in found.items():
-        lines += [f"\n{name}", "| | macro F1 | head third | tail third | log-loss | shares off by | s |", "|---|---|---|---|---|---|---|"]
+        lines += [
+            f"\n{name}",
+            "| | macro F1 | head third | tail third | log-loss | shares off by | s |",
+            "|---|---|---|---|---|---|---|",
+        ]
         for method, runs in methods.items():
             cells = []
             for key in ("all", "head", "tail", "log_loss", "prior_error"):
@@ -311,7 +323,14 @@ def main() -> None:
                     ]
                 best = max(tried, key=lambda r: r["holdout"]["all"])
                 mine.setdefault(method, []).append(best)
-                print(name, method, seed, {k: round(v, 3) for k, v in best["test"].items()}, best["options"], flush=True)
+                print(
+                    name,
+                    method,
+                    seed,
+                    {k: round(v, 3) for k, v in best["test"].items()},
+                    best["options"],
+                    flush=True,
+                )
                 if arguments.out:
                     arguments.out.write_text(json.dumps(found, indent=1))
     print(table(found))

@@ -25,7 +25,10 @@ def test_the_run_is_finished_and_its_losses_come_back(balanced):
 def test_check_names_losses_and_sampling(balanced, cli):
     done = cli("check", balanced.path.parents[1] / "jointset.yaml")
     assert done.code == 0, done.err
-    assert "level: multiclass, 3 classes: high, low, mid; judged by accuracy; loss logit_adjustment, tau 1" in done.out
+    assert (
+        "level: multiclass, 3 classes: high, low, mid; judged by accuracy; loss logit_adjustment, tau 1"
+        in done.out
+    )
     assert "loss focal, gamma 1, alpha 0.75; over-sampled, power 0.5" in done.out
 
 

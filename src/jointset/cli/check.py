@@ -109,7 +109,9 @@ def _balance(task: Task) -> str:
     """The loss and the sampling of a task, where they are not the default."""
     loss = ", ".join(f"{v}" if k == "name" else f"{k} {v:g}" for k, v in task.loss.items() if v is not None)
     drawn = task.sampling.get("mode")
-    return (f"; loss {loss}" if loss else "") + (f"; {drawn}-sampled, power {task.sampling['power']:g}" if drawn else "")
+    return (f"; loss {loss}" if loss else "") + (
+        f"; {drawn}-sampled, power {task.sampling['power']:g}" if drawn else ""
+    )
 
 
 def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
