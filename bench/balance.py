@@ -61,7 +61,7 @@ def goemotions(seed: int, *, single: bool = False) -> Set:
 
 
 def digits(seed: int) -> Set:
-    """Written digits, thinned to an exponential tail (Cui et al. 2019): 100 times as many of the first as of the last."""
+    """Written digits, thinned to an exponential tail (Cui et al. 2019): the first 100 times as many as the last."""
     import pyarrow as pa
 
     frame = pd.read_parquet(data_file("mnist10k", "mnist10k.parquet"))
