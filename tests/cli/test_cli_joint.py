@@ -22,6 +22,16 @@ def test_the_run_is_finished_and_its_losses_come_back(balanced):
     assert tasks["kinds"].sampling == {"mode": "under", "power": 1.0, "most": 10.0}
 
 
+def test_check_names_losses_and_sampling(balanced, cli):
+    done = cli("check", balanced.path.parents[1] / "jointset.yaml")
+    assert done.code == 0, done.err
+    assert (
+        "level: multiclass, 3 classes: high, low, mid; judged by accuracy; loss logit_adjustment, tau 1"
+        in done.out
+    )
+    assert "loss focal, gamma 1, alpha 0.75; over-sampled, power 0.5" in done.out
+
+
 def test_predictions_read_the_labels_of_a_file(balanced, people, cli, tmp_path):
     out = tmp_path / "p.csv"
     done = cli("predict", balanced.path, people, "--out", out)

@@ -3,13 +3,19 @@
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
-from jointset.records import HOLDOUT, TRAIN, is_labelled
+from jointset import audit
+from jointset.models.encoders import make_encoders
+from jointset.models.inputs import prepare_table
+from jointset.records import HOLDOUT, TRAIN, Task, is_labelled
 from jointset.tasks.sampling import factors
 from jointset.training.balance import draws
 from jointset.training.loop import fit
+from jointset.training.predict import cross_fit
+from jointset.training.problem import ModelPlan, Problem
 from jointset.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(epochs=5, batch_size=32, learning_rate=0.01, checkpoint_seconds=0.0)
@@ -118,3 +124,66 @@ def test_the_counts_of_the_training_labels_travel_with_the_model(problem, rows):
             y = problem.labels["level"][used]
             assert head.seen.counts.tolist() == np.bincount(y[y >= 0], minlength=3).tolist()
             assert model.state_dict()["heads.0.counts"].tolist() == head.seen.counts.tolist()
+
+
+# The audit must not take what a loss or the drawing of rows does to the shares of classes for noise.
+
+
+def tail(kind, **settings):
+    """Clean labels with a long tail over overlapping clouds, and their true posterior ``(n, K)``."""
+    rng = np.random.default_rng(0)
+    n, share, centre = 1600, np.array([0.85, 0.12, 0.03]), np.array([[0.0, 0.0], [1.8, 0.0], [0.0, 2.4]])
+    y = rng.choice(3, n, p=share)
+    x = centre[y] + rng.normal(0, 1, (n, 2))
+    density = share * np.exp(-0.5 * ((x[:, None] - centre) ** 2).sum(-1))
+    truth = density / density.sum(1, keepdims=True)
+    labels = y if kind == "multiclass" else (y[:, None] == np.arange(3)).astype(np.int8)
+    encoders = make_encoders({"tabular": ("default", {"hidden": 16})})
+    table = pa.table({"a": x[:, 0], "b": x[:, 1]})
+    inputs = prepare_table({"tabular": table}, encoders, {"tabular": encoders["tabular"].fit([table])})
+    problem = Problem(
+        (Task("t", kind, ("u", "v", "w"), **settings),),
+        inputs,
+        {"t": labels},
+        {"t": np.ones(labels.shape, np.float32)},
+        np.zeros(n, np.int64),
+        ModelPlan(width=16),
+    )
+    return problem, truth
+
+
+def audited(problem, truth):
+    """Estimated noise rate, labels flagged, and mean distance of the probabilities from the truth."""
+    n = len(truth)
+    training = TrainSettings(epochs=10, patience=10, batch_size=64, learning_rate=0.01, mixup=0.0)
+    eligible = np.arange(n) >= 300
+    made = cross_fit(problem, eligible, np.arange(n) % 2, training, valid=np.arange(300), seed=0)
+    found = audit.run(problem.labels, made.outputs, problem.tasks, fit_rows=eligible)["t"]
+    return found.noise_rate, int(found.is_error.sum()), float(np.abs(made.outputs["t"] - truth).mean())
+
+
+BALANCES = {
+    "class_balanced": {"loss": {"name": "class_balanced", "beta": 1.0}},
+    "logit_adjustment": {"loss": {"name": "logit_adjustment"}},
+    "focal": {"loss": {"name": "focal"}},
+    "ldam": {"loss": {"name": "ldam", "scale": 8.0}},
+    "asymmetric": {"loss": {"name": "asymmetric"}},
+    "over": {"sampling": {"mode": "over", "power": 1.0, "most": 30.0}},
+    "under": {"sampling": {"mode": "under", "power": 0.5, "most": 30.0}},
+}
+
+
+@pytest.fixture(scope="module", params=["multiclass", "multilabel"])
+def plain(request):
+    return request.param, audited(*tail(request.param))
+
+
+@pytest.mark.parametrize("how", BALANCES)
+def test_the_audit_sees_no_more_noise_in_clean_labels_than_with_plain_cross_entropy(plain, how):
+    kind, (rate, flagged, off) = plain
+    if (kind, how) in {("multilabel", "ldam"), ("multiclass", "asymmetric")}:
+        return
+    found = audited(*tail(kind, **BALANCES[how]))
+    assert found[0] < rate + 0.015
+    assert found[1] <= flagged + 10
+    assert found[2] < off + 0.02

@@ -14,7 +14,7 @@ import typer
 from jointset import config as configs
 from jointset.config import Config
 from jointset.prepare import Work, prepare, regime
-from jointset.records import HOLDOUT, TEST, TRAIN, is_labelled
+from jointset.records import HOLDOUT, TEST, TRAIN, Task, is_labelled
 
 FEW_HELD_OUT = 100
 STEPS = 20
@@ -105,6 +105,15 @@ def cost(work: Work, folder: Path) -> dict[str, Any]:
     return {"model": model, "estimate_seconds": round(prepared + per_epoch * training.epochs * rounds, 1)}
 
 
+def _balance(task: Task) -> str:
+    """The loss and the sampling of a task, where they are not the default."""
+    loss = ", ".join(f"{v}" if k == "name" else f"{k} {v:g}" for k, v in task.loss.items() if v is not None)
+    drawn = task.sampling.get("mode")
+    return (f"; loss {loss}" if loss else "") + (
+        f"; {drawn}-sampled, power {task.sampling['power']:g}" if drawn else ""
+    )
+
+
 def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
     """The check as text."""
     names = [t.name for t in work.tasks]
@@ -133,7 +142,7 @@ def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
             if task.classes
             else ""
         )
-        lines.append(f"  {task.name}: {task.kind}{classes}; judged by {task.metric}")
+        lines.append(f"  {task.name}: {task.kind}{classes}; judged by {task.metric}{_balance(task)}")
     if "model" in facts:
         from jointset.models.describe import render as described
 
