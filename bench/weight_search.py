@@ -2,8 +2,8 @@
 
     python bench/weight_search.py [--only NAME …] [--seeds 0 1 2] [--work FOLDER] [--out FILE]
 
-Every set is written as files and a configuration (``bench/trade_offs.py``) and searched by ``jointset run``. All choices
-are made on the holdout; the test rows only score the models of equal weights, of the best weights and of those kept.
+Every set is written as files and a configuration (``bench/trade_offs.py``) and searched by ``jointset run``. All
+choices are made on the holdout; test rows only score the models of equal weights, of the best and of those kept.
 With ``--work``, what an earlier call finished is taken over, and a search that was interrupted goes on.
 """
 
@@ -40,7 +40,8 @@ CASES: dict[str, tuple[str, str | None, int]] = {
 SEARCHES = ("grid", "bayes")
 HEAD = (
     "| searched on | trials: grid, Bayesian | held-out skill: equal / grid / Bayesian | Bayesian − grid, by seed "
-    "| better in | test skill: equal / best of grid / best of Bayesian | kept, grid and Bayesian: test − equal | epochs |"
+    "| better in | test skill: equal / best of grid / best of Bayesian | kept, grid and Bayesian: test − equal "
+    "| epochs |"
 )
 
 
