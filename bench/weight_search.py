@@ -3,8 +3,7 @@
     python bench/weight_search.py [--only NAME …] [--seeds 0 1 2] [--work FOLDER] [--out FILE]
 
 Every set is written as files and a configuration (``bench/trade_offs.py``) and searched by ``jointset run``. All
-choices are made on the holdout; the test rows only score the models of equal weights, of the best weights and of
-those kept.
+choices are made on the holdout; test rows only score the models of equal weights, of the best and of those kept.
 With ``--work``, what an earlier call finished is taken over, and a search that was interrupted goes on.
 """
 

@@ -21,7 +21,7 @@ class SearchSettings(Settings):
     budget: int = Field(default=20, ge=2)
     target: str | None = None
     objective: Literal["mean", "front"] = "mean"
-    span: float = Field(default=100.0, gt=1.0, le=1e6)
+    span: float = Field(default=10.0, gt=1.0, le=1e6)
     prune: bool | None = None
     confirm: int = Field(default=2, ge=0)
 

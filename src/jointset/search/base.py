@@ -45,7 +45,7 @@ class Search(ABC):
     """
 
     def __init__(
-        self, tasks: Sequence[str], budget: int, *, span: float = 100.0, seed: int = 0, front: bool = False
+        self, tasks: Sequence[str], budget: int, *, span: float = 10.0, seed: int = 0, front: bool = False
     ) -> None:
         self.tasks, self.budget, self.span = tuple(tasks), budget, span
         self.seed, self.front = seed, front

@@ -32,7 +32,7 @@ class Bayes(Search):
     """
 
     def __init__(
-        self, tasks: Sequence[str], budget: int, *, span: float = 100.0, seed: int = 0, front: bool = False
+        self, tasks: Sequence[str], budget: int, *, span: float = 10.0, seed: int = 0, front: bool = False
     ) -> None:
         super().__init__(tasks, budget, span=span, seed=seed, front=front)
         try:
