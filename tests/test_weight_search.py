@@ -106,7 +106,7 @@ def test_a_search_that_is_killed_again_and_again_comes_to_the_same_trials(search
 def test_another_search_does_not_take_over_the_trials(searched, cli):
     with pytest.raises(KeyboardInterrupt):
         searched(cut("trial", 2))
-    searched.folder.settings["training"]["weighting"]["span"] = 10
+    searched.folder.settings["training"]["weighting"]["span"] = 20
     searched.folder.write()
     done = cli("run", searched.folder.config, "--runs", searched.folder.runs)
     assert done.code == 2
@@ -146,7 +146,7 @@ def test_a_target_is_scored_and_watched_alone(searched):
     )
 
 
-def test_pruning_saves_epochs_and_keeps_the_best(searched):
+def test_pruning_saves_epochs_and_loses_next_to_nothing(searched):
     searched.folder.settings["training"]["epochs"] = 8
     whole, pruned = searched(budget=9, confirm=0), searched(root="pruned", budget=9, confirm=0, prune=True)
     records = content(whole.path), content(pruned.path)
@@ -159,7 +159,8 @@ def test_pruning_saves_epochs_and_keeps_the_best(searched):
             n = len(record["curve"])
             assert n < len(records[0][name]["curve"])
             assert record["curve"] == records[0][name]["curve"][:n]
-    assert whole.summary["weights"]["best"] == pruned.summary["weights"]["best"]
+    best = [r.summary["weights"]["best"]["score"] for r in (whole, pruned)]
+    assert best[0] - 0.002 < best[1] <= best[0]
     assert pruned.summary["weights"]["pruned"] == len(ended)
 
 

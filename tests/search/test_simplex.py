@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import helmert
 
-from jointset.search.simplex import basis, lattice, lattice_size, side, star, to_point, to_weights
+from jointset.search.simplex import (
+    basis,
+    from_cube,
+    lattice,
+    lattice_size,
+    star,
+    to_cube,
+    to_point,
+    to_weights,
+)
 
 TASKS = st.integers(2, 8)
 SPAN = 50.0
@@ -33,14 +42,16 @@ def test_weights_have_mean_one_and_come_back_to_their_point(k, seed):
 
 
 @given(TASKS, st.integers(0, 99))
-def test_no_weight_exceeds_the_span(k, seed):
-    point = points(k, seed)
-    free, held = to_weights(point), to_weights(point, SPAN)
-    ratio = held.max(1) / held.min(1)
+def test_the_cube_is_all_weights_of_the_span_each_once(k, seed):
+    cube = points(k, seed, far=1.0)
+    cube[::2] /= np.abs(cube[::2]).max(1, keepdims=True)  # on the surface
+    weights = from_cube(cube, SPAN)
+    ratio = weights.max(1) / weights.min(1)
     assert (ratio <= SPAN * (1 + 1e-9)).all()
-    inside = free.max(1) / free.min(1) <= SPAN
-    np.testing.assert_allclose(held[inside], free[inside])
-    assert (held.argsort(1) == free.argsort(1)).all()
+    np.testing.assert_allclose(ratio[::2], SPAN)
+    np.testing.assert_allclose(to_cube(weights, SPAN), cube, atol=1e-9)
+    assert from_cube(np.zeros(k - 1), SPAN).tolist() == [1.0] * k
+    assert to_cube(np.ones(k), SPAN).tolist() == [0.0] * (k - 1)
 
 
 def test_no_coordinate_is_special():
@@ -72,8 +83,3 @@ def test_the_star_points_at_every_task_and_lies_in_the_cube(k):
     assert (found.argmax(1) == np.arange(k)).all()
     np.testing.assert_allclose(found.mean(1), 1)
     np.testing.assert_allclose(found.max(1) / found.min(1), SPAN)
-
-
-def test_two_tasks_reach_the_span_at_the_side():
-    weights = to_weights(np.array([side(SPAN)]))
-    assert weights.max() / weights.min() == pytest.approx(SPAN)

@@ -12,7 +12,7 @@ import numpy as np
 from jointset.errors import MissingExtra
 from jointset.records import Floats
 from jointset.search.base import Search, Trial
-from jointset.search.simplex import side, star, to_point, to_weights
+from jointset.search.simplex import from_cube, star, to_cube
 
 PROCESS_TRIALS = 100  # a Gaussian process is fitted anew for every trial, at a cost that grows with the cube
 PROCESS_FRONT = 3  # tasks; the hypervolume of more takes seconds a proposal
@@ -23,9 +23,9 @@ class Bayes(Search):
     """Optuna's samplers over log-weights (Snoek, Larochelle & Adams 2012), after a start in every direction.
 
     The K log-weights of mean-1 weights have K − 1 degrees of freedom: the isometric log-ratio coordinates of
-    :mod:`jointset.search.simplex`, in a cube around equal weights. Equal weights and then each task in turn at
-    ``sqrt(span)`` times the others come first, for at most half the budget. Then a Gaussian process with expected
-    improvement proposes, up to a budget of 100; beyond it, and for a front over more than three tasks, the
+    :mod:`jointset.search.simplex`, stretched to a cube around equal weights. Equal weights and then each task in
+    turn at ``sqrt(span)`` times the others come first, for at most half the budget. Then a Gaussian process with
+    expected improvement proposes, up to a budget of 100; beyond it, and for a front over more than three tasks, the
     tree-structured Parzen estimator (Bergstra et al. 2011). A pruned trial counts with the best score that it reached.
 
     Raises :class:`~jointset.errors.MissingExtra` without optuna.
@@ -44,7 +44,7 @@ class Bayes(Search):
         k, number = len(self.tasks), len(trials)
         if number <= min(k, math.floor(START * self.budget) - 1):
             return star(k, math.sqrt(self.span))[number - 1]
-        return to_weights(self._asked(trials), self.span)
+        return from_cube(self._asked(trials), self.span)
 
     def _asked(self, trials: Sequence[Trial]) -> Floats:
         import optuna
@@ -59,16 +59,15 @@ class Bayes(Search):
             optuna.logging.set_verbosity(told)
 
     def _ask(self, optuna: Any, trials: Sequence[Trial]) -> Floats:
-        far = side(self.span)
         names = [f"u{i}" for i in range(len(self.tasks) - 1)]
-        space = {n: optuna.distributions.FloatDistribution(-far, far) for n in names}
+        space = {n: optuna.distributions.FloatDistribution(-1.0, 1.0) for n in names}
         values = [self._values(t) for t in trials]
         study = optuna.create_study(
             sampler=self._sampler(optuna, len(trials), len(values[0])),
             directions=["maximize"] * len(values[0]),
         )
         for trial, value in zip(trials, values, strict=True):
-            point = to_point(np.array([trial.weights[t] for t in self.tasks])).clip(-far, far)
+            point = to_cube(np.array([trial.weights[t] for t in self.tasks]), self.span).clip(-1.0, 1.0)
             params = dict(zip(names, point.tolist(), strict=True))
             study.add_trial(optuna.trial.create_trial(params=params, distributions=space, values=value))
         asked = study.ask(space)

@@ -21,19 +21,14 @@ def basis(k: int) -> Floats:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def to_weights(point: Floats, span: float = math.inf) -> Floats:
+def to_weights(point: Floats) -> Floats:
     """Weights ``(..., k)`` of mean 1 at coordinates ``(..., k - 1)``; the origin is equal weights.
 
-    Where the largest weight would exceed ``span`` times the smallest, the point is moved towards the origin until it
-    does not.
-
-    >>> to_weights(np.array([0.0, 0.0])).tolist(), to_weights(np.array([9.0]), span=3).round(6).tolist()
-    ([1.0, 1.0, 1.0], [1.5, 0.5])
+    >>> to_weights(np.array([0.0, 0.0])).tolist()
+    [1.0, 1.0, 1.0]
     """
     point = np.asarray(point, float)
     logs = point @ basis(point.shape[-1] + 1)  # (..., k)
-    spread = np.ptp(logs, axis=-1, keepdims=True)
-    logs = logs * np.minimum(1.0, math.log(span) / np.maximum(spread, 1e-12))
     weights = np.exp(logs - logs.max(-1, keepdims=True))
     return weights / weights.mean(-1, keepdims=True)
 
@@ -48,9 +43,36 @@ def to_point(weights: Floats) -> Floats:
     return np.log(weights) @ basis(weights.shape[-1]).T
 
 
-def side(span: float) -> float:
-    """Half the side of the cube of coordinates that is searched: two tasks reach a ratio of ``span`` at its face."""
-    return math.log(span) / math.sqrt(2.0)
+def from_cube(cube: Floats, span: float) -> Floats:
+    """Weights ``(..., k)`` of mean 1 at points ``(..., k - 1)`` of a cube of side 2; on its surface, ratios are ``span``.
+
+    Each ray from the centre is stretched so that the cube covers the weights whose largest is at most ``span`` times
+    the smallest, each once: no two points of the cube are the same weights.
+
+    >>> from_cube(np.array([1.0]), 3.0).round(6).tolist(), from_cube(np.array([0.0, 0.0]), 3.0).tolist()
+    ([1.5, 0.5], [1.0, 1.0, 1.0])
+    """
+    cube = np.asarray(cube, float)
+    return to_weights(cube * _safe_ratio(np.abs(cube).max(-1, keepdims=True), _reach(cube, span)))
+
+
+def to_cube(weights: Floats, span: float) -> Floats:
+    """The point ``(..., k - 1)`` of the cube at which weights ``(..., k)`` stand.
+
+    >>> to_cube(np.array([1.5, 0.5]), 3.0).round(6).tolist()
+    [1.0]
+    """
+    point = to_point(weights)
+    return point * _safe_ratio(_reach(point, span), np.abs(point).max(-1, keepdims=True))
+
+
+def _reach(point: Floats, span: float) -> Floats:
+    """The log of the largest ratio of weights at ``point`` over that of ``span``, ``(..., 1)``."""
+    return np.ptp(point @ basis(point.shape[-1] + 1), axis=-1, keepdims=True) / math.log(span)
+
+
+def _safe_ratio(a: Floats, b: Floats) -> Floats:
+    return np.divide(a, b, out=np.ones_like(a), where=b > 0)
 
 
 def lattice_size(k: int, levels: int) -> int:
