@@ -1,6 +1,6 @@
 """What sharing is worth: every way of sharing, with every weighting, against each task trained alone.
 
-    python bench/sharing_quality.py --work FOLDER [--only SET …] [--seeds 0 1 2] [--sharings …] [--weightings …]
+    python bench/sharing_quality.py --work FOLDER [--only SET …] [--seeds 0 1 2] [--sharings …] [--weightings …] [--rows N]
     python bench/sharing_quality.py --quick          # two small sets, few rows, few epochs, five ways: minutes
 
 One cell is Δ, the mean over the tasks of the relative gain in % of the test metric (Maninis et al. 2019), and below it
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument(
         "--weightings", nargs="+", metavar="WAY", help=f"of: {', '.join(WEIGHTINGS)}, or any other"
     )
+    parser.add_argument("--rows", type=int, help="keep at most so many training rows of each dataset")
     parser.add_argument("--work", type=Path, help="folder to work in; finished parts of it are taken over")
     parser.add_argument("--out", type=Path, help="write the raw numbers here, as JSON")
     parser.add_argument("--quick", action="store_true", help="a look in minutes, not a result")
@@ -77,7 +78,7 @@ def choices(arguments: argparse.Namespace) -> dict[str, Any]:
         "seeds": arguments.seeds or ([0] if arguments.quick else [0, 1, 2]),
         "sharings": arguments.sharings or quick.get("sharings", SHARINGS),
         "weightings": arguments.weightings or quick.get("weightings", known_weightings()),
-        "rows": quick.get("rows"),
+        "rows": arguments.rows or quick.get("rows"),
         "training": quick.get("training", {}),
     }
 

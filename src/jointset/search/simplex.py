@@ -44,7 +44,7 @@ def to_point(weights: Floats) -> Floats:
 
 
 def from_cube(cube: Floats, span: float) -> Floats:
-    """Weights ``(..., k)`` of mean 1 at points ``(..., k - 1)`` of a cube of side 2; on its surface, ratios are ``span``.
+    """Weights ``(..., k)`` of mean 1 at points ``(..., k - 1)`` of the cube from −1 to 1; its surface has ratios ``span``.
 
     Each ray from the centre is stretched so that the cube covers the weights whose largest is at most ``span`` times
     the smallest, each once: no two points of the cube are the same weights.
