@@ -1,6 +1,7 @@
 """What sharing is worth: every way of sharing, with every weighting, against each task trained alone.
 
-    python bench/sharing_quality.py --work FOLDER [--only SET …] [--seeds 0 1 2] [--sharings …] [--weightings …] [--rows N]
+    python bench/sharing_quality.py --work FOLDER [--only SET …] [--seeds 0 1 2] [--sharings …] [--weightings …]
+                                    [--rows N]
     python bench/sharing_quality.py --quick          # two small sets, few rows, few epochs, five ways: minutes
 
 One cell is Δ, the mean over the tasks of the relative gain in % of the test metric (Maninis et al. 2019), and below it

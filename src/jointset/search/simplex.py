@@ -44,9 +44,9 @@ def to_point(weights: Floats) -> Floats:
 
 
 def from_cube(cube: Floats, span: float) -> Floats:
-    """Weights ``(..., k)`` of mean 1 at points ``(..., k - 1)`` of the cube from −1 to 1; its surface has ratios ``span``.
+    """Weights ``(..., k)`` of mean 1 at points ``(..., k - 1)`` of the cube from −1 to 1.
 
-    Each ray from the centre is stretched so that the cube covers the weights whose largest is at most ``span`` times
+    Weights on its surface have a ratio of ``span``. Each ray from the centre is stretched so that the cube covers the weights whose largest is at most ``span`` times
     the smallest, each once: no two points of the cube are the same weights.
 
     >>> from_cube(np.array([1.0]), 3.0).round(6).tolist(), from_cube(np.array([0.0, 0.0]), 3.0).tolist()
