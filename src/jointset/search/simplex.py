@@ -46,8 +46,8 @@ def to_point(weights: Floats) -> Floats:
 def from_cube(cube: Floats, span: float) -> Floats:
     """Weights ``(..., k)`` of mean 1 at points ``(..., k - 1)`` of the cube from −1 to 1.
 
-    Weights on its surface have a ratio of ``span``. Each ray from the centre is stretched so that the cube covers the weights whose largest is at most ``span`` times
-    the smallest, each once: no two points of the cube are the same weights.
+    Each ray from the centre is stretched so that the cube covers the weights whose largest is at most ``span`` times
+    the smallest, each once: no two points are the same weights, and those on the surface have the ratio ``span``.
 
     >>> from_cube(np.array([1.0]), 3.0).round(6).tolist(), from_cube(np.array([0.0, 0.0]), 3.0).tolist()
     ([1.5, 0.5], [1.0, 1.0, 1.0])
