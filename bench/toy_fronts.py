@@ -1,6 +1,6 @@
 """Two toy problems of the literature: does every weighting reach the Pareto front, from five starts each?
 
-    python bench/toy_fronts.py [--only NAME …] [--steps 2500] [--workers 2] [--images docs/images] [--work FILE]
+    python bench/toy_fronts.py [--only NAME …] [--steps 12000] [--workers 2] [--images docs/images] [--work FILE]
 
 Prints one table and draws the paths. The problems: the landscape of two valleys of the CAGrad and Nash-MTL papers, and
 two convex quadratic bowls of unlike shape whose scales differ by ten. θ moves by Adam with a rate that falls to zero.
@@ -200,7 +200,7 @@ def table(found: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=list(WEIGHTINGS))
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--images", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument(
