@@ -35,6 +35,7 @@ TARGETS = {
 }  # fmt: skip
 FAST = 2.5  # times faster than the fastest peer, at 40 tasks
 MEMORY = ("plain", "ours upgrad", "TorchJD autojac UPGrad", "TorchJD autogram UPGrad")
+ERROR = 1e-4
 SMALL = {"resnet": "small ResNet", "transformer": "small transformer"}
 
 
@@ -54,6 +55,10 @@ def main() -> None:
             kept = [s for s in MEMORY if given.peers or not s.startswith("TorchJD")]
             raw[name] = {s: worker(given, model, tasks, way, "--memory", s) for s in kept}
             table.append(memory_row(model, tasks, raw[name]))
+    for model, tasks, way in settings(given):
+        name = f"{model} {tasks} {way} error"
+        raw[name] = worker(given, model, tasks, way, "--error")
+        table.append(error_row(model, tasks, way, raw[name]))
     if given.out:
         given.out.write_text(json.dumps({"table": table, "raw": raw}, indent=1) + "\n", encoding="utf-8")
     clock = "processor time" if given.threads == 1 else "time"
@@ -132,6 +137,14 @@ def memory_row(model: str, tasks: int, found: dict[str, Any]) -> Row:
     found_row = row(what, "less than TorchJD", [own], form=".0f", note=f"the plain sum {plain:.0f}")
     found_row["baseline"] = ", ".join(f"{n} {v:.0f}" for n, v in peers.items())
     return found_row | {"met": own < min(peers.values()) if peers else None}
+
+
+def error_row(model: str, tasks: int, way: str, found: dict[str, Any]) -> Row:
+    """The Gramian in float32 against autograd in float64."""
+    what = f"{SMALL.get(model, 'MLP')}, K = {tasks}, {WAYS[way]}: relative error of the Gramian"
+    if "error" not in found:
+        return row(what, "measured", [], note=str(found.get("failed")))
+    return row(what, f"≤ {ERROR:g}", [found["error"]], form=".1e") | {"met": found["error"] <= ERROR}
 
 
 if __name__ == "__main__":

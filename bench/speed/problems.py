@@ -33,6 +33,11 @@ class Problem:
         """All of them."""
         return [*self.trunk.parameters(), *self.heads.parameters()]
 
+    def double(self) -> Problem:
+        """The same in float64; the model and floating inputs are changed."""
+        inputs = self.inputs.double() if self.inputs.is_floating_point() else self.inputs
+        return Problem(self.trunk.double(), self.heads.double(), inputs, self.labels, self.rows)
+
     def owners(self) -> Tensor | None:
         """The task of every row, where each has one."""
         if self.rows is None:

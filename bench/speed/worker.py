@@ -1,6 +1,6 @@
-"""Times a step of every side beside that of the plain sum, in one process; or the memory of one side.
+"""Times a step of every side beside that of the plain sum, in one process; or the memory of one side; or our error.
 
-python -m bench.speed.worker MODEL TASKS WAY THREADS REPEAT [--peers] [--memory SIDE]
+python -m bench.speed.worker MODEL TASKS WAY THREADS REPEAT [--peers] [--memory SIDE] [--error]
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
-from bench.speed.problems import make
+from bench.speed.problems import Problem, make
 from bench.speed.sides import Step, plain, sides
+from jointset.weighting import UPGrad, backward
 
 BUDGET = 40.0  # seconds a side may take for its repeats; at least three are made
 
@@ -91,6 +92,28 @@ def memory(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"bytes": status("VmHWM") - before}
 
 
+def error(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How far our Gramian in float32 is from that of one pass of autograd a task in float64, relative to its norm."""
+    model, tasks, disjoint = arguments.model, arguments.tasks, arguments.way == "rows"
+    found = backward_of(make(model, tasks, disjoint=disjoint), arguments.way)
+    exact = make(model, tasks, disjoint=disjoint).double()
+    z = exact.trunk(exact.inputs)
+    below = [z] if arguments.way == "features" else list(exact.trunk.parameters())
+    passes = [torch.autograd.grad(loss, below, retain_graph=True) for loss in exact.losses(z)]
+    jacobian = torch.stack([torch.cat([g.flatten() for g in one]) for one in passes])  # (K, P)
+    gramian = jacobian @ jacobian.T
+    return {"error": float((found.double() - gramian).norm() / gramian.norm())}
+
+
+def backward_of(problem: Problem, way: str) -> torch.Tensor:
+    """The Gramian ``(K, K)`` of one step of ours."""
+    losses = problem.losses(problem.trunk(problem.inputs))
+    done = backward(losses, weighting=UPGrad(), shared=problem.trunk, way=way, rows=problem.owners())
+    if done.way != way or done.gramian is None:
+        raise RuntimeError(f"{way} was asked for, and {done.way} was taken: {done.note}")
+    return done.gramian
+
+
 def status(field: str) -> int:
     """Bytes of a field of Linux's ``/proc/self/status``."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
@@ -108,9 +131,11 @@ def main() -> None:
     parser.add_argument("repeat", type=int)
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--memory", default="")
+    parser.add_argument("--error", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    answer = memory(arguments) if arguments.memory else timed(arguments)
+    measured = error if arguments.error else memory if arguments.memory else timed
+    answer = measured(arguments)
     print(json.dumps(answer))
 
 

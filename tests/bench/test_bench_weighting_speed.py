@@ -50,6 +50,13 @@ def test_steps_take_turns_and_are_paired(small):
     assert len(found["plain"]) == 4 * len(sides.METHODS)
 
 
+@pytest.mark.parametrize("way", weighting_speed.WAYS)
+def test_our_error_is_that_of_single_precision(small, way):
+    given = argparse.Namespace(model="mlp", tasks=3, way=way)
+    found = worker.error(given)
+    assert 0 < found["error"] < 1e-5
+
+
 def test_a_side_that_fails_is_said(small):
     def broken(problem):
         raise ValueError("no such thing")
