@@ -1,7 +1,7 @@
 """Real multi-task sets as the files and the configuration that a user could have written, nothing damaged.
 
 Test rows are given; the holdout is drawn, or is the set's own. No test row has a copy of its inputs in any train part.
-``rows`` keeps at most so many training rows of each file, for a quick look.
+``rows`` keeps at most so many training and held-out rows of each file, for a quick look.
 """
 
 from __future__ import annotations
@@ -198,12 +198,12 @@ def _write(
 
 
 def fewer(table: pa.Table, rows: int | None, seed: int) -> pa.Table:
-    """At most ``rows`` of the training rows, at random, and all others."""
-    train = np.flatnonzero(np.array(table.column("split").to_pylist()) == "train")
-    if rows is None or len(train) <= rows:
+    """At most ``rows`` of the training rows and of the held-out rows, at random, and all test rows."""
+    if rows is None:
         return table
-    gone = np.random.default_rng(seed).permutation(train)[rows:]
-    return table.take(np.setdiff1d(np.arange(table.num_rows), gone))
+    split, rng = np.array(table.column("split").to_pylist()), np.random.default_rng(seed)
+    gone = [rng.permutation(np.flatnonzero(split == side))[rows:] for side in ("train", "holdout")]
+    return table.take(np.setdiff1d(np.arange(table.num_rows), np.concatenate(gone)))
 
 
 SETS: dict[str, Callable[[Path, int, int | None], None]] = {
