@@ -38,12 +38,13 @@ def test_a_set_keeps_its_settings():
     }
 
 
-def test_few_rows_are_training_rows_drawn_by_the_seed():
-    table = pa.table({"split": ["train"] * 50 + ["test"] * 7, "x": list(range(57))})
+def test_few_rows_are_drawn_by_the_seed_and_test_rows_stay():
+    table = pa.table({"split": ["train"] * 50 + ["test"] * 27 + ["holdout"] * 20, "x": list(range(97))})
     few, again, other = (sets.fewer(table, 10, seed) for seed in (0, 0, 1))
     assert few.equals(again) and not few.equals(other)
-    assert few.column("split").to_pylist().count("train") == 10 and few.num_rows == 17
-    assert sets.fewer(table, 50, 0) is table and sets.fewer(table, None, 0) is table
+    kept = few.column("split").to_pylist()
+    assert [kept.count(side) for side in ("train", "test", "holdout")] == [10, 27, 10]
+    assert sets.fewer(table, 50, 0).equals(table) and sets.fewer(table, None, 0) is table
 
 
 def test_a_spectrum_shows_where_a_tone_is():
@@ -112,7 +113,9 @@ def test_a_cell_is_the_mean_over_seeds_with_the_worst_task():
 
 
 def test_a_quick_look_is_small():
-    arguments = argparse.Namespace(only=None, seeds=None, sharings=None, weightings=None, quick=True)
+    arguments = argparse.Namespace(
+        only=None, seeds=None, sharings=None, weightings=None, rows=None, quick=True
+    )
     chosen = bench.choices(arguments)
     assert chosen["seeds"] == [0] and chosen["rows"] and len(chosen["sets"]) == 2
     full = bench.choices(argparse.Namespace(**{**vars(arguments), "quick": False}))
