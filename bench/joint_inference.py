@@ -170,13 +170,37 @@ def ours(make: Callable[[int], Set], seed: int, mode: str, folder: Path) -> dict
     return out
 
 
+def plain_features(
+    modality: str, columns: list[str], frame: pd.DataFrame, train: np.ndarray, test: np.ndarray
+) -> tuple[Any, Any]:
+    """What a linear model reads of the training and the test rows: TF-IDF, pixels, or one-hot and scaled columns."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    if modality == "image":
+        pixels = np.stack(frame[columns[0]].to_list()).astype(np.float32) / 255  # (n, height × width)
+        return pixels[train], pixels[test]
+    if modality == "text":
+        texts = frame[columns[0]].to_numpy(object)
+        smiles = (
+            {"analyzer": "char", "ngram_range": (1, 5), "lowercase": False} if columns[0] == "smiles" else {}
+        )
+        maker: Any = TfidfVectorizer(**{"ngram_range": (1, 2), "min_df": 2, "sublinear_tf": True, **smiles})
+        return maker.fit_transform(texts[train]), maker.transform(texts[test])
+    texts_in = [c for c in columns if not pd.api.types.is_numeric_dtype(frame[c])]
+    frame[texts_in] = frame[texts_in].astype(object).fillna("?")
+    numbers = [c for c in columns if c not in texts_in]
+    maker = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore", min_frequency=10), texts_in), (StandardScaler(), numbers)
+    )
+    return maker.fit_transform(frame.iloc[train]), maker.transform(frame.iloc[test])
+
+
 def linear(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, dict[str, Any]]:
     """Logistic regressions, one per task or label: on x, and on x beside the other labels."""
     from scipy.sparse import csr_matrix, hstack
-    from sklearn.compose import make_column_transformer
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     settings, data = make(seed)
     bench = frames.bench(settings, data, folder)
@@ -185,24 +209,7 @@ def linear(make: Callable[[int], Set], seed: int, folder: Path) -> dict[str, dic
     modality, columns = next(iter(source.inputs.items()))
     frame = source.table.select(columns).to_pandas()
     train, test = np.flatnonzero(work.pool.split == TRAIN), np.flatnonzero(work.pool.split == 2)
-    if modality == "text":
-        texts = frame[columns[0]].to_numpy(object)
-        words = (
-            {"analyzer": "char", "ngram_range": (1, 5), "lowercase": False} if columns[0] == "smiles" else {}
-        )
-        maker: Any = TfidfVectorizer(**{"ngram_range": (1, 2), "min_df": 2, "sublinear_tf": True, **words})
-        x, x_test = maker.fit_transform(texts[train]), maker.transform(texts[test])
-    else:
-        texts_in = [c for c in columns if not pd.api.types.is_numeric_dtype(frame[c])]
-        frame[texts_in] = frame[texts_in].astype(object).fillna("?")
-        numbers = [c for c in columns if c not in texts_in]
-        maker = make_column_transformer(
-            (OneHotEncoder(handle_unknown="ignore", min_frequency=10), texts_in), (StandardScaler(), numbers)
-        )
-        x, x_test = (
-            csr_matrix(maker.fit_transform(frame.iloc[train])),
-            csr_matrix(maker.transform(frame.iloc[test])),
-        )
+    x, x_test = (csr_matrix(part) for part in plain_features(modality, columns, frame, train, test))
 
     def columns_of(known: Mapping[str, np.ndarray], rows: np.ndarray, task: Any, entry: int) -> csr_matrix:
         parts = []
