@@ -6,6 +6,9 @@ from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+GRID = 4  # cells a side, so that the map from features to ``width`` knows where a feature was
 
 
 class Residual(nn.Module):
@@ -29,7 +32,7 @@ class Residual(nn.Module):
 
 
 class ResNetModule(nn.Module):
-    """``pixels (b, C, s, s) uint8`` → ``(b, width)``.
+    """``pixels (b, C, s, s) uint8`` → ``(b, width)``, from the maximum over the picture and the means of its cells.
 
     >>> ResNetModule(1, 8, (8, 16), 6)(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)).shape
     torch.Size([2, 6])
@@ -48,7 +51,8 @@ class ResNetModule(nn.Module):
             stages.append(Residual(n_in, n_out, stride))
             side, n_in = -(-side // stride), n_out
         self.stages = nn.Sequential(*stages)
-        self.out = nn.Linear(n_in * 2, width)
+        self.grid = min(side, GRID)
+        self.out = nn.Linear(n_in * (self.grid**2 + 1), width)
         self.stage_widths = {"stem": 2 * widths[0]} | {f"stage{i}": 2 * n for i, n in enumerate(widths, 1)}
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -65,7 +69,8 @@ class ResNetModule(nn.Module):
             x = part(x)  # (b, c, s', s')
             if name in names:
                 found[name] = _pooled(x)
-        return self.out(_pooled(x)), found
+        cells = F.adaptive_avg_pool2d(x, self.grid).flatten(1)  # (b, c · grid²)
+        return self.out(torch.cat([cells, x.amax((2, 3))], 1)), found
 
 
 def _pooled(x: Tensor) -> Tensor:
