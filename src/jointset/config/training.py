@@ -58,7 +58,7 @@ class TrainingSettings(Settings):
     epochs: int = Field(default=40, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
-    sparse_learning_rate: float = Field(default=5e-4, gt=0.0, le=1.0)
+    sparse_learning_rate: float = Field(default=1.5e-3, gt=0.0, le=1.0)
     weight_decay: float = Field(default=1e-2, ge=0.0)
     warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
     patience: int = Field(default=3, ge=1)

@@ -93,6 +93,14 @@ class TaskKind(ABC):
         return make_loss(task).head(width, task.n_outputs, shape)
 
     @abstractmethod
+    def start(self, task: Task, seen: Seen) -> Tensor:
+        """Logits ``(outputs,)`` for every input alike, from which training starts: what the labels' shares say.
+
+        A head that begins at even odds spends its first epochs on learning that rare classes are rare (Lin et al.
+        2017, sec. 3.3).
+        """
+
+    @abstractmethod
     def loss(self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, seen: Seen) -> Tensor:
         """Weighted mean of the loss over labelled rows, a scalar; zero without a labelled row.
 

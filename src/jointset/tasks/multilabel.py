@@ -75,6 +75,13 @@ class Multilabel(TaskKind):
         """Entries without and with each label, ``(K, 2)``."""
         return np.stack([(labels == 0).sum(0), (labels == 1).sum(0)], 1).astype(np.int64)
 
+    def start(self, task: Task, seen: Seen) -> Tensor:
+        """See :meth:`TaskKind.start`."""
+        found = class_loss(task).start(seen)  # (K, 2)
+        if task.sampling:
+            found = found + log_factors(task, seen.counts)
+        return found[..., 1] - found[..., 0]
+
     def loss(self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, seen: Seen) -> Tensor:
         """The loss of every label's sigmoid, averaged with the entries' weights over known entries."""
         entries = class_loss(task).values(_pairs(logits), labels.clamp(min=0).long(), seen)  # (b, K)

@@ -60,6 +60,12 @@ class Regression(TaskKind):
         """A regression has no classes, ``(0,)``."""
         return np.zeros(0, np.int64)
 
+    def start(self, task: Task, seen: Seen) -> Tensor:
+        """See :meth:`TaskKind.start`: the mean."""
+        import torch
+
+        return torch.zeros(1)
+
     def loss(self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, seen: Seen) -> Tensor:
         """The loss on the standardised target, averaged over labelled rows."""
         mean, std = task.scale

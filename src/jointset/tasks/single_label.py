@@ -45,6 +45,11 @@ class SingleLabel(TaskKind):
         """Labels by class, ``(K,)``."""
         return np.bincount(labels[labels >= 0], minlength=task.n_outputs).astype(np.int64)
 
+    def start(self, task: Task, seen: Seen) -> Tensor:
+        """See :meth:`TaskKind.start`."""
+        found = class_loss(task).start(seen)
+        return found + log_factors(task, seen.counts) if task.sampling else found
+
     def loss(self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, seen: Seen) -> Tensor:
         """The loss of softmax, averaged with the labels' weights over labelled rows."""
         rows = class_loss(task).values(logits, labels.clamp(min=0), seen)  # (b,)

@@ -124,6 +124,7 @@ class _Run:
         counts = problem.counts(train)
         for task, head in self.model.headed():
             head.counts.copy_(torch.from_numpy(counts[task.name]))
+            head.bias.data.copy_(KINDS[task.kind].start(task, head.seen))
         drawn = draws(problem, counts)
         self.labels = LabelBatches(problem, drawn.shares if drawn else None)
         by_dataset = [train[problem.dataset_of[train] == d] for d in range(int(problem.dataset_of.max()) + 1)]

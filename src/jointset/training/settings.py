@@ -18,7 +18,7 @@ class TrainSettings:
     epochs: int = 40
     batch_size: int | None = None
     learning_rate: float = 1e-3
-    sparse_learning_rate: float = 5e-4
+    sparse_learning_rate: float = 1.5e-3
     weight_decay: float = 1e-2
     warmup: float = 0.1
     patience: int = 3

@@ -74,6 +74,12 @@ class ClassLoss(Loss):
         """Logits ``(…, C)`` whose largest names the prediction."""
         return logits
 
+    def start(self, seen: Seen) -> Tensor:
+        """Logits ``(…, C)`` that a model begins with whatever the input; losses that draw classes level begin level."""
+        import torch
+
+        return torch.zeros(seen.counts.shape)
+
 
 class NumberLoss(Loss):
     """A loss of numbers, on the standardised scale."""

@@ -43,3 +43,7 @@ class CrossEntropy(ClassLoss):
     def decided(self, logits: Tensor, seen: Seen) -> Tensor:
         """See :meth:`ClassLoss.decided`."""
         return logits - self.adjust * log_prior(seen.counts) if self.adjust else logits
+
+    def start(self, seen: Seen) -> Tensor:
+        """See :meth:`ClassLoss.start`: the shares of the classes."""
+        return log_prior(seen.counts)

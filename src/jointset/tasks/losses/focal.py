@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from jointset.records import Kind, Task
-from jointset.tasks.losses.base import CLASSES, ClassLoss, Seen, pick
+from jointset.tasks.losses.base import CLASSES, ClassLoss, Seen, log_prior, pick
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,3 +62,7 @@ class Focal(ClassLoss):
         if self.alpha is None:
             return logits.new_ones(logits.shape[-1])
         return logits.new_tensor([1 - self.alpha, self.alpha])
+
+    def start(self, seen: Seen) -> Tensor:
+        """See :meth:`ClassLoss.start`: the shares of the classes."""
+        return log_prior(seen.counts)
