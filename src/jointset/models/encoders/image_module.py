@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-GRID = 4  # cells a side, so that the map from features to ``width`` knows where a feature was
+GRID = 4  # cells a side at most, of 2 × 2 or more: the map from features to ``width`` knows where one was
 
 
 class Residual(nn.Module):
@@ -51,7 +51,7 @@ class ResNetModule(nn.Module):
             stages.append(Residual(n_in, n_out, stride))
             side, n_in = -(-side // stride), n_out
         self.stages = nn.Sequential(*stages)
-        self.grid = min(side, GRID)
+        self.grid = max(1, min(GRID, side // 2))
         self.out = nn.Linear(n_in * (self.grid**2 + 1), width)
         self.stage_widths = {"stem": 2 * widths[0]} | {f"stage{i}": 2 * n for i, n in enumerate(widths, 1)}
 
