@@ -1,0 +1,121 @@
+"""The shift between every two of several groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jointset.audit.findings import Checked, Findings, as_codes, as_points, ended
+from jointset.audit.shift.columns import holm
+from jointset.audit.shift.concept import concept_shift, transfer_loss
+from jointset.audit.shift.covariate import FEWEST, covariate_shift
+from jointset.errors import ArrayError
+from jointset.records import Floats, Strings
+
+ROWS = 600  # of a group, in a matrix of many
+LOSS = 0.05  # area lost from which a transfer is called bad
+
+
+@dataclass(frozen=True)
+class ShiftMatrix(Checked):
+    """``groups`` ``(g,)`` are the names; ``covariate`` ``(g, g)`` is the area of the classifier between two groups and
+    ``p_value`` ``(g, g)`` that of their covariate shift, corrected for the number of pairs (Holm); ``concept`` ``(g, g)``
+    is the gain of concept shift in nats, and ``loss`` ``(g, g)`` the area lost when a linear model learnt on the row's
+    group is asked about the column's; both NaN without labels."""
+
+    groups: Strings
+    covariate: Floats
+    p_value: Floats
+    concept: Floats
+    loss: Floats
+
+
+def shift_matrix(
+    embedding: ArrayLike,
+    groups: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    together: ArrayLike | None = None,
+    level: float = 0.01,
+    rows: int = ROWS,
+    seed: int = 0,
+) -> ShiftMatrix:
+    """Compare every two groups (datasets, sites, months): inputs, and with class codes ``labels`` ``(n,)`` their meaning.
+
+    ``embedding`` is ``(n, d)``, ``groups`` ``(n,)``, None where a row is in none; ``together`` ``(n,)`` numbers rows that
+    must not be on both sides of a comparison (copies). At most ``rows`` rows of a group are used. Codes
+    ``covariate_shift`` and ``concept_shift`` of pairs, ``bad_transfer`` of ordered pairs that lose 0.05 of the area or
+    more. Raises ``ArrayError``.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(300, 2)) + np.repeat([0, 0, 2], 100)[:, None]
+    >>> found = shift_matrix(x, np.repeat(["a", "b", "c"], 100))
+    >>> found.findings.subject.tolist()
+    ['a × c', 'b × c']
+    """
+    points = as_points(embedding, least=2)
+    codes, names = as_codes(groups, len(points), "groups")
+    own = np.arange(len(points)) if together is None else np.asarray(together)
+    y = None if labels is None else np.asarray(labels)
+    if own.shape != (len(points),) or (y is not None and y.shape != (len(points),)):
+        raise ArrayError("labels and together must be (n,) like the rows of the embedding")
+    rng = np.random.default_rng(seed)
+    members = [rng.permutation(np.flatnonzero(codes == g))[:rows] for g in range(len(names))]
+    g = len(names)
+    area, p, concept, loss = (np.full((g, g), np.nan) for _ in range(4))
+    found, raw = [], {}
+    for i, j in combinations(range(g), 2):
+        a, b = members[i], members[j]
+        if min(len(a), len(b)) < FEWEST:
+            continue
+        pair, both = f"{names[i]} × {names[j]}", own[np.concatenate([a, b])]
+        inputs = covariate_shift(points[a], points[b], groups=both, level=1.1, subject=pair, seed=seed)
+        area[i, j] = area[j, i] = inputs.area
+        raw[pair] = inputs.p_value
+        found.append(inputs.findings)
+        if y is not None and min((y[a] >= 0).sum(), (y[b] >= 0).sum()) >= FEWEST:
+            meaning = concept_shift(points[a], y[a], points[b], y[b], groups=both, level=level, subject=pair, seed=seed)
+            concept[i, j] = concept[j, i] = meaning.gain
+            found.append(meaning.findings)
+            a, b = a[y[a] >= 0], b[y[b] >= 0]
+            if len(np.unique(y[a])) > 1 and len(np.unique(y[b])) > 1:
+                loss[i, j] = transfer_loss(points, y, own, a, b, seed=seed)
+                loss[j, i] = transfer_loss(points, y, own, b, a, seed=seed)
+    corrected = holm(raw)
+    for i, j in combinations(range(g), 2):
+        p[i, j] = p[j, i] = corrected.get(f"{names[i]} × {names[j]}", np.nan)
+    return _told(names, area, p, concept, loss, Findings.concat(found), corrected, level)
+
+
+def _told(
+    names: Strings, area: Floats, p: Floats, concept: Floats, loss: Floats, found: Findings, corrected: dict[str, float], level: float
+) -> ShiftMatrix:
+    shifted = found.code == "covariate_shift"
+    keep = ~shifted | np.array([corrected.get(s, 1.0) < level for s in found.subject.tolist()], bool)
+    bad = [(i, j) for i in range(len(names)) for j in range(len(names)) if i != j and loss[i, j] >= LOSS]
+    worse = Findings.of(
+        "bad_transfer",
+        subjects=[f"{names[i]} → {names[j]}" for i, j in bad],
+        scores=[1 - 2 * loss[i, j] for i, j in bad],
+        evidence=[{"area_lost": float(loss[i, j])} for i, j in bad],
+    )
+    found = replace(Findings.concat([found.take(keep), worse]))
+    outcome, reason = ended(
+        found,
+        f"{int((found.code == 'covariate_shift').sum())} of {len(corrected)} pairs of groups differ in their inputs, "
+        f"{int((found.code == 'concept_shift').sum())} in what labels mean; {len(bad)} transfers lose {LOSS:.0%} or more",
+        f"none of {len(corrected)} pairs of groups differs",
+    )
+    if not corrected:
+        outcome, reason = "not applicable", f"fewer than two groups have {FEWEST} rows"
+    facts = {
+        "groups": names.tolist(),
+        "area": np.round(area, 4).tolist(),
+        "p_value": p.tolist(),
+        "concept": np.round(concept, 5).tolist(),
+        "loss": np.round(loss, 4).tolist(),
+    }
+    return ShiftMatrix(outcome, reason, found, facts, names, area, p, concept, loss)
