@@ -18,7 +18,13 @@ STEPS = 60
 
 
 def cross_fitted(
-    embedding: ArrayLike, labels: ArrayLike, n_classes: int, *, groups: ArrayLike | None = None, folds: int = 5, seed: int = 0
+    embedding: ArrayLike,
+    labels: ArrayLike,
+    n_classes: int,
+    *,
+    groups: ArrayLike | None = None,
+    folds: int = 5,
+    seed: int = 0,
 ) -> Floats:
     """Class probabilities ``(n, n_classes)`` of a logistic regression that did not see the row nor its group.
 
@@ -33,7 +39,9 @@ def cross_fitted(
     points, given = as_points(embedding), np.asarray(labels)
     n = len(points)
     if given.shape != (n,) or (n and given.max() >= n_classes):
-        raise ArrayError(f"labels must be codes (n,) below {n_classes}, one for each of the {n} rows, found {given.shape}")
+        raise ArrayError(
+            f"labels must be codes (n,) below {n_classes}, one for each of the {n} rows, found {given.shape}"
+        )
     fold = folds_of(n, groups, folds, seed)
     known = given >= 0
     share = (np.bincount(given[known], minlength=n_classes) + 1) / (known.sum() + n_classes)
@@ -81,7 +89,9 @@ def folds_of(n: int, groups: ArrayLike | None, folds: int, seed: int) -> Ints:
     if own.shape != (n,):
         raise ArrayError(f"groups: expected one for each of the {n} rows, found {own.shape}")
     targets = np.full((1, folds), n / folds)
-    return np.asarray(partition(own, np.zeros(n, np.int64), targets, rng, np.ones((int(own.max()) + 1, folds), bool)))
+    return np.asarray(
+        partition(own, np.zeros(n, np.int64), targets, rng, np.ones((int(own.max()) + 1, folds), bool))
+    )
 
 
 def area(labels: Ints, scores: Floats) -> float:

@@ -34,7 +34,12 @@ class Diversity(Checked):
 
 
 def diversity(
-    embedding: ArrayLike, *, groups: ArrayLike | None = None, copies: ArrayLike | None = None, level: float = 0.01, seed: int = 0
+    embedding: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    copies: ArrayLike | None = None,
+    level: float = 0.01,
+    seed: int = 0,
 ) -> Diversity:
     """Measure how different the rows of every group are, and what one group has that another lacks.
 
@@ -72,7 +77,13 @@ def diversity(
         f"{1 - effective[worst] / size[worst]:.0%} are copies",
         f"every group covers the others; of {worst} {1 - effective[worst] / size[worst]:.0%} are copies",
     )
-    facts = {"groups": names.tolist(), "vendi": vendi, "effective": effective, "rows": size, "coverage": coverage.round(4).tolist()}
+    facts = {
+        "groups": names.tolist(),
+        "vendi": vendi,
+        "effective": effective,
+        "rows": size,
+        "coverage": coverage.round(4).tolist(),
+    }
     return Diversity(outcome, reason, found, facts, names, vendi, effective, coverage, region)
 
 
@@ -125,7 +136,9 @@ def _gaps(
     from sklearn.cluster import MiniBatchKMeans
 
     cells = max(2, min(len(rows) // REGION, 200))
-    region[rows] = MiniBatchKMeans(cells, random_state=seed, n_init=1, batch_size=1024).fit_predict(points[rows])
+    region[rows] = MiniBatchKMeans(cells, random_state=seed, n_init=1, batch_size=1024).fit_predict(
+        points[rows]
+    )
     parts = []
     for g, mine in enumerate(members):
         if len(mine) < FEWEST:
@@ -139,7 +152,9 @@ def _gaps(
             share = float(other[empty].sum() / max(other.sum(), 1))
             example = int(rows[(region[rows] == empty[np.argmax(other[empty])]) & (codes[rows] != g)][0])
             evidence = {"regions": len(empty), "of": cells, "share_of_others": share, "example_row": example}
-            parts.append(Findings.of("coverage_gap", subjects=[str(names[g])], scores=[1 - share], evidence=[evidence]))
+            parts.append(
+                Findings.of("coverage_gap", subjects=[str(names[g])], scores=[1 - share], evidence=[evidence])
+            )
     return region, Findings.concat(parts)
 
 

@@ -104,7 +104,9 @@ def as_points(embedding: ArrayLike, name: str = "embedding", least: int = 0) -> 
     try:
         points = np.asarray(embedding, np.float32)
     except (TypeError, ValueError):
-        raise ArrayError(f"{name}: expected numbers (n, d), found something else; embed the inputs first") from None
+        raise ArrayError(
+            f"{name}: expected numbers (n, d), found something else; embed the inputs first"
+        ) from None
     if points.ndim != 2 or not points.shape[1]:
         raise ArrayError(f"{name}: expected numbers (n, d), found the shape {points.shape}")
     if len(points) < least:
@@ -126,7 +128,9 @@ def as_codes(values: ArrayLike, n: int, name: str) -> tuple[Ints, Strings]:
     """
     found = np.asarray(values, object)
     if found.shape != (n,):
-        raise ArrayError(f"{name}: expected one value for each of the {n} rows, found the shape {found.shape}")
+        raise ArrayError(
+            f"{name}: expected one value for each of the {n} rows, found the shape {found.shape}"
+        )
     missing = np.array([v is None or v != v for v in found.tolist()], bool)
     codes = np.full(n, -1, np.int64)
     names, codes[~missing] = np.unique(found[~missing].astype(str), return_inverse=True)

@@ -59,7 +59,9 @@ def long_tail(
     """
     y = np.asarray(labels)
     if y.ndim not in (1, 2) or (y.ndim == 2 and y.shape[1] != n_classes) or y.dtype.kind not in "iub":
-        raise ArrayError(f"labels must be codes (n,) or (n, {n_classes}) of 0, 1 and -1, found {y.dtype} {y.shape}")
+        raise ArrayError(
+            f"labels must be codes (n,) or (n, {n_classes}) of 0, 1 and -1, found {y.dtype} {y.shape}"
+        )
     if y.ndim == 1 and len(y) and y.max() >= n_classes:
         raise ArrayError(f"labels go up to {y.max()}, and there are {n_classes} classes")
     if not 0 <= beta < 1:
@@ -103,7 +105,9 @@ def _counts(y: NDArray[Any], k: int) -> Ints:
     return np.bincount(y[y >= 0], minlength=k) if y.ndim == 1 else (y == 1).sum(axis=0)
 
 
-def _findings(counts: Ints, judges: Ints, names: list[str], ratio: float, subject: str, judged: bool) -> Findings:
+def _findings(
+    counts: Ints, judges: Ints, names: list[str], ratio: float, subject: str, judged: bool
+) -> Findings:
     prefix = f"{subject}: " if subject else ""
     rare = np.flatnonzero(counts < FEW)
     blind = np.flatnonzero(judges < JUDGED) if judged else np.empty(0, np.int64)
@@ -122,11 +126,17 @@ def _findings(counts: Ints, judges: Ints, names: list[str], ratio: float, subjec
         ),
     ]
     if ratio >= RATIO:
-        parts.append(Findings.of("long_tail", subjects=[subject], scores=[RATIO / ratio / 2], evidence=[{"ratio": ratio}]))
+        parts.append(
+            Findings.of(
+                "long_tail", subjects=[subject], scores=[RATIO / ratio / 2], evidence=[{"ratio": ratio}]
+            )
+        )
     return Findings.concat(parts)
 
 
-def _accuracy(y: NDArray[Any], predicted: NDArray[Any], held: Bools, band: Ints) -> dict[str, tuple[float, float, float]]:
+def _accuracy(
+    y: NDArray[Any], predicted: NDArray[Any], held: Bools, band: Ints
+) -> dict[str, tuple[float, float, float]]:
     """Band → share of the held-out (without any, of all) given labels that are predicted, and its interval."""
     if predicted.shape != y.shape:
         raise ArrayError(f"predicted must have the shape of the labels {y.shape}, found {predicted.shape}")

@@ -20,7 +20,18 @@ WORDS = re.compile(
     r"invalid|unspecified|undefined|tbd|test|xxx+|\(null\)|#n/a|#ref!|#value!)$",
     re.IGNORECASE,
 )
-NUMBERS = np.array([*(s * float("9" * d) for d in range(2, 10) for s in (1, -1)), -1.0, 0.0, 9999.99, 999.9, -9.0, 1e10, -1e10])
+NUMBERS = np.array(
+    [
+        *(s * float("9" * d) for d in range(2, 10) for s in (1, -1)),
+        -1.0,
+        0.0,
+        9999.99,
+        999.9,
+        -9.0,
+        1e10,
+        -1e10,
+    ]
+)
 MUCH = 0.2  # share of missing values from which a column is reported
 SPIKE = 3  # rows at least
 GAP = 3.0  # robust standard deviations between a sentinel and the rest
@@ -62,7 +73,11 @@ def find_missing_values(columns: Mapping[str, ArrayLike], *, subject: str = "") 
         found = _numbers(column[~gone[name]]) if is_number(column) else _words(column[~gone[name]])
         if found:
             disguised[name] = found
-            mask[name] = np.isin(column, found) if is_number(column) else np.array([v in found for v in column.tolist()], bool)
+            mask[name] = (
+                np.isin(column, found)
+                if is_number(column)
+                else np.array([v in found for v in column.tolist()], bool)
+            )
     findings = _findings(missing, disguised, mask, subject)
     told = "; ".join(f"{n} {', '.join(map(repr, v))}" for n, v in list(disguised.items())[:5])
     much = sum(s >= MUCH for s in missing.values())
@@ -84,7 +99,9 @@ def _gone(column: NDArray[Any]) -> Bools:
 
 
 def _words(values: NDArray[Any]) -> list[str]:
-    return [v for v in np.unique(values.astype(str)).tolist() if WORDS.match(v.strip())] if len(values) else []
+    return (
+        [v for v in np.unique(values.astype(str)).tolist() if WORDS.match(v.strip())] if len(values) else []
+    )
 
 
 def _numbers(values: NDArray[Any]) -> list[float]:
@@ -97,7 +114,9 @@ def _numbers(values: NDArray[Any]) -> list[float]:
     spread = float(high - low) / 1.349 or float(x.std())
     found = []
     for end in (0, -1):
-        if counts[end] >= SPIKE and _apart(distinct if end == 0 else -distinct[::-1], spread, x, distinct[end], counts[end]):
+        if counts[end] >= SPIKE and _apart(
+            distinct if end == 0 else -distinct[::-1], spread, x, distinct[end], counts[end]
+        ):
             found.append(float(distinct[end]))
     if _zero(distinct, counts) and 0.0 not in found:
         found.append(0.0)
@@ -142,7 +161,9 @@ def _findings(
                 "disguised_missing",
                 subjects=[prefix + n for n in disguised],
                 scores=[1 - float(mask[n].mean()) for n in disguised],
-                evidence=[{"values": [str(v) for v in disguised[n]], "rows": int(mask[n].sum())} for n in disguised],
+                evidence=[
+                    {"values": [str(v) for v in disguised[n]], "rows": int(mask[n].sum())} for n in disguised
+                ],
             ),
         ]
     )

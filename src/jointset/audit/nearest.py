@@ -16,7 +16,9 @@ PROBED = 0.03  # share of the cells that are searched, beyond
 SAMPLE = 64  # rows per cell that the cells are learnt from
 
 
-def nearest(embedding: ArrayLike, k: int = 10, *, asked: ArrayLike | None = None, seed: int = 0) -> tuple[Floats, Ints]:
+def nearest(
+    embedding: ArrayLike, k: int = 10, *, asked: ArrayLike | None = None, seed: int = 0
+) -> tuple[Floats, Ints]:
     """Euclidean distances to the ``k`` nearest rows and their positions, ``(n, k)`` each, nearest first.
 
     Without ``asked`` the rows are those of ``embedding`` itself and no row is its own neighbour. Beyond 20,000 rows and
@@ -68,7 +70,9 @@ def _faiss() -> Any:
     return faiss
 
 
-def _cells(faiss: Any, base: NDArray[np.float32], rows: NDArray[np.float32], k: int, seed: int) -> tuple[Floats, Ints]:
+def _cells(
+    faiss: Any, base: NDArray[np.float32], rows: NDArray[np.float32], k: int, seed: int
+) -> tuple[Floats, Ints]:
     cells = int(np.sqrt(len(base)))
     quantiser = faiss.IndexFlatL2(base.shape[1])
     index = faiss.IndexIVFFlat(quantiser, base.shape[1], cells)

@@ -72,7 +72,9 @@ def find_outliers(
         scores=score[rows],
         evidence=[{"distance": float(distance[i] / bound)} for i in rows],
     )
-    outcome, reason = ended(found, f"{len(rows):,} rows are far from all others", "no row is far from all others")
+    outcome, reason = ended(
+        found, f"{len(rows):,} rows are far from all others", "no row is far from all others"
+    )
     facts = {"rows": n, "outliers": len(rows), "bound": bound}
     return Outliers(outcome, reason, found, facts, distance, score, far)
 
@@ -122,10 +124,17 @@ def find_uncertain(probs: ArrayLike, *, level: float = 0.95, task: str = "") -> 
     rows = np.flatnonzero(entropy >= level)
     share = len(rows) / max(len(entropy), 1)
     if share > 0.2:
-        reason = f"the predictions say next to nothing on {share:.0%} of the rows, so single rows do not stand out"
+        reason = (
+            f"the predictions say next to nothing on {share:.0%} of the rows, so single rows do not stand out"
+        )
         return Checked("not applicable", reason, Findings.empty(), {"uncertain": share})
     found = Findings.of(
-        "uncertain", rows=rows, scores=1 - entropy[rows], evidence=[{"entropy": float(entropy[i]), "task": task} for i in rows]
+        "uncertain",
+        rows=rows,
+        scores=1 - entropy[rows],
+        evidence=[{"entropy": float(entropy[i]), "task": task} for i in rows],
     )
-    outcome, reason = ended(found, f"{len(rows):,} rows are told by nothing", "every row is told by something")
+    outcome, reason = ended(
+        found, f"{len(rows):,} rows are told by nothing", "every row is told by something"
+    )
     return Checked(outcome, reason, found, {"uncertain": share})

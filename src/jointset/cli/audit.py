@@ -41,7 +41,9 @@ def audit(config: Path, overrides: list[str], out: Path | None, *, as_json: bool
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         typer.echo(render(facts, [s.issues(work.pool).to_pandas() for s in found.sections]))
-        typer.echo(f"\n{len(found.issues):,} findings in {folder / 'issues.parquet'}; what each code means: docs/data-problems.md")
+        typer.echo(
+            f"\n{len(found.issues):,} findings in {folder / 'issues.parquet'}; what each code means: docs/data-problems.md"
+        )
     if any(s["outcome"] == "found" for s in facts["sections"]):
         raise typer.Exit(1)
 
@@ -53,7 +55,10 @@ def render(facts: dict[str, Any], issues: Sequence[Any]) -> str:
     bad = [(s, i) for s, i in zip(facts["sections"], issues, strict=True) if s["outcome"] == "found"]
     for section, mine in bad[:WORST]:
         where = " ".join(p for p in (section["dataset"], section["task"]) if p)
-        lines += ["", f"{MARKS['found']} {section['check']}{f' ({where})' if where else ''}: {section['reason']}"]
+        lines += [
+            "",
+            f"{MARKS['found']} {section['check']}{f' ({where})' if where else ''}: {section['reason']}",
+        ]
         lines += _examples(mine)
     if len(bad) > WORST:
         lines += ["", f"… and {len(bad) - WORST} more checks that found something"]
@@ -66,7 +71,9 @@ def render(facts: dict[str, Any], issues: Sequence[Any]) -> str:
     for section in facts["sections"]:
         if section["outcome"] == "not applicable":
             where = " ".join(p for p in (section["dataset"], section["task"]) if p)
-            lines.append(f"{MARKS['not applicable']} {section['check']}{f' ({where})' if where else ''}: {section['reason']}")
+            lines.append(
+                f"{MARKS['not applicable']} {section['check']}{f' ({where})' if where else ''}: {section['reason']}"
+            )
     lines += ["", "quality, 1 = nothing found"]
     for name, quality in facts["quality"].items():
         parts = ", ".join(f"{p.replace('_', ' ')} {v:.2f}" for p, v in quality["parts"].items())
@@ -80,7 +87,9 @@ def _examples(mine: Any) -> list[str]:
     lines = []
     for _, issue in mine.sort_values("score", kind="stable").head(SHOWN).iterrows():
         about = f"{issue['dataset']}/{issue['row']}" if issue["row"] else issue["position"]
-        told = ", ".join(f"{k} {_short(v)}" for k, v in json.loads(issue["evidence"]).items() if v not in ("", None))
+        told = ", ".join(
+            f"{k} {_short(v)}" for k, v in json.loads(issue["evidence"]).items() if v not in ("", None)
+        )
         lines.append(f"    {issue['code']}{f' {about}' if about else ''}: {told}")
     if len(mine) > SHOWN:
         lines.append(f"    … {len(mine) - SHOWN:,} more")

@@ -1,7 +1,9 @@
 """All checks of the data over everything a configuration names: what ``jointset audit`` prints, and every round keeps."""
 
 from jointset.survey.inputs import PoolInputs, read_inputs
+from jointset.survey.labelled import LabelsNow
+from jointset.survey.repairable import repairable
 from jointset.survey.run import Survey, survey
 from jointset.survey.sections import Section
 
-__all__ = ["PoolInputs", "Section", "Survey", "read_inputs", "survey"]
+__all__ = ["LabelsNow", "PoolInputs", "Section", "Survey", "read_inputs", "repairable", "survey"]

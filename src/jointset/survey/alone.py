@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from jointset.audit.diversity import Diversity, diversity
-from jointset.audit.duplicates import Duplicates, Pairs, find_duplicates, near_images, near_points, near_tables, near_texts
+from jointset.audit.duplicates import (
+    Duplicates,
+    Pairs,
+    find_duplicates,
+    near_images,
+    near_points,
+    near_tables,
+    near_texts,
+)
 from jointset.audit.leakage import Leaks, find_leaks, find_order
 from jointset.audit.media import BROKEN
 from jointset.audit.missing_values import find_missing_values
@@ -100,7 +108,10 @@ def _of_dataset(work: Work, inputs: PoolInputs, copies: Duplicates, dataset: Dat
         keep = np.isin(part.rows, rows)
         there = keep & part.given
         far = find_outliers(
-            part.embedding[there], groups=copies.near[part.rows[there]], standardise=modality != "text", seed=seed
+            part.embedding[there],
+            groups=copies.near[part.rows[there]],
+            standardise=modality != "text",
+            seed=seed,
         )
         out.append(Section("outliers", far, part.rows[there], dataset.name))
         if modality in BROKEN:

@@ -143,7 +143,10 @@ def _tables(pool: Pool, datasets: list[Dataset], seed: int) -> ModalityInputs:
         fill: Any = np.nan if number else None
         kind: Any = np.float64 if number else object
         data[name] = np.concatenate(
-            [p[name].astype(kind) if name in p else np.full(n, fill, kind) for p, n in zip(parts, sizes, strict=True)]
+            [
+                p[name].astype(kind) if name in p else np.full(n, fill, kind)
+                for p, n in zip(parts, sizes, strict=True)
+            ]
         )
     rows = _rows(pool, datasets)
     return ModalityInputs("tabular", rows, data, np.ones(len(rows), bool), seed)
@@ -165,7 +168,12 @@ def columns_of(table: pa.Table) -> dict[str, NDArray[Any]]:
         elif pa.types.is_temporal(kind):
             width = pa.int32() if kind.bit_width == 32 else pa.int64()
             out[name] = _floats(column.cast(width))
-        elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
+        elif (
+            pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_boolean(kind)
+            or pa.types.is_decimal(kind)
+        ):
             out[name] = _floats(column)
         else:
             out[name] = np.array(column.cast(pa.large_string()).to_pylist(), object)
@@ -174,7 +182,9 @@ def columns_of(table: pa.Table) -> dict[str, NDArray[Any]]:
 
 def _floats(column: Any) -> Floats:
     kind = pa.uint8() if pa.types.is_boolean(column.type) else column.type
-    return np.asarray(pc.fill_null(column.cast(kind).cast(pa.float64(), safe=False), np.nan).to_numpy(), np.float64)
+    return np.asarray(
+        pc.fill_null(column.cast(kind).cast(pa.float64(), safe=False), np.nan).to_numpy(), np.float64
+    )
 
 
 def _images(pool: Pool, datasets: list[Dataset], seed: int) -> ModalityInputs:

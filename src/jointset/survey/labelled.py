@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from jointset.audit.crossfit import cross_fitted
 from jointset.audit.findings import Checked, Findings
-from jointset.audit.leakage import Shortcuts, find_conflicts, find_shortcuts, simple_images, simple_sounds, simple_texts
+from jointset.audit.leakage import (
+    Shortcuts,
+    find_conflicts,
+    find_shortcuts,
+    simple_images,
+    simple_sounds,
+    simple_texts,
+)
 from jointset.audit.long_tail import long_tail
 from jointset.audit.outliers import find_outliers, find_uncertain
 from jointset.audit.shift import covariate_shift, label_shift, shift_matrix
@@ -63,7 +70,9 @@ def as_classes(task: Task, labels: NDArray[Any]) -> Ints | None:
     return labels.astype(np.int64)
 
 
-def _probs(work: Work, inputs: PoolInputs, alone: InputChecks, task: Task, codes: Ints | None, now: LabelsNow) -> Any:
+def _probs(
+    work: Work, inputs: PoolInputs, alone: InputChecks, task: Task, codes: Ints | None, now: LabelsNow
+) -> Any:
     """Out-of-sample class probabilities ``(N, K)``: the joint model's, or those of a linear model of the embedding."""
     if codes is None or len(task.classes) > MOST_CLASSES:
         return None
@@ -80,14 +89,23 @@ def _conflicts(work: Work, alone: InputChecks, task: Task, now: LabelsNow, probs
     everything = np.arange(len(work.pool))
     if task.kind in ("binary", "multiclass"):
         found: Checked = find_conflicts(
-            alone.duplicates.near, now.labels[task.name], probs=probs, source=work.pool.dataset_names, names=list(task.classes)
+            alone.duplicates.near,
+            now.labels[task.name],
+            probs=probs,
+            source=work.pool.dataset_names,
+            names=list(task.classes),
         )
         return [Section("conflicts", found, everything, task=task.name)]
     return []
 
 
 def _shortcuts(
-    work: Work, inputs: PoolInputs, alone: InputChecks, task: Task, now: LabelsNow, simple: Mapping[str, Mapping[str, Any]]
+    work: Work,
+    inputs: PoolInputs,
+    alone: InputChecks,
+    task: Task,
+    now: LabelsNow,
+    simple: Mapping[str, Mapping[str, Any]],
 ) -> list[Section]:
     out = []
     for dataset in work.pool.datasets:
@@ -100,7 +118,9 @@ def _shortcuts(
             keep = mine[part.rows]
             rows = part.rows[keep]
             if modality == "tabular":
-                features = {n: c[keep] for n, c in part.data.items() if n.split("[")[0] in dataset.inputs[modality]}
+                features = {
+                    n: c[keep] for n, c in part.data.items() if n.split("[")[0] in dataset.inputs[modality]
+                }
             else:
                 features = {n: np.asarray(c)[keep] for n, c in simple[modality].items()}
             options: dict[str, Any] = {"together": True, "level": ARTEFACT} if modality != "tabular" else {}
@@ -119,7 +139,10 @@ def _together(found: list[Shortcuts], modality: str) -> Checked:
     if not judged:
         return found[0] if found else Checked("not applicable", "there are no labels", Findings.empty(), {})
     guilty = [f for f in judged if f.outcome == "found"]
-    worst = max(guilty or judged, key=lambda f: max([*f.area.values(), f.together if f.together == f.together else 0.0]))
+    worst = max(
+        guilty or judged,
+        key=lambda f: max([*f.area.values(), f.together if f.together == f.together else 0.0]),
+    )
     findings = Findings.concat([f.findings for f in judged])
     told = f"{worst.reason} ({modality})"
     if len(judged) > 1 and guilty:
@@ -179,7 +202,11 @@ def _shift_of_labels(
         if (known & mine).any() or not (known & ~mine).any():
             continue
         found = label_shift(
-            seen[known], probs[known], probs[mine], names=list(task.classes), subject=f"labelled × {dataset.name}"
+            seen[known],
+            probs[known],
+            probs[mine],
+            names=list(task.classes),
+            subject=f"labelled × {dataset.name}",
         )
         out.append(Section("shares of classes", found, everything[mine], dataset.name, task.name))
     return out

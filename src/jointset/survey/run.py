@@ -44,7 +44,11 @@ class Survey:
 
 
 def survey(
-    work: Work, *, now: LabelsNow | None = None, noise: Mapping[str, float] | None = None, before: Survey | None = None
+    work: Work,
+    *,
+    now: LabelsNow | None = None,
+    noise: Mapping[str, float] | None = None,
+    before: Survey | None = None,
 ) -> Survey:
     """Run every check of the data over ``work``.
 
@@ -62,7 +66,12 @@ def survey(
 
 
 def _quality(
-    work: Work, alone: InputChecks, sections: tuple[Section, ...], now: LabelsNow, noise: Mapping[str, float], dataset: str
+    work: Work,
+    alone: InputChecks,
+    sections: tuple[Section, ...],
+    now: LabelsNow,
+    noise: Mapping[str, float],
+    dataset: str,
 ) -> DataQuality:
     rows = np.arange(len(work.pool))[work.pool.rows_of(dataset)]
     n = len(rows)

@@ -7,4 +7,12 @@ from jointset.audit.duplicates.run import Duplicates, find_duplicates
 from jointset.audit.duplicates.tables import near_tables
 from jointset.audit.duplicates.texts import near_texts
 
-__all__ = ["Duplicates", "Pairs", "find_duplicates", "near_images", "near_points", "near_tables", "near_texts"]
+__all__ = [
+    "Duplicates",
+    "Pairs",
+    "find_duplicates",
+    "near_images",
+    "near_points",
+    "near_tables",
+    "near_texts",
+]

@@ -31,7 +31,9 @@ class Pairs(Columns):
         new = np.ones(len(first), bool)
         new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
         new &= first != second
-        return cls(first[new].astype(np.int64), second[new].astype(np.int64), similarity[new].astype(np.float64))
+        return cls(
+            first[new].astype(np.int64), second[new].astype(np.int64), similarity[new].astype(np.float64)
+        )
 
 
 def grouped(n: int, first: Ints, second: Ints) -> Ints:

@@ -25,6 +25,8 @@ def near_points(embedding: ArrayLike, *, threshold: float = 0.1, seed: int = 0) 
         raise ArrayError(f"threshold must be at least 0 and below 1, found {threshold}")
     distance, place = nearest(embedding, NEIGHBOURS, seed=seed)
     closest = distance[:, 0]
-    usual = float(np.median(closest)) or float(np.median(closest[closest > 0])) if (closest > 0).any() else 1.0
+    usual = (
+        float(np.median(closest)) or float(np.median(closest[closest > 0])) if (closest > 0).any() else 1.0
+    )
     row, column = np.nonzero(distance <= threshold * usual)
     return Pairs.of(row, place[row, column], 1 - distance[row, column].astype(np.float64) / usual)

@@ -90,7 +90,9 @@ def exact_groups(data: Any, kind: str) -> Ints:
         points = np.ascontiguousarray(np.asarray(data, np.float32)) + np.float32(0)
         return in_order(np.unique(points, axis=0, return_inverse=True)[1].ravel())
     if kind == "text":
-        values = hashing.hash_column(pa.array([None if t is None else str(t) for t in data], pa.large_string()))
+        values = hashing.hash_column(
+            pa.array([None if t is None else str(t) for t in data], pa.large_string())
+        )
     else:
         values = np.array([hashing.MISSING if i is None else _of_image(i) for i in data], np.uint64)
     missing = np.flatnonzero(values == hashing.MISSING)

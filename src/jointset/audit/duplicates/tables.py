@@ -36,7 +36,9 @@ def near_tables(columns: Mapping[str, NDArray[Any]], *, digits: int = 3) -> Pair
     equal = np.zeros(len(again))
     for column in arrays.values():
         a, b = column[first], column[again]
-        both_missing = np.array([x != x and y != y for x, y in zip(a.tolist(), b.tolist(), strict=True)], bool)
+        both_missing = np.array(
+            [x != x and y != y for x, y in zip(a.tolist(), b.tolist(), strict=True)], bool
+        )
         equal += (a == b) | both_missing
     return Pairs.of(first, again, equal / max(len(arrays), 1))
 
@@ -62,4 +64,6 @@ def _rounded(column: NDArray[Any], digits: int) -> NDArray[np.float64]:
 
 
 def _folded(column: NDArray[Any]) -> NDArray[np.object_]:
-    return np.array([None if v is None or v != v else str(v).strip().lower() for v in column.tolist()], object)
+    return np.array(
+        [None if v is None or v != v else str(v).strip().lower() for v in column.tolist()], object
+    )

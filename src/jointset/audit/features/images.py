@@ -80,7 +80,9 @@ def reduced(points: NDArray[Any], width: int) -> NDArray[np.float32]:
     (3, 2)
     """
     centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
-    _, axes = np.linalg.eigh(centred.T @ centred)  # few columns, so the covariance is small; exact, and needs no seed
+    _, axes = np.linalg.eigh(
+        centred.T @ centred
+    )  # few columns, so the covariance is small; exact, and needs no seed
     axes = axes[:, ::-1][:, : min(width, *points.shape)]
     signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     return (centred @ (axes * signs)).astype(np.float32)

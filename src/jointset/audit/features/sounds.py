@@ -40,7 +40,9 @@ def describe(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     padded = np.pad(samples, (0, max(WINDOW - len(samples), 0)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[:: WINDOW // 2]
-    power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32))) ** 2  # (frames, WINDOW / 2 + 1)
+    power = (
+        np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32))) ** 2
+    )  # (frames, WINDOW / 2 + 1)
     edges = np.unique(np.round(np.geomspace(1, WINDOW // 2 + 1, 3 * BANDS)).astype(int))
     edges = edges[np.linspace(0, len(edges) - 1, BANDS + 1).round().astype(int)]
     bands = np.add.reduceat(power, edges[:-1], axis=1) / np.diff(edges)
@@ -48,4 +50,6 @@ def describe(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     loud = np.maximum(loud - loud.max(), -80.0) / 20
     part = np.arange(len(loud)) * PARTS // len(loud)
     slices = [loud[part == p].mean(0) if (part == p).any() else loud.mean(0) for p in range(PARTS)]
-    return np.concatenate([*slices, loud.mean(0) * 2, loud.std(0) * 2, [np.log(len(samples))]]).astype(np.float32)
+    return np.concatenate([*slices, loud.mean(0) * 2, loud.std(0) * 2, [np.log(len(samples))]]).astype(
+        np.float32
+    )

@@ -15,9 +15,7 @@ MOST = 30  # categories of a column that get an indicator of their own
 CLIP = 8.0  # robust standard deviations; one absurd value must not be all that a distance sees
 
 
-def table_features(
-    columns: Mapping[str, NDArray[Any]], *, width: int | None = None
-) -> NDArray[np.float32]:
+def table_features(columns: Mapping[str, NDArray[Any]], *, width: int | None = None) -> NDArray[np.float32]:
     """An embedding ``(n, d)`` of a table of named columns ``(n,)``, numbers or categories.
 
     A number is shifted by its median and scaled by its standard deviation (over the middle 98 %), bounded by ±8; a
@@ -32,10 +30,14 @@ def table_features(
         raise ArrayError("columns: there are none; name at least one")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise ArrayError(f"columns differ in length: {', '.join(f'{k} {v}' for k, v in list(lengths.items())[:5])}")
+        raise ArrayError(
+            f"columns differ in length: {', '.join(f'{k} {v}' for k, v in list(lengths.items())[:5])}"
+        )
     parts = [part for column in columns.values() for part in _features(np.asarray(column))]
     points = np.stack(parts, axis=1) if parts else np.zeros((next(iter(lengths.values())), 1), np.float32)
-    return reduced(points, width) if width is not None and points.shape[1] > width else points.astype(np.float32)
+    return (
+        reduced(points, width) if width is not None and points.shape[1] > width else points.astype(np.float32)
+    )
 
 
 def is_number(column: NDArray[Any]) -> bool:

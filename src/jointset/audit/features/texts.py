@@ -44,7 +44,11 @@ def text_terms(texts: Sequence[Any], bits: int = BITS) -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
     maker = HashingVectorizer(
-        n_features=1 << bits, ngram_range=(1, 2), alternate_sign=False, norm=None, token_pattern=r"(?u)\b\w+\b|[^\w\s]"
+        n_features=1 << bits,
+        ngram_range=(1, 2),
+        alternate_sign=False,
+        norm=None,
+        token_pattern=r"(?u)\b\w+\b|[^\w\s]",
     )
     counts = maker.transform(["" if t is None else str(t) for t in texts])
     return TfidfTransformer(sublinear_tf=True).fit_transform(counts)

@@ -50,7 +50,9 @@ def find_conflicts(
     groups, given = np.asarray(group), np.asarray(labels)
     n = len(given)
     if groups.shape != (n,) or given.ndim != 1 or given.dtype.kind not in "iu":
-        raise ArrayError(f"group and labels must be whole numbers (n,) of the same rows, found {groups.shape}, {given.shape}")
+        raise ArrayError(
+            f"group and labels must be whole numbers (n,) of the same rows, found {groups.shape}, {given.shape}"
+        )
     k = int(given.max(initial=-1)) + 1
     predicted = None if probs is None else np.asarray(probs, np.float64)
     if predicted is not None and (predicted.ndim != 2 or len(predicted) != n or predicted.shape[1] < k):
@@ -61,11 +63,20 @@ def find_conflicts(
     rows = known[size[groups[known]] > 1]
     if not len(rows):
         return Conflicts(
-            "passed", "no labelled row has a labelled copy", Findings.empty(), {"groups": 0}, rows, np.empty(0), np.empty(0, bool), {}
+            "passed",
+            "no labelled row has a labelled copy",
+            Findings.empty(),
+            {"groups": 0},
+            rows,
+            np.empty(0),
+            np.empty(0, bool),
+            {},
         )
     _, place = np.unique(groups[rows], return_inverse=True)
     width = k if predicted is None else predicted.shape[1]
-    posterior, wrong = _settle(place, given[rows], origin[rows], _prior(place, given, rows, predicted, width), len(origins))
+    posterior, wrong = _settle(
+        place, given[rows], origin[rows], _prior(place, given, rows, predicted, width), len(origins)
+    )
     counts = np.zeros((len(posterior), width), np.int64)
     np.add.at(counts, (place, given[rows]), 1)
     split = (counts > 0).sum(axis=1) > 1
@@ -73,8 +84,15 @@ def find_conflicts(
     p_wrong = 1 - posterior[place, given[rows]]
     likelier = posterior.argmax(axis=1)[place] != given[rows]
     rates = {str(s): round(float(e), 4) for s, e in zip(origins, wrong, strict=True)}
-    findings = _findings(rows[here], place[here], given, origin, origins, p_wrong[here], likelier[here], names)
-    facts = {"groups": len(posterior), "conflicting": int(split.sum()), "rows": int(here.sum()), "error_rate": rates}
+    findings = _findings(
+        rows[here], place[here], given, origin, origins, p_wrong[here], likelier[here], names
+    )
+    facts = {
+        "groups": len(posterior),
+        "conflicting": int(split.sum()),
+        "rows": int(here.sum()),
+        "error_rate": rates,
+    }
     outcome, reason = ended(
         findings,
         f"{facts['conflicting']:,} of {facts['groups']:,} groups of copies carry different labels "
@@ -107,16 +125,29 @@ def _settle(place: Ints, given: Ints, origin: Ints, prior: Floats, sources: int)
         posterior = np.exp(score)
         posterior /= posterior.sum(axis=1, keepdims=True)
         wrong = 1 - posterior[place, given]
-        rate = (np.bincount(origin, wrong, sources) + PRIOR[0]) / (np.bincount(origin, minlength=sources) + sum(PRIOR))
+        rate = (np.bincount(origin, wrong, sources) + PRIOR[0]) / (
+            np.bincount(origin, minlength=sources) + sum(PRIOR)
+        )
     return posterior, rate
 
 
 def _findings(
-    rows: Ints, place: Ints, given: Ints, origin: Ints, origins: Ints, p_wrong: Floats, likelier: Bools, names: list[str] | None
+    rows: Ints,
+    place: Ints,
+    given: Ints,
+    origin: Ints,
+    origins: Ints,
+    p_wrong: Floats,
+    likelier: Bools,
+    names: list[str] | None,
 ) -> Findings:
     order = np.argsort(place, kind="stable")
     start = np.flatnonzero(np.diff(place[order], prepend=-1))
-    members = dict(zip(place[order][start].tolist(), np.split(rows[order], start[1:]), strict=True)) if len(rows) else {}
+    members = (
+        dict(zip(place[order][start].tolist(), np.split(rows[order], start[1:]), strict=True))
+        if len(rows)
+        else {}
+    )
     evidence = []
     for row, group, wrong, likely in zip(rows.tolist(), place.tolist(), p_wrong, likelier, strict=True):
         other = next(int(i) for i in members[group] if given[i] != given[row])

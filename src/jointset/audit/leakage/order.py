@@ -29,7 +29,12 @@ class Order(Checked):
 
 
 def find_order(
-    embedding: ArrayLike, *, order: ArrayLike | None = None, groups: ArrayLike | None = None, level: float = 0.01, seed: int = 0
+    embedding: ArrayLike,
+    *,
+    order: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    level: float = 0.01,
+    seed: int = 0,
 ) -> Order:
     """Test whether rows near each other in the order are alike beyond chance.
 
@@ -53,7 +58,9 @@ def find_order(
     score = np.full(n, np.nan)
     if len(rows) < 3 * NEIGHBOURS:
         reason = f"{len(rows)} distinct rows; {3 * NEIGHBOURS} are needed"
-        return Order("not applicable", reason, Findings.empty(), {"rows": len(rows)}, float("nan"), float("nan"), score)
+        return Order(
+            "not applicable", reason, Findings.empty(), {"rows": len(rows)}, float("nan"), float("nan"), score
+        )
     rank = np.argsort(np.argsort(place[rows], kind="stable"), kind="stable")
     near = nearest(points[rows], NEIGHBOURS, seed=seed)[1]
     gap = _gaps(rank, near)
@@ -63,9 +70,19 @@ def find_order(
     score[rows] = np.clip(gap / chance.mean(), 0, 1)
     facts = {"rows": len(rows), "p_value": p_value, "effect": effect}
     if p_value >= level:
-        return Order("passed", f"the order says nothing (p = {p_value:.3g})", Findings.empty(), facts, p_value, effect, score)
+        return Order(
+            "passed",
+            f"the order says nothing (p = {p_value:.3g})",
+            Findings.empty(),
+            facts,
+            p_value,
+            effect,
+            score,
+        )
     found = Findings.of("non_iid", subjects=["order"], scores=[1 - effect], evidence=[facts])
-    reason = f"rows near each other are alike (p = {p_value:.3g}, effect {effect:.2f}): split by blocks or groups"
+    reason = (
+        f"rows near each other are alike (p = {p_value:.3g}, effect {effect:.2f}): split by blocks or groups"
+    )
     return Order("found", reason, found, facts, p_value, effect, score)
 
 

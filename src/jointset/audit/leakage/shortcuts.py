@@ -58,7 +58,9 @@ def find_shortcuts(
     columns = {str(n): np.asarray(c) for n, c in features.items()}
     for name, column in columns.items():
         if column.shape != given.shape:
-            raise ArrayError(f"features[{name!r}]: expected {given.shape} like the labels, found {column.shape}")
+            raise ArrayError(
+                f"features[{name!r}]: expected {given.shape} like the labels, found {column.shape}"
+            )
     if not 0.5 < level <= 1:
         raise ArrayError(f"level must be above 0.5 and at most 1, found {level}")
     rows = _judged(given)
@@ -82,10 +84,24 @@ def find_shortcuts(
             best = sorted(alone, key=lambda n: -abs(alone[n] - 0.5))[:NAMED]
             evidence = {"area": whole, "features": {n: round(alone[n], 4) for n in best}, "task": task}
             found = Findings.concat(
-                [found, Findings.of("artefact", subjects=["simple features"], scores=[2 * (1 - whole)], evidence=[evidence])]
+                [
+                    found,
+                    Findings.of(
+                        "artefact",
+                        subjects=["simple features"],
+                        scores=[2 * (1 - whole)],
+                        evidence=[evidence],
+                    ),
+                ]
             )
     best_one = max(alone, key=lambda n: alone[n], default="")
-    facts = {"features": len(alone), "best": best_one, "best_area": alone.get(best_one), "together": whole, "task": task}
+    facts = {
+        "features": len(alone),
+        "best": best_one,
+        "best_area": alone.get(best_one),
+        "together": whole,
+        "task": task,
+    }
     outcome, reason = ended(
         found,
         f"{', '.join(found.subject[:NAMED])} alone give{'s' if len(found) == 1 else ''} the label away",
@@ -112,7 +128,11 @@ def _levels(column: NDArray[Any]) -> Ints:
     known = np.isfinite(values)
     out = np.zeros(len(values), np.int64)
     distinct = np.unique(values[known])
-    edges = distinct if len(distinct) <= BINS else np.unique(np.quantile(values[known], np.linspace(0, 1, BINS + 1)[1:-1]))
+    edges = (
+        distinct
+        if len(distinct) <= BINS
+        else np.unique(np.quantile(values[known], np.linspace(0, 1, BINS + 1)[1:-1]))
+    )
     out[known] = 1 + np.searchsorted(edges, values[known], side="right")
     return out
 
@@ -132,14 +152,18 @@ def _boosted(columns: Mapping[str, NDArray[Any]], rows: Ints, y: Ints, fold: Int
     """Cross-fitted probabilities of boosted trees over all features."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    x = np.stack([c[rows].astype(np.float64) if is_number(c) else _levels(c[rows]) for c in columns.values()], axis=1)
+    x = np.stack(
+        [c[rows].astype(np.float64) if is_number(c) else _levels(c[rows]) for c in columns.values()], axis=1
+    )
     out = np.tile(np.bincount(y) / len(y), (len(y), 1))
     rng = np.random.default_rng(seed)
     for f in range(FOLDS):
         train, rest = rng.permutation(np.flatnonzero(fold != f))[:SAMPLE], np.flatnonzero(fold == f)
         if len(np.unique(y[train])) < 2 or not len(rest):
             continue
-        model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, random_state=seed, early_stopping=False)
+        model = HistGradientBoostingClassifier(
+            max_iter=40, max_leaf_nodes=8, random_state=seed, early_stopping=False
+        )
         model.fit(x[train], y[train])
         out[rest[:, None], model.classes_] = model.predict_proba(x[rest])
     return out

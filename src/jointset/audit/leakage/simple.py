@@ -51,14 +51,18 @@ def simple_images(images: Iterable[NDArray[np.uint8] | None]) -> dict[str, Float
     return dict(zip(names, np.array(rows, float).reshape(-1, len(names)).T, strict=True))
 
 
-def simple_sounds(sounds: Iterable[NDArray[Any] | None], rates: Sequence[float] | None = None) -> dict[str, Floats]:
+def simple_sounds(
+    sounds: Iterable[NDArray[Any] | None], rates: Sequence[float] | None = None
+) -> dict[str, Floats]:
     """Length, rate, peak, loudness, offset, share of exact zeros and of silence at the start, ``(n,)`` each.
 
     >>> simple_sounds([np.zeros(4, np.float32), None])["zeros"].tolist()
     [1.0, nan]
     """
     names = ("samples", "peak", "loudness", "offset", "zeros", "silence at the start")
-    rows = [[np.nan] * len(names) if s is None or not len(s) else _of_sound(np.asarray(s, float)) for s in sounds]
+    rows = [
+        [np.nan] * len(names) if s is None or not len(s) else _of_sound(np.asarray(s, float)) for s in sounds
+    ]
     out = dict(zip(names, np.array(rows, float).reshape(-1, len(names)).T, strict=True))
     return out if rates is None else {**out, "rate": np.asarray(rates, float)}
 
@@ -66,10 +70,19 @@ def simple_sounds(sounds: Iterable[NDArray[Any] | None], rates: Sequence[float] 
 def _of_image(image: NDArray[Any]) -> list[float]:
     values = image.astype(float) / 255
     grey = values.mean(axis=2) if values.ndim == 3 else values
-    colour = float(np.ptp(values[..., :3], axis=2).mean()) if values.ndim == 3 and values.shape[2] >= 3 else 0.0
+    colour = (
+        float(np.ptp(values[..., :3], axis=2).mean()) if values.ndim == 3 and values.shape[2] >= 3 else 0.0
+    )
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).mean()
     channels = values.shape[2] if values.ndim == 3 else 1
-    return [*map(float, grey.shape), float(channels), float(grey.mean()), float(grey.std()), colour, float(border)]
+    return [
+        *map(float, grey.shape),
+        float(channels),
+        float(grey.mean()),
+        float(grey.std()),
+        colour,
+        float(border),
+    ]
 
 
 def _of_sound(samples: NDArray[Any]) -> list[float]:

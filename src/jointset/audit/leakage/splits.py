@@ -42,11 +42,22 @@ def find_leaks(
     held, equal = np.asarray(split) != TRAIN, np.asarray(exact)
     n = len(held)
     if held.shape != (n,) or equal.shape != (n,):
-        raise ArrayError(f"split and exact must be (n,) of the same rows, found {held.shape} and {equal.shape}")
+        raise ArrayError(
+            f"split and exact must be (n,) of the same rows, found {held.shape} and {equal.shape}"
+        )
     if not held.any() or held.all():
         side = "training" if held.all() else "held-out"
         none = np.zeros(n, bool)
-        return Leaks("not applicable", f"there are no {side} rows", Findings.empty(), {"rows": n}, none, none, none, none)
+        return Leaks(
+            "not applicable",
+            f"there are no {side} rows",
+            Findings.empty(),
+            {"rows": n},
+            none,
+            none,
+            none,
+            none,
+        )
     in_train, in_held = (np.bincount(equal[m], minlength=equal.max() + 1) > 0 for m in (~held, held))
     leaked, source = held & in_train[equal], ~held & in_held[equal]
     near, near_source, likeness = _near(held, leaked, pairs)
@@ -85,12 +96,16 @@ def _pointing(code: str, rows: Bools, group: Ints, partners: Bools) -> Findings:
     return Findings.of(code, rows=index, scores=np.zeros(len(index)), evidence=evidence)
 
 
-def _near(held: Bools, leaked: Bools, pairs: Pairs | None) -> tuple[Bools, Bools, dict[int, tuple[int, float]]]:
+def _near(
+    held: Bools, leaked: Bools, pairs: Pairs | None
+) -> tuple[Bools, Bools, dict[int, tuple[int, float]]]:
     """Held-out rows with a near-copy in train and no exact one, the training rows, and the nearest partner of each."""
     near, source, best = np.zeros(len(held), bool), np.zeros(len(held), bool), {}
     if pairs is not None and len(pairs):
         across = pairs.take(held[pairs.first] != held[pairs.second])
-        for a, b, s in zip(across.first.tolist(), across.second.tolist(), across.similarity.tolist(), strict=True):
+        for a, b, s in zip(
+            across.first.tolist(), across.second.tolist(), across.similarity.tolist(), strict=True
+        ):
             test, train = (a, b) if held[a] else (b, a)
             if leaked[test]:
                 continue
@@ -101,7 +116,9 @@ def _near(held: Bools, leaked: Bools, pairs: Pairs | None) -> tuple[Bools, Bools
     return near, source, best
 
 
-def _near_findings(rows: Bools, best: dict[int, tuple[int, float]], code: str = "leaked_near_copy") -> Findings:
+def _near_findings(
+    rows: Bools, best: dict[int, tuple[int, float]], code: str = "leaked_near_copy"
+) -> Findings:
     index = np.flatnonzero(rows)
     partners = [best[i] for i in index.tolist()]
     return Findings.of(

@@ -21,7 +21,9 @@ def told(marks: Mapping[str, tuple[Bools, Floats, Floats]], n: int, what: str, g
         rows = np.flatnonzero(mark)
         counts[code] = len(rows)
         parts.append(
-            Findings.of(code, rows=rows, scores=score[rows], evidence=[{"measure": float(measure[i])} for i in rows])
+            Findings.of(
+                code, rows=rows, scores=score[rows], evidence=[{"measure": float(measure[i])} for i in rows]
+            )
         )
     found = Findings.concat(parts)
     listed = ", ".join(f"{c:,} {code.replace('_', ' ')}" for code, c in counts.items() if c)
@@ -41,4 +43,8 @@ def far(values: Floats, spreads: float) -> Bools:
         return np.zeros(len(values), bool)
     middle = np.median(known)
     spread = 1.4826 * np.median(np.abs(known - middle))
-    return np.nan_to_num(np.abs(values - middle)) > spreads * spread if spread > 0 else np.zeros(len(values), bool)
+    return (
+        np.nan_to_num(np.abs(values - middle)) > spreads * spread
+        if spread > 0
+        else np.zeros(len(values), bool)
+    )

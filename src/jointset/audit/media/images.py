@@ -49,7 +49,11 @@ def broken_images(images: Iterable[NDArray[np.uint8] | None], *, given: ArrayLik
         "image_dark": (seen & (high < DARK), high, high / DARK / 2),
         "image_bright": (seen & (low > BRIGHT), low, (1 - low) / (1 - BRIGHT) / 2),
         "image_blurred": (seen & (detail < usual / BLURRED), detail, _ratio(detail, usual / BLURRED)),
-        "image_odd_shape": (readable & (np.abs(shape) > np.log(ODD_SHAPE)), np.exp(shape), _odd(shape, ODD_SHAPE)),
+        "image_odd_shape": (
+            readable & (np.abs(shape) > np.log(ODD_SHAPE)),
+            np.exp(shape),
+            _odd(shape, ODD_SHAPE),
+        ),
         "image_odd_size": (readable & (np.abs(side) > np.log(ODD_SIZE)), np.exp(side), _odd(side, ODD_SIZE)),
     }
     return told(marks, n, "images", there)

@@ -17,7 +17,9 @@ OFFSET = 0.1
 ODD = 8.0  # times the usual length
 
 
-def broken_sounds(sounds: Iterable[NDArray[np.floating] | None], *, given: ArrayLike | None = None) -> Checked:  # type: ignore[type-arg]
+def broken_sounds(
+    sounds: Iterable[NDArray[np.floating] | None], *, given: ArrayLike | None = None
+) -> Checked:  # type: ignore[type-arg]
     """Find sounds that cannot be read or heard.
 
     ``sounds`` are mono samples ``(m,)`` in [-1, 1], ``None`` where missing or not readable; ``given`` ``(n,)`` says which
@@ -44,7 +46,11 @@ def broken_sounds(sounds: Iterable[NDArray[np.floating] | None], *, given: Array
         "audio_empty": (readable & (size == 0), off, off),
         "audio_silent": (heard & (loud < SILENT), loud, loud / SILENT / 2),
         "audio_clipped": (heard & (clipped >= CLIPPED), clipped, CLIPPED / np.maximum(clipped, 1e-9) / 2),
-        "audio_offset": (heard & (np.abs(offset) > OFFSET), offset, OFFSET / np.maximum(np.abs(offset), 1e-9) / 2),
+        "audio_offset": (
+            heard & (np.abs(offset) > OFFSET),
+            offset,
+            OFFSET / np.maximum(np.abs(offset), 1e-9) / 2,
+        ),
         "audio_odd_length": (
             heard & (np.abs(length) > np.log(ODD)),
             np.exp(length),

@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike
 from jointset.audit.findings import Checked
 from jointset.audit.media.base import far, told
 
-WRONGLY_READ = re.compile(r"\ufffd|Ã[\x80-\xbf©¨¢ª«®±³´¼¡]|â€[™œ\x9d“”˜¦]|Â[\xa0£©®°]|[\x00-\x08\x0b\x0c\x0e-\x1f]")
+WRONGLY_READ = re.compile(
+    r"\ufffd|Ã[\x80-\xbf©¨¢ª«®±³´¼¡]|â€[™œ\x9d“”˜¦]|Â[\xa0£©®°]|[\x00-\x08\x0b\x0c\x0e-\x1f]"
+)
 MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,80}>|&(?:amp|lt|gt|quot|nbsp|#\d{1,5});")
 SPREADS = 6.0
 REPEATED = 0.5  # share of the text that is one character

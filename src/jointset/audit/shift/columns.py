@@ -28,7 +28,12 @@ class ColumnShift(Checked):
 
 
 def column_shift(
-    a: Mapping[str, ArrayLike], b: Mapping[str, ArrayLike], *, level: float = 0.01, least: float = 0.0, subject: str = ""
+    a: Mapping[str, ArrayLike],
+    b: Mapping[str, ArrayLike],
+    *,
+    level: float = 0.01,
+    least: float = 0.0,
+    subject: str = "",
 ) -> ColumnShift:
     """Test every column that two tables share, numbers by Kolmogorov and Smirnov, categories by χ², missing values apart.
 
@@ -46,7 +51,9 @@ def column_shift(
     tested = {n: _test(np.asarray(a[n]), np.asarray(b[n])) for n in shared}
     p_value = holm({n: p for n, (p, _) in tested.items()})
     effect = {n: e for n, (_, e) in tested.items()}
-    guilty = sorted((n for n in shared if p_value[n] < level and effect[n] >= least), key=lambda n: -effect[n])
+    guilty = sorted(
+        (n for n in shared if p_value[n] < level and effect[n] >= least), key=lambda n: -effect[n]
+    )
     found = Findings.of(
         "column_shift",
         subjects=[f"{subject}: {n}" if subject else n for n in guilty],
@@ -55,9 +62,14 @@ def column_shift(
     )
     told = ", ".join(f"{n} ({effect[n]:.2f})" for n in guilty[:NAMED])
     outcome, reason = ended(
-        found, f"{len(guilty)} of {len(shared)} columns differ: {told}", f"none of {len(shared)} columns differs"
+        found,
+        f"{len(guilty)} of {len(shared)} columns differ: {told}",
+        f"none of {len(shared)} columns differs",
     )
-    facts = {"columns": len(shared), "shifted": {n: {"p_value": p_value[n], "effect": effect[n]} for n in guilty}}
+    facts = {
+        "columns": len(shared),
+        "shifted": {n: {"p_value": p_value[n], "effect": effect[n]} for n in guilty},
+    }
     return ColumnShift(outcome, reason, found, facts, p_value, effect)
 
 
@@ -99,7 +111,9 @@ def _shares(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
     from scipy.stats import chi2_contingency
 
     names, codes = np.unique(np.concatenate([a, b]), return_inverse=True)
-    table = np.stack([np.bincount(c, minlength=len(names)) for c in (codes[: len(a)], codes[len(a) :])]).astype(float)
+    table = np.stack(
+        [np.bincount(c, minlength=len(names)) for c in (codes[: len(a)], codes[len(a) :])]
+    ).astype(float)
     order = np.argsort(-table.sum(axis=0), kind="stable")
     table = table[:, order]
     expected = table.sum(axis=0) * min(len(a), len(b)) / (len(a) + len(b))
@@ -109,4 +123,6 @@ def _shares(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
     if table.shape[1] < 2:
         return 1.0, 0.0
     shares: Floats = table / table.sum(axis=1, keepdims=True)
-    return float(chi2_contingency(table, correction=False).pvalue), float(np.abs(shares[0] - shares[1]).sum() / 2)
+    return float(chi2_contingency(table, correction=False).pvalue), float(
+        np.abs(shares[0] - shares[1]).sum() / 2
+    )

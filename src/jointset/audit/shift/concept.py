@@ -56,7 +56,9 @@ def concept_shift(
     first, second = as_points(a, "a"), as_points(b, "b")
     y_a, y_b = np.asarray(labels_a), np.asarray(labels_b)
     if y_a.shape != (len(first),) or y_b.shape != (len(second),) or first.shape[1] != second.shape[1]:
-        raise ArrayError(f"a and b must have the same columns and a label a row, found {first.shape}, {y_a.shape}, {second.shape}, {y_b.shape}")
+        raise ArrayError(
+            f"a and b must have the same columns and a label a row, found {first.shape}, {y_a.shape}, {second.shape}, {y_b.shape}"
+        )
     rng = np.random.default_rng(seed)
     own = np.arange(len(y_a) + len(y_b)) if groups is None else np.asarray(groups)
     take_a, take_b = (rng.permutation(np.flatnonzero(y >= 0))[:SAMPLE] for y in (y_a, y_b))
@@ -75,7 +77,15 @@ def concept_shift(
     matched = (even >= OVERLAP) & (even <= 1 - OVERLAP)
     if matched.sum() < FEWEST or min(np.bincount(side[matched], minlength=2)) < FEWEST // 2:
         reason = "the sides have hardly an input in common, so their labels cannot be compared"
-        return ConceptShift("not applicable", reason, Findings.empty(), {"matched": float(matched.mean())}, nan, nan, float(matched.mean()))
+        return ConceptShift(
+            "not applicable",
+            reason,
+            Findings.empty(),
+            {"matched": float(matched.mean())},
+            nan,
+            nan,
+            float(matched.mean()),
+        )
     alone, aware, swapped = _models(x, y, side, own, k, seed)
     rows = np.arange(len(y))
     gain = (np.log(np.maximum(aware[rows, y], 1e-4)) - np.log(np.maximum(alone[rows, y], 1e-4)))[matched]
@@ -112,14 +122,14 @@ def _told(gain: Floats, matched: Floats, turned: Floats, level: float, subject: 
     if p_value >= level:
         reason = f"like inputs have like labels (p = {p_value:.2g}, {share:.0%} of the rows comparable)"
         return ConceptShift("passed", reason, Findings.empty(), facts, p_value, mean, share)
-    found = Findings.of("concept_shift", subjects=[subject], scores=[1 - float(turned.mean())], evidence=[facts])
+    found = Findings.of(
+        "concept_shift", subjects=[subject], scores=[1 - float(turned.mean())], evidence=[facts]
+    )
     reason = f"like inputs have other labels (p = {p_value:.2g}): the side decides {turned.mean():.0%} of the matched rows"
     return ConceptShift("found", reason, found, facts, p_value, mean, share)
 
 
-def transfer_loss(
-    x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints, *, seed: int = 0
-) -> float:
+def transfer_loss(x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints, *, seed: int = 0) -> float:
     """What a linear model learnt on ``source`` rows loses on ``target`` rows against one learnt there, cross-fitted: the
     difference of the areas under the curve (mean over classes), for two-class labels of the area itself.
 
@@ -139,5 +149,3 @@ def transfer_loss(
     model = Linear(x[apart], y[apart])
     foreign[:, model.classes] = model(x[target])
     return own - mean_area(y[target], foreign)
-
-

@@ -33,7 +33,13 @@ class CovariateShift(Checked):
 
 
 def covariate_shift(
-    a: ArrayLike, b: ArrayLike, *, groups: ArrayLike | None = None, level: float = 0.01, subject: str = "", seed: int = 0
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    level: float = 0.01,
+    subject: str = "",
+    seed: int = 0,
 ) -> CovariateShift:
     """Test whether the inputs of two sides, embeddings ``(n_a, d)`` and ``(n_b, d)``, have one distribution.
 
@@ -57,7 +63,9 @@ def covariate_shift(
     if min(n, m) < FEWEST:
         reason = f"{min(n, m)} rows on one side; {FEWEST} are needed"
         nan = float("nan")
-        return CovariateShift("not applicable", reason, Findings.empty(), {}, nan, nan, nan, nan, nan, direction)
+        return CovariateShift(
+            "not applicable", reason, Findings.empty(), {}, nan, nan, nan, nan, nan, direction
+        )
     rng = np.random.default_rng(seed)
     rows = np.concatenate([rng.permutation(n)[:SAMPLE], n + rng.permutation(m)[:SAMPLE]])
     both = np.concatenate([first, second])
@@ -68,13 +76,34 @@ def covariate_shift(
     small = np.concatenate([rows[side == s][:KERNEL] for s in (0, 1)])
     distance, p_kernel = kernel_test(_scaled(both[small]), small >= n, rng)
     p_value = min(1.0, 2 * min(p_classifier, p_kernel))
-    facts = {"p_value": p_value, "p_classifier": p_classifier, "p_kernel": p_kernel, "area": auc, "distance": distance}
+    facts = {
+        "p_value": p_value,
+        "p_classifier": p_classifier,
+        "p_kernel": p_kernel,
+        "area": auc,
+        "distance": distance,
+    }
     if p_value >= level:
         reason = f"no shift is seen (p = {p_value:.2g}, area {auc:.2f})"
-        return CovariateShift("passed", reason, Findings.empty(), facts, p_value, p_classifier, p_kernel, auc, distance, direction)
-    found = Findings.of("covariate_shift", subjects=[subject], scores=[2 * (1 - max(auc, 0.5))], evidence=[facts])
+        return CovariateShift(
+            "passed",
+            reason,
+            Findings.empty(),
+            facts,
+            p_value,
+            p_classifier,
+            p_kernel,
+            auc,
+            distance,
+            direction,
+        )
+    found = Findings.of(
+        "covariate_shift", subjects=[subject], scores=[2 * (1 - max(auc, 0.5))], evidence=[facts]
+    )
     reason = f"the inputs differ (p = {p_value:.2g}, area {auc:.2f}, kernel distance {distance:.3f})"
-    return CovariateShift("found", reason, found, facts, p_value, p_classifier, p_kernel, auc, distance, direction)
+    return CovariateShift(
+        "found", reason, found, facts, p_value, p_classifier, p_kernel, auc, distance, direction
+    )
 
 
 def _scaled(x: Floats) -> Floats:
@@ -118,7 +147,9 @@ def classifier_test(x: Floats, side: Ints, groups: Ints | None, seed: int) -> tu
     return odds, float(np.mean(areas)), float(norm.sf(ranks / np.sqrt(variance)))
 
 
-def kernel_test(x: Floats, side: Ints, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> tuple[float, float]:
+def kernel_test(
+    x: Floats, side: Ints, rng: np.random.Generator, permutations: int = PERMUTATIONS
+) -> tuple[float, float]:
     """The maximum mean discrepancy (the root of its unbiased square, 0 where that is negative), and its p-value.
 
     >>> x = np.random.default_rng(0).normal(size=(80, 1))

@@ -51,14 +51,18 @@ def label_shift(
     """
     y, p, q = np.asarray(labels), np.asarray(source_probs, np.float64), np.asarray(target_probs, np.float64)
     if p.ndim != 2 or q.ndim != 2 or p.shape[1] != q.shape[1] or y.shape != (len(p),):
-        raise ArrayError(f"expected labels (n,), source_probs (n, K), target_probs (m, K), found {y.shape}, {p.shape}, {q.shape}")
+        raise ArrayError(
+            f"expected labels (n,), source_probs (n, K), target_probs (m, K), found {y.shape}, {p.shape}, {q.shape}"
+        )
     k, known = p.shape[1], y >= 0
     y, p = y[known], p[known]
     share = np.bincount(y, minlength=k) / max(len(y), 1)
     if len(y) < 2 * k or len(q) < 2 * k or (share > 0).sum() < 2:
         reason = f"{len(y)} labelled and {len(q)} other rows are too few for {k} classes"
         nan = np.full(k, np.nan)
-        return LabelShift("not applicable", reason, Findings.empty(), {}, share, nan, nan, float("nan"), float("nan"))
+        return LabelShift(
+            "not applicable", reason, Findings.empty(), {}, share, nan, nan, float("nan"), float("nan")
+        )
     confusion = np.stack([p[y == j].sum(axis=0) / len(y) for j in range(k)], axis=1)  # (predicted, labelled)
     weights = _solve(confusion, q.mean(axis=0), share)
     target = weights * share
@@ -76,7 +80,9 @@ def label_shift(
     }
     if p_value >= level:
         reason = f"the shares of the classes seem the same (p = {p_value:.2g})"
-        return LabelShift("passed", reason, Findings.empty(), facts, share, target, weights, p_value, condition)
+        return LabelShift(
+            "passed", reason, Findings.empty(), facts, share, target, weights, p_value, condition
+        )
     most = int(np.argmax(np.abs(target - share)))
     reason = f"the shares of the classes differ (p = {p_value:.2g}): {labelled[most]} {share[most]:.1%} → {target[most]:.1%}"
     found = Findings.of("label_shift", subjects=[subject], scores=[1 - moved], evidence=[facts])
@@ -98,5 +104,7 @@ def _same_mean(p: Floats, q: Floats) -> float:
     difference = q.mean(axis=0) - p.mean(axis=0)
     covariance = np.cov(p.T) / len(p) + np.cov(q.T) / len(q)
     inverse = np.linalg.pinv(covariance, rcond=1e-6, hermitian=True)
-    rank = max(int(np.linalg.matrix_rank(covariance, tol=1e-6 * np.linalg.norm(covariance, 2), hermitian=True)), 1)
+    rank = max(
+        int(np.linalg.matrix_rank(covariance, tol=1e-6 * np.linalg.norm(covariance, 2), hermitian=True)), 1
+    )
     return float(chi2.sf(difference @ inverse @ difference, rank))

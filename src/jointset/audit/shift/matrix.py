@@ -77,7 +77,9 @@ def shift_matrix(
         raw[pair] = inputs.p_value
         found.append(inputs.findings)
         if y is not None and min((y[a] >= 0).sum(), (y[b] >= 0).sum()) >= FEWEST:
-            meaning = concept_shift(points[a], y[a], points[b], y[b], groups=both, level=level, subject=pair, seed=seed)
+            meaning = concept_shift(
+                points[a], y[a], points[b], y[b], groups=both, level=level, subject=pair, seed=seed
+            )
             concept[i, j] = concept[j, i] = meaning.gain
             found.append(meaning.findings)
             a, b = a[y[a] >= 0], b[y[b] >= 0]
@@ -91,7 +93,14 @@ def shift_matrix(
 
 
 def _told(
-    names: Strings, area: Floats, p: Floats, concept: Floats, loss: Floats, found: Findings, corrected: dict[str, float], level: float
+    names: Strings,
+    area: Floats,
+    p: Floats,
+    concept: Floats,
+    loss: Floats,
+    found: Findings,
+    corrected: dict[str, float],
+    level: float,
 ) -> ShiftMatrix:
     shifted = found.code == "covariate_shift"
     keep = ~shifted | np.array([corrected.get(s, 1.0) < level for s in found.subject.tolist()], bool)
