@@ -28,9 +28,9 @@ def cross_fitted(
 ) -> Floats:
     """Class probabilities ``(n, n_classes)`` of a logistic regression that did not see the row nor its group.
 
-    ``labels`` ``(n,)`` are codes, -1 where missing: such rows are predicted, not learnt from. ``groups`` ``(n,)`` (copies,
-    one patient's rows) stay in one fold. Classes of which a fold's training part has none get the class's share.
-    Raises ``ArrayError``.
+    ``labels`` ``(n,)`` are codes, -1 where missing: such rows are predicted, not learnt from. ``groups`` ``(n,)``
+    (copies, one patient's rows) stay in one fold. Classes of which a fold's training part has none get the class's
+    share. Raises ``ArrayError``.
 
     >>> x = np.repeat([[0.0], [1.0]], 20, axis=0)
     >>> cross_fitted(x, np.repeat([0, 1], 20), 2).argmax(1).tolist() == [0] * 20 + [1] * 20

@@ -34,11 +34,11 @@ def data_quality(parts: Mapping[str, float]) -> DataQuality:
     """The weighted geometric mean of the parts that are known; NaN parts are left out.
 
     Parts, each a share in [0, 1] with 1 = good: ``labels_right`` (1 − the estimated noise rate), ``labels_given``,
-    ``values_given``, ``media_sound``, ``distinct`` (rows without copies), ``split_clean`` (held-out rows without a copy or
-    group in the training rows), ``balanced`` (entropy of the classes over the largest), ``not_given_away`` (2 (1 − area)
-    of the worst shortcut, 1 without any), ``in_place`` (rows that are no outliers). The mean is geometric, so that one
-    ruined part is not made up for by the others; a part counts at least 0.01. Scores are comparable where the same parts
-    are known. Raises ``ArrayError``.
+    ``values_given``, ``media_sound``, ``distinct`` (rows without copies), ``split_clean`` (held-out rows without a
+    copy or group in the training rows), ``balanced`` (entropy of the classes over the largest), ``not_given_away`` (2
+    (1 − area) of the worst shortcut, 1 without any), ``in_place`` (rows that are no outliers). The mean is geometric,
+    so that one ruined part is not made up for by the others; a part counts at least 0.01. Scores are comparable where
+    the same parts are known. Raises ``ArrayError``.
 
     >>> data_quality({"labels_right": 0.9, "distinct": 0.5}).score
     0.777

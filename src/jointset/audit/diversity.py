@@ -43,13 +43,14 @@ def diversity(
 ) -> Diversity:
     """Measure how different the rows of every group are, and what one group has that another lacks.
 
-    ``embedding`` is ``(n, d)``, ``groups`` ``(n,)`` (datasets, sites) and ``copies`` ``(n,)`` numbers rows that are equal or
-    nearly so. The Vendi score (Friedman and Dieng 2023, eq. 2) is the exponential of the entropy of the spectrum of the
-    cosine kernel. Coverage of group b by a: the share of b's rows that are within the distance of their fifth neighbour
-    in b to a row of a (Naeem et al. 2020, eq. 5). Regions are k-means cells of 25 rows on the average; a region is a gap
-    of a group when the group has none of its rows though it has others', beyond chance (binomial, Holm over regions).
-    Codes: ``low_coverage`` of ordered pairs (below 0.5; score coverage), ``coverage_gap`` by group (evidence: regions and
-    an example row), ``redundancy`` (a tenth or more of a group are copies). Raises ``ArrayError``.
+    ``embedding`` is ``(n, d)``, ``groups`` ``(n,)`` (datasets, sites) and ``copies`` ``(n,)`` numbers rows that are
+    equal or nearly so. The Vendi score (Friedman and Dieng 2023, eq. 2) is the exponential of the entropy of the
+    spectrum of the cosine kernel. Coverage of group b by a: the share of b's rows that are within the distance of
+    their fifth neighbour in b to a row of a (Naeem et al. 2020, eq. 5). Regions are k-means cells of 25 rows on the
+    average; a region is a gap of a group when the group has none of its rows though it has others', beyond chance
+    (binomial, Holm over regions). Codes: ``low_coverage`` of ordered pairs (below 0.5; score coverage),
+    ``coverage_gap`` by group (evidence: regions and an example row), ``redundancy`` (a tenth or more of a group are
+    copies). Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> x = np.vstack([rng.normal(size=(100, 2)), rng.normal(size=(100, 2)) + 20])
@@ -88,8 +89,8 @@ def diversity(
 
 
 def vendi_score(points: ArrayLike) -> float:
-    """exp of the entropy of the eigenvalues of the cosine kernel over n, from the ``d × d`` side; 1 for equal rows, n for
-    orthogonal ones.
+    """exp of the entropy of the eigenvalues of the cosine kernel over n, from the ``d × d`` side; 1 for equal rows, n
+    for orthogonal ones.
 
     >>> round(vendi_score(np.eye(4)), 6), round(vendi_score(np.ones((5, 2))), 6)
     (4.0, 1.0)

@@ -1,4 +1,5 @@
-"""What a check of the data gives back: a named outcome, its reason, findings row by row or group by group, and facts."""
+"""What a check of the data gives back: a named outcome, its reason, findings row by row or group by group, and
+facts."""
 
 from __future__ import annotations
 
@@ -96,7 +97,8 @@ def plain(value: Any) -> Any:
 
 
 def as_points(embedding: ArrayLike, name: str = "embedding", least: int = 0) -> NDArray[np.float32]:
-    """An embedding as ``(n, d) float32``; raises ``ArrayError`` where it is not finite numbers of at least that many rows.
+    """An embedding as ``(n, d) float32``; raises ``ArrayError`` where it is not finite numbers of at least that many
+    rows.
 
     >>> as_points([[1, 2]]).shape
     (1, 2)
@@ -115,7 +117,8 @@ def as_points(embedding: ArrayLike, name: str = "embedding", least: int = 0) -> 
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
         raise ArrayError(
-            f"{name}: {int(bad.sum())} rows hold NaN or infinite numbers (first row {first}); fill them, or leave the rows out"
+            f"{name}: {int(bad.sum())} rows hold NaN or infinite numbers (first row {first}); "
+            "fill them, or leave the rows out"
         )
     return points
 

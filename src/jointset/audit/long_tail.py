@@ -23,8 +23,8 @@ BANDS = ("head", "middle", "tail")
 @dataclass(frozen=True)
 class LongTail(Checked):
     """``counts`` ``(K,)`` are the given labels of every class, ``effective`` ``(K,)`` their effective number, ``band``
-    ``(K,)`` is 0 for head, 1 for middle, 2 for tail; ``accuracy`` is band → share of held-out labels that are predicted,
-    and its 95 % interval; ``ratio`` is the commonest over the rarest class that occurs."""
+    ``(K,)`` is 0 for head, 1 for middle, 2 for tail; ``accuracy`` is band → share of held-out labels that are
+    predicted, and its 95 % interval; ``ratio`` is the commonest over the rarest class that occurs."""
 
     counts: Ints
     effective: Floats
@@ -45,13 +45,13 @@ def long_tail(
 ) -> LongTail:
     """Count the classes of a task, and where predictions are given, judge them by how frequent they are.
 
-    ``labels`` are codes ``(n,)`` with -1 where missing, or ``(n, K)`` of 0, 1 and -1; ``held_out`` ``(n,)`` marks the rows
-    that judge, and ``predicted``, of the shape of ``labels``, are out-of-sample predictions (accuracy, or for label sets
-    the share of given labels that are found). Head, middle and tail are the thirds of the classes by training rows; the
-    interval is Wilson's (1927). The effective number of n rows is (1 − βⁿ) / (1 − β) (Cui et al. 2019, eq. 2).
-    Codes: ``rare_class`` (fewer than 20 training rows; score rows / 20), ``unjudged_class`` (fewer than ten held-out
-    rows; rows / 10), ``long_tail`` (ten times as many rows in the commonest class as in the rarest; score 10 / ratio).
-    Raises ``ArrayError``.
+    ``labels`` are codes ``(n,)`` with -1 where missing, or ``(n, K)`` of 0, 1 and -1; ``held_out`` ``(n,)`` marks the
+    rows that judge, and ``predicted``, of the shape of ``labels``, are out-of-sample predictions (accuracy, or for
+    label sets the share of given labels that are found). Head, middle and tail are the thirds of the classes by
+    training rows; the interval is Wilson's (1927). The effective number of n rows is (1 − βⁿ) / (1 − β) (Cui et al.
+    2019, eq. 2). Codes: ``rare_class`` (fewer than 20 training rows; score rows / 20), ``unjudged_class`` (fewer than
+    ten held-out rows; rows / 10), ``long_tail`` (ten times as many rows in the commonest class as in the rarest;
+    score 10 / ratio). Raises ``ArrayError``.
 
     >>> found = long_tail([0] * 100 + [1] * 5, 2, names=["no", "yes"])
     >>> found.findings.code.tolist(), found.findings.subject.tolist()
@@ -92,8 +92,8 @@ def long_tail(
     rare, blind = (int((found.code == c).sum()) for c in ("rare_class", "unjudged_class"))
     outcome, reason = ended(
         found,
-        f"the commonest class has {ratio:.3g} times the rows of the rarest; {rare} classes have fewer than {FEW} training "
-        f"rows, {blind} cannot be judged",
+        f"the commonest class has {ratio:.3g} times the rows of the rarest; {rare} classes have fewer than "
+        f"{FEW} training rows, {blind} cannot be judged",
         f"{n_classes} classes, the commonest {ratio:.3g} times the rarest",
     )
     if not counts.sum():

@@ -16,7 +16,8 @@ from jointset.errors import ArrayError
 from jointset.records import Bools, Floats
 
 WORDS = re.compile(
-    r"^\W*$|^(?:n/?a|nan|none|null|nil|missing|not (?:available|mapped|known|applicable|recorded)|no data|unknown(?:/invalid)?|"
+    r"^\W*$|^(?:n/?a|nan|none|null|nil|missing|not (?:available|mapped|known|applicable|recorded)|no data|"
+    r"unknown(?:/invalid)?|"
     r"invalid|unspecified|undefined|tbd|test|xxx+|\(null\)|#n/a|#ref!|#value!)$",
     re.IGNORECASE,
 )
@@ -51,12 +52,13 @@ class MissingValues(Checked):
 def find_missing_values(columns: Mapping[str, ArrayLike], *, subject: str = "") -> MissingValues:
     """Find missing values in a table of columns ``(n,)``, and values that stand for them.
 
-    In a category column, values that say so ("?", "unknown", "not available"). In a column of measurements (more than 20
-    distinct numbers), a usual sentinel (0, -1, nines) or the extreme of the column that repeats although it stands apart:
-    three times or more, at the column's end, with a gap to the next value of three robust standard deviations and ten
-    times the gaps nearby; or a zero that repeats far beyond its neighbours in a column that is otherwise positive and
-    stays clear of it. (Hua and Pei 2007 and Qahtan et al. 2018 call them disguised.) Codes: ``missing_values`` by column
-    (a fifth or more is missing; score 1 − share), ``disguised_missing`` by column and value. Raises ``ArrayError``.
+    In a category column, values that say so ("?", "unknown", "not available"). In a column of measurements (more than
+    20 distinct numbers), a usual sentinel (0, -1, nines) or the extreme of the column that repeats although it stands
+    apart: three times or more, at the column's end, with a gap to the next value of three robust standard deviations
+    and ten times the gaps nearby; or a zero that repeats far beyond its neighbours in a column that is otherwise
+    positive and stays clear of it. (Hua and Pei 2007 and Qahtan et al. 2018 call them disguised.) Codes:
+    ``missing_values`` by column (a fifth or more is missing; score 1 − share), ``disguised_missing`` by column and
+    value. Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> age = np.append(rng.normal(40, 9, 500).round(1), [999.0] * 4)
@@ -132,8 +134,8 @@ def _apart(ordered: Floats, spread: float, x: Floats, value: float, count: int) 
 
 
 def _zero(distinct: Floats, counts: NDArray[np.int64]) -> bool:
-    """Whether zeros stand for missing: nothing is negative, and between them and the rest lies at least the half of what
-    the rest's lowest hundredth is."""
+    """Whether zeros stand for missing: nothing is negative, and between them and the rest lies at least the half of
+    what the rest's lowest hundredth is."""
     if distinct[0] != 0 or counts[0] < SPIKE:
         return False
     rest = np.repeat(distinct[1:], counts[1:])

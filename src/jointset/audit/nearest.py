@@ -22,8 +22,8 @@ def nearest(
     """Euclidean distances to the ``k`` nearest rows and their positions, ``(n, k)`` each, nearest first.
 
     Without ``asked`` the rows are those of ``embedding`` itself and no row is its own neighbour. Beyond 20,000 rows and
-    with faiss (``pip install "jointset[neighbours]"``) the search is approximate: an inverted file of √n cells, of which
-    3 % are searched (Jégou et al. 2011); without faiss it is exact and takes longer. Raises ``ArrayError``.
+    with faiss (``pip install "jointset[neighbours]"``) the search is approximate: an inverted file of √n cells, of
+    which 3 % are searched (Jégou et al. 2011); without faiss it is exact and takes longer. Raises ``ArrayError``.
 
     >>> nearest([[0.0], [1.0], [3.0]], 1)[1].ravel().tolist()
     [1, 0, 1]

@@ -19,8 +19,8 @@ SPREADS = 6.0  # robust standard deviations of the log distance from which a row
 
 @dataclass(frozen=True)
 class Outliers(Checked):
-    """``distance`` ``(n,)`` is the mean distance to the nearest rows, ``score`` ``(n,)`` in [0, 1] orders the rows, lowest
-    first, and ``is_outlier`` ``(n,)`` marks those beyond the bound."""
+    """``distance`` ``(n,)`` is the mean distance to the nearest rows, ``score`` ``(n,)`` in [0, 1] orders the rows,
+    lowest first, and ``is_outlier`` ``(n,)`` marks those beyond the bound."""
 
     distance: Floats
     score: Floats
@@ -41,8 +41,8 @@ def find_outliers(
     A row's distance is the mean over its ``k`` nearest others (Ramaswamy et al. 2000; Angiulli and Pizzuti 2002), after
     the columns are brought to one spread (the middle 90 %'s), unless ``standardise`` is off. It is an outlier where the
     log distance is more than ``spreads`` robust standard deviations (from the median and the upper quartile) above the
-    median. Copies (``groups`` ``(n,)``) are looked at once. The score is 1 / (1 + (distance / bound)²), so one half at the
-    bound. Code ``outlier``. Raises ``ArrayError``.
+    median. Copies (``groups`` ``(n,)``) are looked at once. The score is 1 / (1 + (distance / bound)²), so one half
+    at the bound. Code ``outlier``. Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> find_outliers(np.vstack([rng.normal(size=(200, 3)), [[9, 9, 9]]])).findings.row.tolist()
@@ -114,8 +114,9 @@ def uncertainty(probs: ArrayLike) -> Floats:
 def find_uncertain(probs: ArrayLike, *, level: float = 0.95, task: str = "") -> Checked:
     """Rows about which out-of-sample predictions say next to nothing although they mostly say something.
 
-    ``level`` is the entropy, as a share of the largest, from which a row is uncertain. Where more than a fifth of the rows
-    are, the model is, and there is nothing to say of rows. Code ``uncertain``, score 1 − entropy. Raises ``ArrayError``.
+    ``level`` is the entropy, as a share of the largest, from which a row is uncertain. Where more than a fifth of the
+    rows are, the model is, and there is nothing to say of rows. Code ``uncertain``, score 1 − entropy. Raises
+    ``ArrayError``.
 
     >>> find_uncertain([[0.5, 0.5]] + [[0.9, 0.1]] * 9).findings.row.tolist()
     [0]

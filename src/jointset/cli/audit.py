@@ -42,7 +42,8 @@ def audit(config: Path, overrides: list[str], out: Path | None, *, as_json: bool
     else:
         typer.echo(render(facts, [s.issues(work.pool).to_pandas() for s in found.sections]))
         typer.echo(
-            f"\n{len(found.issues):,} findings in {folder / 'issues.parquet'}; what each code means: docs/data-problems.md"
+            f"\n{len(found.issues):,} findings in {folder / 'issues.parquet'}; "
+            "what each code means: docs/data-problems.md"
         )
     if any(s["outcome"] == "found" for s in facts["sections"]):
         raise typer.Exit(1)

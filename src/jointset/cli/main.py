@@ -77,7 +77,8 @@ def audit(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look for copies, leaks, shift, long tails, outliers and broken inputs; trains nothing. Exit code 1: found some."""
+    """Look for copies, leaks, shift, long tails, outliers and broken inputs; trains nothing. Exit code 1: found
+    some."""
     from jointset.cli.audit import audit as command
 
     command(config, overrides or [], out, as_json=as_json)

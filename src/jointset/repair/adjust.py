@@ -40,8 +40,8 @@ def choose_tau(
 ) -> tuple[float, Floats]:
     """The τ with the best macro F1 on held-out rows, and the scores of all; ties go to the smaller τ.
 
-    ``labels`` are codes ``(n,)`` or ``(n, K)`` of 0 and 1 with -1 where missing. Use rows that no other choice is judged
-    on. Raises ``ArrayError``.
+    ``labels`` are codes ``(n,)`` or ``(n, K)`` of 0 and 1 with -1 where missing. Use rows that no other choice is
+    judged on. Raises ``ArrayError``.
 
     >>> p = np.array([[0.8, 0.2], [0.95, 0.05], [0.7, 0.3]])
     >>> choose_tau(p, [0.9, 0.1], [1, 0, 1])[0]
@@ -62,8 +62,8 @@ def choose_thresholds(probs: ArrayLike, labels: ArrayLike, *, shrink: float = 10
     """Per label the threshold ``(K,)`` of the best F1 on held-out rows, shrunk to that of all labels pooled.
 
     For label sets (Lipton, Elkan and Naryanaswamy 2014); the F1 of a label with few positive rows is noisy, so its
-    threshold is (n⁺ own + ``shrink`` common) / (n⁺ + ``shrink``), in log odds. ``labels`` ``(n, K)`` are 0, 1 and -1 where
-    missing. Raises ``ArrayError``.
+    threshold is (n⁺ own + ``shrink`` common) / (n⁺ + ``shrink``), in log odds. ``labels`` ``(n, K)`` are 0, 1 and -1
+    where missing. Raises ``ArrayError``.
 
     >>> choose_thresholds([[0.1], [0.2], [0.3]] * 10, [[0], [1], [1]] * 10).round(2).tolist()
     [0.15]

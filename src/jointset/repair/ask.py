@@ -20,9 +20,10 @@ def rank_questions(
     """Rows without a label in the order in which they are worth asking about, and the expected use of each.
 
     A label speaks for the rows near its own. The use of a row is the sum, over the rows within its reach that no label
-    speaks for yet, of how uncertain they are (entropy of ``probs`` ``(n, K)``; one each without); rows are taken greedily,
-    each time the most useful (Nemhauser et al. 1978 on such sums; Wei et al. 2015 for active learning). ``embedding`` is
-    ``(n, d)``, ``labelled`` ``(n,)``. Returns at most ``n`` rows and their uses, in rows. Raises ``ArrayError``.
+    speaks for yet, of how uncertain they are (entropy of ``probs`` ``(n, K)``; one each without); rows are taken
+    greedily, each time the most useful (Nemhauser et al. 1978 on such sums; Wei et al. 2015 for active learning).
+    ``embedding`` is ``(n, d)``, ``labelled`` ``(n,)``. Returns at most ``n`` rows and their uses, in rows. Raises
+    ``ArrayError``.
 
     >>> points = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [9.0]])
     >>> rank_questions(points, [True, False, False, False, False, False], n=1)[0].tolist() in ([3], [4])

@@ -1,4 +1,5 @@
-"""All checks of the data over everything a configuration names: what ``jointset audit`` prints, and every round keeps."""
+"""All checks of the data over everything a configuration names: what ``jointset audit`` prints, and every round
+keeps."""
 
 from jointset.survey.inputs import PoolInputs, read_inputs
 from jointset.survey.labelled import LabelsNow

@@ -44,8 +44,8 @@ class InputChecks:
 
 
 def check_inputs(work: Work, inputs: PoolInputs) -> InputChecks:
-    """Duplicates, leaks between splits, diversity over datasets; then, dataset by dataset, order, outliers, broken media,
-    missing values, and the columns that differ between splits and datasets."""
+    """Duplicates, leaks between splits, diversity over datasets; then, dataset by dataset, order, outliers, broken
+    media, missing values, and the columns that differ between splits and datasets."""
     everything = np.arange(len(work.pool))
     copies = find_duplicates(None, kind="embedding", exact=inputs.exact, near=_near(inputs, work.config.seed))
     leaks = find_leaks(work.pool.split, exact=copies.exact, pairs=copies.pairs, groups=_groups(work))

@@ -1,4 +1,5 @@
-"""The inputs of the whole pool as the checks read them: texts, columns, images, sounds, and a cheap embedding of each."""
+"""The inputs of the whole pool as the checks read them: texts, columns, images, sounds, and a cheap embedding of
+each."""
 
 from __future__ import annotations
 
@@ -40,8 +41,8 @@ class Media:
 
 @dataclass(frozen=True, eq=False)
 class ModalityInputs:
-    """One modality of the pool: ``rows`` ``(m,)`` are the pool's rows of the datasets that have it, ``data`` their values,
-    ``given`` ``(m,)`` where there is a value, and ``seed`` that of the embedding."""
+    """One modality of the pool: ``rows`` ``(m,)`` are the pool's rows of the datasets that have it, ``data`` their
+    values, ``given`` ``(m,)`` where there is a value, and ``seed`` that of the embedding."""
 
     modality: str
     rows: Ints

@@ -60,7 +60,8 @@ def check_labels(work: Work, inputs: PoolInputs, alone: InputChecks, now: Labels
 
 
 def as_classes(task: Task, labels: NDArray[Any]) -> Ints | None:
-    """Class codes ``(N,)``, -1 = missing: those of the task, above the median or not for numbers, None for label sets."""
+    """Class codes ``(N,)``, -1 = missing: those of the task, above the median or not for numbers, None for label
+    sets."""
     if task.kind == "multilabel":
         return None
     if task.kind == "regression":

@@ -52,9 +52,9 @@ def survey(
 ) -> Survey:
     """Run every check of the data over ``work``.
 
-    ``now`` holds the labels as they stand and the joint model's predictions; without it the labels are those given, and a
-    linear model of a cheap embedding stands in. ``noise`` is task → estimated share of wrong labels. ``before`` is an
-    earlier survey of the same work, whose checks of the inputs alone are taken over.
+    ``now`` holds the labels as they stand and the joint model's predictions; without it the labels are those given,
+    and a linear model of a cheap embedding stands in. ``noise`` is task → estimated share of wrong labels. ``before``
+    is an earlier survey of the same work, whose checks of the inputs alone are taken over.
     """
     inputs = before.inputs if before else read_inputs(work.pool, seed=work.config.seed)
     alone = before.alone if before else check_inputs(work, inputs)

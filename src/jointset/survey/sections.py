@@ -17,7 +17,8 @@ POINTERS = ("copy_of", "like", "with", "example_row")
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """How a check ended on a part of the pool: ``rows`` ``(m,)`` are the pool's rows that the check's positions mean."""
+    """How a check ended on a part of the pool: ``rows`` ``(m,)`` are the pool's rows that the check's positions
+    mean."""
 
     check: str
     checked: Checked

@@ -47,8 +47,8 @@ def find_duplicates(
 
     ``data`` are texts or images (``None`` where missing), a mapping from column to array, or an embedding ``(n, d)``;
     ``kind`` says which: text, image, tabular or embedding. ``exact`` ``(n,)`` are groups that are known already, and
-    ``near`` pairs; ``options`` go to ``near_texts`` and its like. Codes: ``exact_duplicate`` for every row but the first
-    of its group, ``near_duplicate`` for the later row of a pair that is no exact copy. Raises ``ArrayError``.
+    ``near`` pairs; ``options`` go to ``near_texts`` and its like. Codes: ``exact_duplicate`` for every row but the
+    first of its group, ``near_duplicate`` for the later row of a pair that is no exact copy. Raises ``ArrayError``.
 
     >>> found = find_duplicates(["a good book", "a good book", "A good book!", "else"], kind="text")
     >>> found.exact.tolist(), found.near.tolist(), found.findings.code.tolist()

@@ -17,9 +17,9 @@ PRIOR = (1.0, 9.0)  # wrong and right labels that every source is given beforeha
 
 @dataclass(frozen=True)
 class Conflicts(Checked):
-    """``rows`` ``(m,)`` are the rows of groups whose labels disagree; ``p_wrong`` ``(m,)`` is P(its label is wrong), and
-    ``likelier_wrong`` ``(m,)`` marks those whose label is not the group's most probable one. ``error_rate`` is that of
-    every source."""
+    """``rows`` ``(m,)`` are the rows of groups whose labels disagree; ``p_wrong`` ``(m,)`` is P(its label is wrong),
+    and ``likelier_wrong`` ``(m,)`` marks those whose label is not the group's most probable one. ``error_rate`` is
+    that of every source."""
 
     rows: Ints
     p_wrong: Floats
@@ -38,10 +38,10 @@ def find_conflicts(
     """Find equal rows with different labels of one task, and say which side is likelier wrong.
 
     ``group`` ``(n,)`` numbers groups of equal rows, ``labels`` ``(n,)`` are codes with -1 where missing, ``probs``
-    ``(n, K)`` are predictions by models that saw none of the group, and ``source`` ``(n,)`` says who labelled (a dataset,
-    an annotator). Every group has one true label, P(true | x) being the group's mean prediction (without any, the shares
-    of the classes); a source is wrong at a rate of its own, and its wrong labels are spread evenly (Dawid and Skene 1979
-    with one coin; EM). Code: ``conflicting_copies``, score 1 − P(wrong). Raises ``ArrayError``.
+    ``(n, K)`` are predictions by models that saw none of the group, and ``source`` ``(n,)`` says who labelled (a
+    dataset, an annotator). Every group has one true label, P(true | x) being the group's mean prediction (without
+    any, the shares of the classes); a source is wrong at a rate of its own, and its wrong labels are spread evenly
+    (Dawid and Skene 1979 with one coin; EM). Code: ``conflicting_copies``, score 1 − P(wrong). Raises ``ArrayError``.
 
     >>> found = find_conflicts([0, 0, 0, 1, 1], [1, 1, 0, 1, 1])
     >>> found.rows.tolist(), found.likelier_wrong.tolist()

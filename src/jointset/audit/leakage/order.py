@@ -38,10 +38,10 @@ def find_order(
 ) -> Order:
     """Test whether rows near each other in the order are alike beyond chance.
 
-    ``order`` ``(n,)`` is the place of every row, or a time; by default the place in the array. The test statistic is the
-    mean difference in rank between a row and its ten nearest neighbours, against 499 permutations of the ranks, which
-    makes it exact for exchangeable rows. Of more than 10,000 rows a sample is tested. Rows of one of ``groups`` (copies)
-    are tested once. Code ``non_iid`` where the p-value is below ``level``. Raises ``ArrayError``.
+    ``order`` ``(n,)`` is the place of every row, or a time; by default the place in the array. The test statistic is
+    the mean difference in rank between a row and its ten nearest neighbours, against 499 permutations of the ranks,
+    which makes it exact for exchangeable rows. Of more than 10,000 rows a sample is tested. Rows of one of ``groups``
+    (copies) are tested once. Code ``non_iid`` where the p-value is below ``level``. Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> find_order(rng.normal(size=(300, 3))).outcome, find_order(np.sort(rng.normal(size=(300, 1)), 0)).p_value

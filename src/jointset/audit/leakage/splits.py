@@ -1,4 +1,5 @@
-"""Leaks between splits: held-out rows that stand, as they are or nearly, in the training rows, and groups on both sides."""
+"""Leaks between splits: held-out rows that stand, as they are or nearly, in the training rows, and groups on both
+sides."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from jointset.records import TRAIN, Bools, Ints
 @dataclass(frozen=True)
 class Leaks(Checked):
     """``leaked`` ``(n,)`` marks held-out rows that have an exact copy in the training rows, ``near`` those that have a
-    near-copy only, ``source`` the training rows that either is a copy of, and ``shared`` held-out rows whose group is in
-    the training rows, too."""
+    near-copy only, ``source`` the training rows that either is a copy of, and ``shared`` held-out rows whose group is
+    in the training rows, too."""
 
     leaked: Bools
     near: Bools
@@ -30,10 +31,11 @@ def find_leaks(
 ) -> Leaks:
     """Find what the held-out rows share with the training rows.
 
-    ``split`` ``(n,)`` is 0 for train and anything else for held out; ``exact`` ``(n,)`` numbers groups of equal rows and
-    ``pairs`` are near-copies, both as ``find_duplicates`` gives them; ``groups`` ``(n,)`` are what must stay on one side
-    (patients, authors), None where a row has none. Codes: ``leaked_copy`` and ``leaked_near_copy`` of held-out rows,
-    ``leak_source`` of the training rows that they are copies of, ``leaked_group`` by group. Raises ``ArrayError``.
+    ``split`` ``(n,)`` is 0 for train and anything else for held out; ``exact`` ``(n,)`` numbers groups of equal rows
+    and ``pairs`` are near-copies, both as ``find_duplicates`` gives them; ``groups`` ``(n,)`` are what must stay on one
+    side (patients, authors), None where a row has none. Codes: ``leaked_copy`` and ``leaked_near_copy`` of held-out
+    rows, ``leak_source`` of the training rows that they are copies of, ``leaked_group`` by group. Raises
+    ``ArrayError``.
 
     >>> found = find_leaks([0, 0, 2], exact=[0, 1, 0])
     >>> found.leaked.tolist(), found.source.tolist()
@@ -79,8 +81,8 @@ def find_leaks(
     }
     outcome, reason = ended(
         found,
-        f"{facts['leaked']:,} of {facts['held_out']:,} held-out rows stand in the training rows, {facts['leaked_near']:,} "
-        f"more nearly do; {n_groups:,} groups are on both sides",
+        f"{facts['leaked']:,} of {facts['held_out']:,} held-out rows stand in the training rows, "
+        f"{facts['leaked_near']:,} more nearly do; {n_groups:,} groups are on both sides",
         "no held-out row or group stands in the training rows",
     )
     return Leaks(outcome, reason, found, facts, leaked, near, source | near_source, shared)

@@ -12,8 +12,8 @@ from jointset.records import Bools, Floats
 
 
 def told(marks: Mapping[str, tuple[Bools, Floats, Floats]], n: int, what: str, given: Bools) -> Checked:
-    """Findings of a check of media: code → (rows it is true of, measure, score), each ``(n,)``; ``given`` marks the rows
-    that have a value at all."""
+    """Findings of a check of media: code → (rows it is true of, measure, score), each ``(n,)``; ``given`` marks the
+    rows that have a value at all."""
     if not given.any():
         return Checked("not applicable", f"there are no {what}", Findings.empty(), {"rows": n})
     parts, counts = [], {}

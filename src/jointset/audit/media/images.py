@@ -20,8 +20,8 @@ ODD_SHAPE, ODD_SIZE = 3.0, 4.0  # times the usual ratio of sides, times the usua
 def broken_images(images: Iterable[NDArray[np.uint8] | None], *, given: ArrayLike | None = None) -> Checked:
     """Find images that cannot be read or seen.
 
-    ``images`` are ``(h, w)`` or ``(h, w, 3)`` of 0 … 255, ``None`` where missing or not readable; ``given`` ``(n,)`` says
-    which there should be. Codes: ``unreadable``; ``image_flat`` (one colour: spread of the greys below 0.02);
+    ``images`` are ``(h, w)`` or ``(h, w, 3)`` of 0 … 255, ``None`` where missing or not readable; ``given`` ``(n,)``
+    says which there should be. Codes: ``unreadable``; ``image_flat`` (one colour: spread of the greys below 0.02);
     ``image_dark`` and ``image_bright`` (the brightest 1 % below 0.1, the darkest 1 % above 0.9); ``image_blurred`` (the
     variance of the Laplacian, Pech-Pacheco et al. 2000, as a share of that of the greys, eight times below the median);
     ``image_odd_shape`` and ``image_odd_size`` (three and four times off the median ratio and side).

@@ -22,10 +22,10 @@ def broken_sounds(
 ) -> Checked:  # type: ignore[type-arg]
     """Find sounds that cannot be read or heard.
 
-    ``sounds`` are mono samples ``(m,)`` in [-1, 1], ``None`` where missing or not readable; ``given`` ``(n,)`` says which
-    there should be. Codes: ``unreadable``; ``audio_empty`` (no sample); ``audio_silent`` (below -60 dB of full scale);
-    ``audio_clipped`` (0.5 % of the samples or more are at the peak beside another that is); ``audio_offset`` (mean beyond a
-    tenth); ``audio_odd_length`` (eight times the median or an eighth).
+    ``sounds`` are mono samples ``(m,)`` in [-1, 1], ``None`` where missing or not readable; ``given`` ``(n,)`` says
+    which there should be. Codes: ``unreadable``; ``audio_empty`` (no sample); ``audio_silent`` (below -60 dB of full
+    scale); ``audio_clipped`` (0.5 % of the samples or more are at the peak beside another that is); ``audio_offset``
+    (mean beyond a tenth); ``audio_odd_length`` (eight times the median or an eighth).
 
     >>> tone = np.sin(np.arange(800) / 9)
     >>> broken_sounds([tone, tone * 1e-5, np.clip(tone * 4, -1, 1)]).findings.code.tolist()

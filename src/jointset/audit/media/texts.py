@@ -25,9 +25,9 @@ def broken_texts(texts: Sequence[Any], *, given: ArrayLike | None = None) -> Che
     """Find texts that are no text.
 
     ``texts`` are strings, ``None`` where missing; ``given`` ``(n,)`` says which there should be. Codes: ``text_empty``
-    (nothing but spaces), ``text_garbled`` (characters of a wrong encoding or control characters, or more than half of the
-    text is one and the same sign), ``text_markup`` (HTML tags or entities), ``text_odd_length`` (the log length is six
-    robust standard deviations off).
+    (nothing but spaces), ``text_garbled`` (characters of a wrong encoding or control characters, or more than half of
+    the text is one and the same sign), ``text_markup`` (HTML tags or entities), ``text_odd_length`` (the log length
+    is six robust standard deviations off).
 
     >>> broken_texts(["fine", "  ", "cafÃ© noir", "<b>bold</b>"]).findings.code.tolist()
     ['text_empty', 'text_garbled', 'text_markup']

@@ -35,10 +35,11 @@ def column_shift(
     least: float = 0.0,
     subject: str = "",
 ) -> ColumnShift:
-    """Test every column that two tables share, numbers by Kolmogorov and Smirnov, categories by χ², missing values apart.
+    """Test every column that two tables share, numbers by Kolmogorov and Smirnov, categories by χ², missing values
+    apart.
 
-    Missing values are tested by χ² beside the values; the column's p-value is the smaller one, doubled. ``least`` is the
-    smallest effect that is reported. Code ``column_shift`` by column, score 1 − effect. Raises ``ArrayError``.
+    Missing values are tested by χ² beside the values; the column's p-value is the smaller one, doubled. ``least`` is
+    the smallest effect that is reported. Code ``column_shift`` by column, score 1 − effect. Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> one, two = rng.normal(size=300), rng.normal(size=300)

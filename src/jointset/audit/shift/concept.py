@@ -40,12 +40,12 @@ def concept_shift(
 ) -> ConceptShift:
     """Test whether p(y | x) is the same on two sides, from embeddings and class codes (-1 = missing) of both.
 
-    Two cross-fitted logistic models of the label: one of x, one of x and its interaction with the side. Where p(y | x) is
-    the same, the second can only lose, as its further columns are noise; the paired difference of their log-losses is
-    tested one-sided on the held-out rows that either side may well have (probability of each side, by a third model, at
-    least 0.05). A shift of the inputs alone, or of the shares of classes at given inputs' rarity, is so left out. Code
-    ``concept_shift``, score 1 − the share of the matched rows whose most probable label depends on the side. Raises
-    ``ArrayError``.
+    Two cross-fitted logistic models of the label: one of x, one of x and its interaction with the side. Where p(y |
+    x) is the same, the second can only lose, as its further columns are noise; the paired difference of their
+    log-losses is tested one-sided on the held-out rows that either side may well have (probability of each side, by a
+    third model, at least 0.05). A shift of the inputs alone, or of the shares of classes at given inputs' rarity, is
+    so left out. Code ``concept_shift``, score 1 − the share of the matched rows whose most probable label depends on
+    the side. Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(600, 1))
@@ -57,7 +57,8 @@ def concept_shift(
     y_a, y_b = np.asarray(labels_a), np.asarray(labels_b)
     if y_a.shape != (len(first),) or y_b.shape != (len(second),) or first.shape[1] != second.shape[1]:
         raise ArrayError(
-            f"a and b must have the same columns and a label a row, found {first.shape}, {y_a.shape}, {second.shape}, {y_b.shape}"
+            f"a and b must have the same columns and a label a row, found {first.shape}, {y_a.shape}, "
+            f"{second.shape}, {y_b.shape}"
         )
     rng = np.random.default_rng(seed)
     own = np.arange(len(y_a) + len(y_b)) if groups is None else np.asarray(groups)
@@ -125,13 +126,14 @@ def _told(gain: Floats, matched: Floats, turned: Floats, level: float, subject: 
     found = Findings.of(
         "concept_shift", subjects=[subject], scores=[1 - float(turned.mean())], evidence=[facts]
     )
-    reason = f"like inputs have other labels (p = {p_value:.2g}): the side decides {turned.mean():.0%} of the matched rows"
+    told = f"the side decides {turned.mean():.0%} of the matched rows"
+    reason = f"like inputs have other labels (p = {p_value:.2g}): {told}"
     return ConceptShift("found", reason, found, facts, p_value, mean, share)
 
 
 def transfer_loss(x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints, *, seed: int = 0) -> float:
-    """What a linear model learnt on ``source`` rows loses on ``target`` rows against one learnt there, cross-fitted: the
-    difference of the areas under the curve (mean over classes), for two-class labels of the area itself.
+    """What a linear model learnt on ``source`` rows loses on ``target`` rows against one learnt there, cross-fitted:
+    the difference of the areas under the curve (mean over classes), for two-class labels of the area itself.
 
     ``x`` ``(n, d)``, ``y`` ``(n,)`` codes, ``groups`` ``(n,)``; source rows of a target row's group are left out.
 

@@ -20,9 +20,9 @@ FEWEST = 20
 
 @dataclass(frozen=True)
 class CovariateShift(Checked):
-    """``p_value`` is the smaller of the two tests' p-values, doubled (Bonferroni); ``area`` is how well a classifier tells
-    the sides apart, 0.5 = not at all; ``distance`` is the kernel's, 0 = none. ``direction`` ``(n_a + n_b,)`` is each
-    row's log odds of being of the second side, NaN where it was not sampled."""
+    """``p_value`` is the smaller of the two tests' p-values, doubled (Bonferroni); ``area`` is how well a classifier
+    tells the sides apart, 0.5 = not at all; ``distance`` is the kernel's, 0 = none. ``direction`` ``(n_a + n_b,)`` is
+    each row's log odds of being of the second side, NaN where it was not sampled."""
 
     p_value: float
     p_classifier: float
@@ -43,12 +43,13 @@ def covariate_shift(
 ) -> CovariateShift:
     """Test whether the inputs of two sides, embeddings ``(n_a, d)`` and ``(n_b, d)``, have one distribution.
 
-    Two tests, as either is blind where the other sees. A classifier two-sample test (Lopez-Paz and Oquab 2017): logistic
-    regression on the columns and their squares, five folds, and the rank-sum test of its held-out scores (normal, with the
-    variance of the area under the curve by Hanley and McNeil's null), fold by fold, as scores of different folds are not comparable. The maximum mean
-    discrepancy (Gretton et al. 2012, eq. 3) with a Gaussian kernel as wide as the median distance, and 499 permutations.
-    ``groups`` ``(n_a + n_b,)`` (copies, patients) stay in one fold. Code ``covariate_shift`` where the p-value is below
-    ``level``; the score is 2 (1 − area). Raises ``ArrayError``.
+    Two tests, as either is blind where the other sees. A classifier two-sample test (Lopez-Paz and Oquab 2017):
+    logistic regression on the columns and their squares, five folds, and the rank-sum test of its held-out scores
+    (normal, with the variance of the area under the curve by Hanley and McNeil's null), fold by fold, as scores of
+    different folds are not comparable. The maximum mean discrepancy (Gretton et al. 2012, eq. 3) with a Gaussian
+    kernel as wide as the median distance, and 499 permutations. ``groups`` ``(n_a + n_b,)`` (copies, patients) stay
+    in one fold. Code ``covariate_shift`` where the p-value is below ``level``; the score is 2 (1 − area). Raises
+    ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(300, 2))

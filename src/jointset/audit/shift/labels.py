@@ -16,8 +16,9 @@ BOOTSTRAPS = 200
 
 @dataclass(frozen=True)
 class LabelShift(Checked):
-    """``source`` and ``target`` ``(K,)`` are the shares of the classes, ``weights`` ``(K,)`` their ratio, ``p_value`` that
-    of equal shares, ``condition`` the condition number of the confusion matrix (large: the shares are not reliable)."""
+    """``source`` and ``target`` ``(K,)`` are the shares of the classes, ``weights`` ``(K,)`` their ratio, ``p_value``
+    that of equal shares, ``condition`` the condition number of the confusion matrix (large: the shares are not
+    reliable)."""
 
     source: Floats
     target: Floats
@@ -38,11 +39,11 @@ def label_shift(
 ) -> LabelShift:
     """Estimate the target's class shares from predictions alone, by black box shift estimation (Lipton et al. 2018).
 
-    ``labels`` ``(n,)`` and held-out predictions ``source_probs`` ``(n, K)`` are of the source, ``target_probs`` ``(m, K)``
-    of the target. Solves C w = q, with C[i, j] the share of source rows predicted i and labelled j (soft predictions,
-    Azizzadenesheli et al. 2019) and q the mean prediction on the target, under w ≥ 0 and Σ p w = 1. The test is
-    that of the mean predictions of both sides (Hotelling's T², χ² with K − 1 degrees of freedom). Assumes that p(x | y) is
-    the same on both sides. Code ``label_shift``, score 1 − total variation. Raises ``ArrayError``.
+    ``labels`` ``(n,)`` and held-out predictions ``source_probs`` ``(n, K)`` are of the source, ``target_probs`` ``(m,
+    K)`` of the target. Solves C w = q, with C[i, j] the share of source rows predicted i and labelled j (soft
+    predictions, Azizzadenesheli et al. 2019) and q the mean prediction on the target, under w ≥ 0 and Σ p w = 1. The
+    test is that of the mean predictions of both sides (Hotelling's T², χ² with K − 1 degrees of freedom). Assumes
+    that p(x | y) is the same on both sides. Code ``label_shift``, score 1 − total variation. Raises ``ArrayError``.
 
     >>> y = np.repeat([0, 1], [90, 10])
     >>> p = np.where(y[:, None] == np.arange(2), 0.9, 0.1)
@@ -84,7 +85,8 @@ def label_shift(
             "passed", reason, Findings.empty(), facts, share, target, weights, p_value, condition
         )
     most = int(np.argmax(np.abs(target - share)))
-    reason = f"the shares of the classes differ (p = {p_value:.2g}): {labelled[most]} {share[most]:.1%} → {target[most]:.1%}"
+    told = f"{labelled[most]} {share[most]:.1%} → {target[most]:.1%}"
+    reason = f"the shares of the classes differ (p = {p_value:.2g}): {told}"
     found = Findings.of("label_shift", subjects=[subject], scores=[1 - moved], evidence=[facts])
     return LabelShift("found", reason, found, facts, share, target, weights, p_value, condition)
 

@@ -22,9 +22,9 @@ LOSS = 0.05  # area lost from which a transfer is called bad
 @dataclass(frozen=True)
 class ShiftMatrix(Checked):
     """``groups`` ``(g,)`` are the names; ``covariate`` ``(g, g)`` is the area of the classifier between two groups and
-    ``p_value`` ``(g, g)`` that of their covariate shift, corrected for the number of pairs (Holm); ``concept`` ``(g, g)``
-    is the gain of concept shift in nats, and ``loss`` ``(g, g)`` the area lost when a linear model learnt on the row's
-    group is asked about the column's; both NaN without labels."""
+    ``p_value`` ``(g, g)`` that of their covariate shift, corrected for the number of pairs (Holm); ``concept`` ``(g,
+    g)`` is the gain of concept shift in nats, and ``loss`` ``(g, g)`` the area lost when a linear model learnt on the
+    row's group is asked about the column's; both NaN without labels."""
 
     groups: Strings
     covariate: Floats
@@ -43,10 +43,11 @@ def shift_matrix(
     rows: int = ROWS,
     seed: int = 0,
 ) -> ShiftMatrix:
-    """Compare every two groups (datasets, sites, months): inputs, and with class codes ``labels`` ``(n,)`` their meaning.
+    """Compare every two groups (datasets, sites, months): inputs, and with class codes ``labels`` ``(n,)`` their
+    meaning.
 
-    ``embedding`` is ``(n, d)``, ``groups`` ``(n,)``, None where a row is in none; ``together`` ``(n,)`` numbers rows that
-    must not be on both sides of a comparison (copies). At most ``rows`` rows of a group are used. Codes
+    ``embedding`` is ``(n, d)``, ``groups`` ``(n,)``, None where a row is in none; ``together`` ``(n,)`` numbers rows
+    that must not be on both sides of a comparison (copies). At most ``rows`` rows of a group are used. Codes
     ``covariate_shift`` and ``concept_shift`` of pairs, ``bad_transfer`` of ordered pairs that lose 0.05 of the area or
     more. Raises ``ArrayError``.
 
@@ -115,7 +116,8 @@ def _told(
     outcome, reason = ended(
         found,
         f"{int((found.code == 'covariate_shift').sum())} of {len(corrected)} pairs of groups differ in their inputs, "
-        f"{int((found.code == 'concept_shift').sum())} in what labels mean; {len(bad)} transfers lose {LOSS:.0%} or more",
+        f"{int((found.code == 'concept_shift').sum())} in what labels mean; "
+        f"{len(bad)} transfers lose {LOSS:.0%} or more",
         f"none of {len(corrected)} pairs of groups differs",
     )
     if not corrected:

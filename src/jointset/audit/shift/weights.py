@@ -18,7 +18,8 @@ ENOUGH = 0.2  # share of the rows that the weighted ones must be worth
 
 @dataclass(frozen=True)
 class ImportanceWeights(Checked):
-    """``weights`` ``(n,)`` of the source's rows, mean one, and the number of rows that they are worth, ``effective``."""
+    """``weights`` ``(n,)`` of the source's rows, mean one, and the number of rows that they are worth,
+    ``effective``."""
 
     weights: Floats
     effective: float
@@ -33,11 +34,11 @@ def importance_weights(
     flatten: float = 1.0,
     seed: int = 0,
 ) -> ImportanceWeights:
-    """p_target(x) / p_source(x) of every source row, by cross-fitted odds of a logistic regression (Sugiyama et al. 2012,
-    section 4.2), cut at ``most``; to the power ``flatten`` in [0, 1] (Shimodaira 2000), mean one.
+    """p_target(x) / p_source(x) of every source row, by cross-fitted odds of a logistic regression (Sugiyama et al.
+    2012, section 4.2), cut at ``most``; to the power ``flatten`` in [0, 1] (Shimodaira 2000), mean one.
 
-    ``effective`` is (Σw)² / Σw² (Kish 1965). Where it is below a fifth of the rows the weights are not worth using: code
-    ``no_overlap``. Raises ``ArrayError``.
+    ``effective`` is (Σw)² / Σw² (Kish 1965). Where it is below a fifth of the rows the weights are not worth using:
+    code ``no_overlap``. Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> a, b = rng.normal(size=(500, 1)), rng.normal(0.5, 1, size=(500, 1))
