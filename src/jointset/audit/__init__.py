@@ -3,6 +3,7 @@
 from jointset.audit.annotators import Annotations, Consensus, consensus, from_long, give_away
 from jointset.audit.base import TaskAudit, TaskAudits
 from jointset.audit.contradictions import Contradictions
+from jointset.audit.crossfit import area, cross_fitted
 from jointset.audit.data_quality import DataQuality, data_quality
 from jointset.audit.diversity import Diversity, diversity, vendi_score
 from jointset.audit.duplicates import Duplicates, Pairs, find_duplicates
@@ -56,6 +57,7 @@ __all__ = [
     "TagAudit",
     "TaskAudit",
     "TaskAudits",
+    "area",
     "broken_images",
     "broken_sounds",
     "broken_texts",
@@ -63,6 +65,7 @@ __all__ = [
     "concept_shift",
     "consensus",
     "covariate_shift",
+    "cross_fitted",
     "data_quality",
     "diversity",
     "fillable",

@@ -114,12 +114,12 @@ def _numbers(values: NDArray[Any]) -> list[float]:
         return []
     low, high = np.quantile(x, [0.25, 0.75])
     spread = float(high - low) / 1.349 or float(x.std())
-    found = []
-    for end in (0, -1):
-        if counts[end] >= SPIKE and _apart(
-            distinct if end == 0 else -distinct[::-1], spread, x, distinct[end], counts[end]
-        ):
-            found.append(float(distinct[end]))
+    ends = ((distinct, 0), (-distinct[::-1], -1))
+    found = [
+        float(distinct[end])
+        for ordered, end in ends
+        if counts[end] >= SPIKE and _apart(ordered, spread, x, distinct[end], counts[end])
+    ]
     if _zero(distinct, counts) and 0.0 not in found:
         found.append(0.0)
     return found
