@@ -47,7 +47,8 @@ def sentences(seed: int) -> dict[str, Any]:
     polar = polarity >= 0
     compared = np.intersect1d(copies.near[mr & polar], copies.near[~mr & polar])
     return {
-        "shared sentences": len(shared),
+        "sentences of MR that stand in SST": int(np.isin(copies.near[mr], shared).sum()),
+        "sentences of SST that stand in MR": int(np.isin(copies.near[~mr], shared).sum()),
         "contradicting": len(np.unique(copies.near[rows])),
         "of those compared": len(np.unique(copies.near[rows])) / len(compared),
         "MR likelier wrong": float(1 - blamed.mean()),
@@ -103,7 +104,7 @@ def wine(seed: int) -> dict[str, Any]:
         "copies": copies.facts["exact"],
         "columns that differ": f"{len(shift.findings)} of {len(columns)}",
         "most": ", ".join(f"{c} {shift.effect[c]:.2f}" for c in top),
-        "area lost, white → red (foreseen)": float(matrix.loss[1, 0]),
-        "area lost, red → white (foreseen)": float(matrix.loss[0, 1]),
+        "worth of white for red, of red for white (foreseen)": f"{matrix.worth[1, 0]:.2f}, {matrix.worth[0, 1]:.2f}",
+        "called bad": ", ".join(matrix.findings.subject[matrix.findings.code == "bad_transfer"]) or "none",
         **{f"R² of {k} (measured)": v for k, v in r2.items()},
     }

@@ -98,6 +98,7 @@ def domains(seed: int) -> dict[str, Any]:
     lost = [right[names[j], names[j]] - right[names[i], names[j]] for i, j in pairs]
     foreseen = {
         "area lost by the cheap model": [matrix.loss[i, j] for i, j in pairs],
+        "worth of the cheap model": [-matrix.worth[i, j] for i, j in pairs],
         "inputs: area of the classifier": [matrix.covariate[i, j] for i, j in pairs],
         "concept: gain": [matrix.concept[i, j] for i, j in pairs],
     }

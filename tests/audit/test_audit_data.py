@@ -99,8 +99,8 @@ def test_broken_images_are_told_apart():
         *sharp,
         np.full((24, 24), 90, np.uint8),
         ramp,
-        sharp[0] // 20,
-        255 - sharp[0] // 20,
+        sharp[0] // 9,
+        255 - sharp[0] // 9,
         sharp[0][:4],
         None,
     ]

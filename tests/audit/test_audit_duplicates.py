@@ -10,7 +10,9 @@ from jointset.audit.duplicates import near_images, near_points, near_tables, nea
 from jointset.audit.duplicates.texts import resemblance, shingles
 from jointset.errors import ArrayError
 
-WORDS = np.array(["the", "a", "book", "film", "was", "is", "very", "not", "good", "bad", "long", "short", "old", "new", "he", "she", "read", "saw", "it", "of"])
+WORDS = np.array(
+    "the a book film was is very not good bad long short old new he she read saw it of".split()  # noqa: SIM905
+)
 
 
 def sentences(n, seed):

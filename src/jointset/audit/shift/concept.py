@@ -131,23 +131,33 @@ def _told(gain: Floats, matched: Floats, turned: Floats, level: float, subject: 
     return ConceptShift("found", reason, found, facts, p_value, mean, share)
 
 
-def transfer_loss(x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints, *, seed: int = 0) -> float:
-    """What a linear model learnt on ``source`` rows loses on ``target`` rows against one learnt there, cross-fitted:
-    the difference of the areas under the curve (mean over classes), for two-class labels of the area itself.
+def transfer(
+    x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints, *, seed: int = 0
+) -> tuple[float, float]:
+    """What a linear model learnt on ``source`` rows loses on ``target`` rows, and what it is worth there.
 
-    ``x`` ``(n, d)``, ``y`` ``(n,)`` codes, ``groups`` ``(n,)``; source rows of a target row's group are left out.
+    The first is the area under the curve (mean over classes) of a model learnt there, cross-fitted, less that of the
+    foreign one; the second the share of the entropy of the target's labels that the foreign model explains, below 0
+    where it is worse than the target's class shares alone: negative transfer. ``x`` is ``(n, d)``, ``y`` ``(n,)``
+    codes, ``groups`` ``(n,)``; source rows of a target row's group are left out.
 
     >>> x = np.repeat([[0.0], [1.0]], 40, axis=0)
     >>> y, half = np.repeat([0, 1], 40), np.arange(80) % 2 == 0
-    >>> transfer_loss(x, y, np.arange(80), np.flatnonzero(half), np.flatnonzero(~half))
-    0.0
+    >>> lost, worth = transfer(x, y, np.arange(80), np.flatnonzero(half), np.flatnonzero(~half))
+    >>> lost, worth > 0.8
+    (0.0, True)
     """
     k = int(y.max()) + 1
-    own = mean_area(y[target], cross_fitted(x[target], y[target], k, groups=groups[target], seed=seed))
+    truth = y[target]
+    own = mean_area(truth, cross_fitted(x[target], truth, k, groups=groups[target], seed=seed))
     apart = source[~np.isin(groups[source], groups[target])]
     if len(np.unique(y[apart])) < 2:
-        return float("nan")
-    foreign = np.zeros((len(target), k))
+        return float("nan"), float("nan")
+    foreign = np.full((len(target), k), 1e-3)
     model = Linear(x[apart], y[apart])
-    foreign[:, model.classes] = model(x[target])
-    return own - mean_area(y[target], foreign)
+    foreign[:, model.classes] = np.maximum(model(x[target]), 1e-3)
+    foreign /= foreign.sum(axis=1, keepdims=True)
+    share = np.bincount(truth, minlength=k) / len(truth)
+    entropy = -float(np.log(share[truth]).mean())
+    worth = 1 + float(np.log(foreign[np.arange(len(truth)), truth]).mean()) / entropy
+    return own - mean_area(truth, foreign), worth

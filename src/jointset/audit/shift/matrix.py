@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from jointset.audit.findings import Checked, Findings, as_codes, as_points, ended
 from jointset.audit.shift.columns import holm
-from jointset.audit.shift.concept import concept_shift, transfer_loss
+from jointset.audit.shift.concept import concept_shift, transfer
 from jointset.audit.shift.covariate import FEWEST, covariate_shift
 from jointset.errors import ArrayError
 from jointset.records import Floats, Strings
@@ -24,13 +24,15 @@ class ShiftMatrix(Checked):
     """``groups`` ``(g,)`` are the names; ``covariate`` ``(g, g)`` is the area of the classifier between two groups and
     ``p_value`` ``(g, g)`` that of their covariate shift, corrected for the number of pairs (Holm); ``concept`` ``(g,
     g)`` is the gain of concept shift in nats, and ``loss`` ``(g, g)`` the area lost when a linear model learnt on the
-    row's group is asked about the column's; both NaN without labels."""
+    row's group is asked about the column's, and ``worth`` ``(g, g)`` the share of the entropy of the column's
+    labels that it explains there, negative where it does harm; all NaN without labels."""
 
     groups: Strings
     covariate: Floats
     p_value: Floats
     concept: Floats
     loss: Floats
+    worth: Floats
 
 
 def shift_matrix(
@@ -49,7 +51,8 @@ def shift_matrix(
     ``embedding`` is ``(n, d)``, ``groups`` ``(n,)``, None where a row is in none; ``together`` ``(n,)`` numbers rows
     that must not be on both sides of a comparison (copies). At most ``rows`` rows of a group are used. Codes
     ``covariate_shift`` and ``concept_shift`` of pairs, ``bad_transfer`` of ordered pairs that lose 0.05 of the area or
-    more. Raises ``ArrayError``.
+    more, or where the source's model is worse than the target's class shares (negative transfer). Raises
+    ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(300, 2)) + np.repeat([0, 0, 2], 100)[:, None]
@@ -66,7 +69,7 @@ def shift_matrix(
     rng = np.random.default_rng(seed)
     members = [rng.permutation(np.flatnonzero(codes == g))[:rows] for g in range(len(names))]
     g = len(names)
-    area, p, concept, loss = (np.full((g, g), np.nan) for _ in range(4))
+    area, p, concept, loss, worth = (np.full((g, g), np.nan) for _ in range(5))
     found, raw = [], {}
     for i, j in combinations(range(g), 2):
         a, b = members[i], members[j]
@@ -85,12 +88,13 @@ def shift_matrix(
             found.append(meaning.findings)
             a, b = a[y[a] >= 0], b[y[b] >= 0]
             if len(np.unique(y[a])) > 1 and len(np.unique(y[b])) > 1:
-                loss[i, j] = transfer_loss(points, y, own, a, b, seed=seed)
-                loss[j, i] = transfer_loss(points, y, own, b, a, seed=seed)
+                loss[i, j], worth[i, j] = transfer(points, y, own, a, b, seed=seed)
+                loss[j, i], worth[j, i] = transfer(points, y, own, b, a, seed=seed)
     corrected = holm(raw)
     for i, j in combinations(range(g), 2):
         p[i, j] = p[j, i] = corrected.get(f"{names[i]} × {names[j]}", np.nan)
-    return _told(names, area, p, concept, loss, Findings.concat(found), corrected, level)
+    shifts = Findings.concat(found)
+    return _told(names, area, p, concept, loss, worth, shifts, corrected, level)
 
 
 def _told(
@@ -99,25 +103,26 @@ def _told(
     p: Floats,
     concept: Floats,
     loss: Floats,
+    worth: Floats,
     found: Findings,
     corrected: dict[str, float],
     level: float,
 ) -> ShiftMatrix:
     shifted = found.code == "covariate_shift"
     keep = ~shifted | np.array([corrected.get(s, 1.0) < level for s in found.subject.tolist()], bool)
-    bad = [(i, j) for i in range(len(names)) for j in range(len(names)) if i != j and loss[i, j] >= LOSS]
+    bad = [(int(i), int(j)) for i, j in zip(*np.nonzero((loss >= LOSS) | (worth < 0)), strict=True)]
     worse = Findings.of(
         "bad_transfer",
         subjects=[f"{names[i]} → {names[j]}" for i, j in bad],
-        scores=[1 - 2 * loss[i, j] for i, j in bad],
-        evidence=[{"area_lost": float(loss[i, j])} for i, j in bad],
+        scores=[min(1 - 2 * loss[i, j], 0.5 + worth[i, j] / 2) for i, j in bad],
+        evidence=[{"area_lost": float(loss[i, j]), "worth": float(worth[i, j])} for i, j in bad],
     )
     found = replace(Findings.concat([found.take(keep), worse]))
     outcome, reason = ended(
         found,
         f"{int((found.code == 'covariate_shift').sum())} of {len(corrected)} pairs of groups differ in their inputs, "
         f"{int((found.code == 'concept_shift').sum())} in what labels mean; "
-        f"{len(bad)} transfers lose {LOSS:.0%} or more",
+        f"{len(bad)} transfers lose {LOSS:.0%} or more or do harm",
         f"none of {len(corrected)} pairs of groups differs",
     )
     if not corrected:
@@ -128,5 +133,6 @@ def _told(
         "p_value": p.tolist(),
         "concept": np.round(concept, 5).tolist(),
         "loss": np.round(loss, 4).tolist(),
+        "worth": np.round(worth, 4).tolist(),
     }
-    return ShiftMatrix(outcome, reason, found, facts, names, area, p, concept, loss)
+    return ShiftMatrix(outcome, reason, found, facts, names, area, p, concept, loss, worth)
