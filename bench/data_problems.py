@@ -3,6 +3,8 @@
     python -m bench.data_problems --out data_problems.json            # three seeds
     python -m bench.data_problems --only wine mnist10k --seeds 0
 
+The sections on Datalab need JOINTSET_PEER, the python of an environment that holds cleanlab[datalab] 2.9.
+
 Each row of a table is the value at each seed. Real sets are found through JOINTSET_DATA.
 """
 
@@ -16,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.data import copies, shift, tables
+from bench.data import copies, peer, shift, tables, tail
 
 SECTIONS: dict[str, Callable[[int], dict[str, Any]]] = {
     "fdu_mtl: test rows that stand in a train file": copies.fdu_mtl,
@@ -29,6 +31,10 @@ SECTIONS: dict[str, Callable[[int], dict[str, Any]]] = {
     "mnist10k: employees and students": shift.mnist,
     "fsdd: speakers": shift.fsdd,
     "fdu_mtl: domains": shift.domains,
+    "goemotions: the tail": tail.goemotions,
+    "100,000 × 64: outliers": peer.large,
+    "Datalab: outliers": peer.outliers,
+    "Datalab: near-copies and order": peer.copies_and_order,
 }
 
 

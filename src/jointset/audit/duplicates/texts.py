@@ -61,7 +61,10 @@ def shingles(texts: Sequence[Any], size: int) -> tuple[Ints, NDArray[np.uint64]]
         lengths.append(len(found))
         words += [known.setdefault(w, len(known)) for w in found]
     table = np.array([hashing.hash_text(w) for w in known] or [0], np.uint64)
-    stream, n = table[np.array(words, np.int64)] if words else np.empty(0, np.uint64), np.array(lengths, np.int64)
+    stream, n = (
+        table[np.array(words, np.int64)] if words else np.empty(0, np.uint64),
+        np.array(lengths, np.int64),
+    )
     short = np.minimum(np.maximum(n, 1), size)  # a text of one word is a shingle of one word
     count = np.where(n > 0, n - short + 1, 0)
     first = np.repeat(np.cumsum(n) - n, count) + _place(count)
