@@ -76,7 +76,13 @@ def _sets(seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     marks = [np.isin(np.arange(3000), odd), np.isin(np.arange(3000), strange), np.arange(len(table)) >= 3000]
     return {
         "digits, spoilt": (audit.image_features(images), marks[0]),
-        "comments, formulas": (audit.text_features(comments, seed=seed), marks[1]),
+        "comments, formulas (words)": (audit.text_features(comments, seed=seed), marks[1]),
+        "comments, formulas (words and style)": (
+            np.hstack(
+                [audit.text_features(comments, seed=seed), audit.table_features(audit.simple_texts(comments))]
+            ),
+            marks[1],
+        ),
         "white wines, red ones": (audit.table_features({c: table[c].to_numpy() for c in table}), marks[2]),
     }
 

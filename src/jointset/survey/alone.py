@@ -18,8 +18,9 @@ from jointset.audit.duplicates import (
     near_tables,
     near_texts,
 )
-from jointset.audit.leakage import Leaks, find_leaks, find_order
-from jointset.audit.media import BROKEN
+from jointset.audit.features import table_features
+from jointset.audit.leakage import Leaks, find_leaks, find_order, simple_texts
+from jointset.audit.media import BROKEN as MEDIA
 from jointset.audit.missing_values import find_missing_values
 from jointset.audit.outliers import find_outliers
 from jointset.audit.shift import column_shift
@@ -29,6 +30,7 @@ from jointset.records import TRAIN, Ints
 from jointset.survey.inputs import ModalityInputs, PoolInputs
 from jointset.survey.sections import Section
 
+BROKEN: dict[str, Any] = dict(MEDIA)
 NEAR: dict[str, Any] = {"text": near_texts, "image": near_images, "tabular": near_tables}
 LEAST = 0.1  # effect from which a shifted column is reported
 
@@ -107,12 +109,10 @@ def _of_dataset(work: Work, inputs: PoolInputs, copies: Duplicates, dataset: Dat
             continue
         keep = np.isin(part.rows, rows)
         there = keep & part.given
-        far = find_outliers(
-            part.embedding[there],
-            groups=copies.near[part.rows[there]],
-            standardise=modality != "text",
-            seed=seed,
-        )
+        points = part.embedding[there]
+        if modality == "text":  # strange signs stand in no common word, so word counts do not show them
+            points = np.hstack([points, table_features(simple_texts(part.part(there)))])
+        far = find_outliers(points, groups=copies.near[part.rows[there]], seed=seed)
         out.append(Section("outliers", far, part.rows[there], dataset.name))
         if modality in BROKEN:
             broken = BROKEN[modality](part.part(keep), given=part.given[keep])

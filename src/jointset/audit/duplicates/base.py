@@ -49,7 +49,7 @@ def grouped(n: int, first: Ints, second: Ints) -> Ints:
     return in_order(connected_components(edges.tocsr(), directed=False)[1])
 
 
-def in_order(codes: NDArray[np.integer]) -> Ints:  # type: ignore[type-arg]
+def in_order(codes: NDArray[np.integer]) -> Ints:
     """The same groups, numbered in the order of their first rows.
 
     >>> in_order(np.array([5, 2, 5])).tolist()

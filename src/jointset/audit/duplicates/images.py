@@ -47,7 +47,7 @@ def near_images(images: Iterable[NDArray[np.uint8] | None], *, threshold: float 
     return Pairs.of(rows[a[near]], rows[b[near]], np.minimum(likeness[near], 1.0))
 
 
-def perceptual_hashes(grey: NDArray[np.floating]) -> NDArray[np.uint64]:  # type: ignore[type-arg]
+def perceptual_hashes(grey: NDArray[np.floating]) -> NDArray[np.uint64]:
     """Hashes ``(n,)`` of 64 bits of grey pictures ``(n, 32, 32)``.
 
     >>> perceptual_hashes(np.random.default_rng(0).random((2, 32, 32))).shape
@@ -62,7 +62,8 @@ def perceptual_hashes(grey: NDArray[np.floating]) -> NDArray[np.uint64]:  # type
 
 
 def _candidates(codes: NDArray[np.uint64]) -> tuple[Ints, Ints]:
-    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    left: list[Ints] = [np.empty(0, np.int64)]
+    right: list[Ints] = [np.empty(0, np.int64)]
     for band in range(BANDS):
         part = (codes >> np.uint64(8 * band)) & np.uint64(0xFF)
         next_part = (codes >> np.uint64(8 * ((band + 1) % BANDS))) & np.uint64(0xFF)

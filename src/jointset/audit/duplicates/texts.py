@@ -60,7 +60,7 @@ def shingles(texts: Sequence[Any], size: int) -> tuple[Ints, NDArray[np.uint64]]
         found = WORD.findall("" if text is None else str(text).lower())
         lengths.append(len(found))
         words += [known.setdefault(w, len(known)) for w in found]
-    table = np.array([hashing.hash_text(w) for w in known] or [0], np.uint64)
+    table = np.array([int(hashing.hash_text(w)) for w in known] or [0], np.uint64)
     stream, n = (
         table[np.array(words, np.int64)] if words else np.empty(0, np.uint64),
         np.array(lengths, np.int64),
@@ -113,7 +113,8 @@ def _rows_of_a_band(threshold: float) -> int:
 
 def _candidates(signature: NDArray[np.uint32], threshold: float) -> tuple[Ints, Ints]:
     r = _rows_of_a_band(threshold)
-    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    left: list[Ints] = [np.empty(0, np.int64)]
+    right: list[Ints] = [np.empty(0, np.int64)]
     for band in range(HASHES // r):
         part = signature[:, band * r : (band + 1) * r].astype(np.uint64)
         a, b = together(hashing.combine([part[:, i] for i in range(r)]))

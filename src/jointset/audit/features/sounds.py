@@ -12,7 +12,7 @@ from jointset.audit.features.images import reduced
 BANDS, PARTS, WINDOW = 24, 8, 256
 
 
-def sound_features(sounds: Iterable[NDArray[np.floating] | None], *, width: int = 64) -> NDArray[np.float32]:  # type: ignore[type-arg]
+def sound_features(sounds: Iterable[NDArray[np.floating] | None], *, width: int = 64) -> NDArray[np.float32]:
     """An embedding ``(n, ≤ width)`` of mono samples ``(m,)`` in [-1, 1] at one rate; ``None`` gives zeros.
 
     Energy in 24 bands that widen with the frequency, in dB below the loudest, in eight parts of the clip's time, with

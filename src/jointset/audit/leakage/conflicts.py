@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from jointset.audit.findings import Checked, Findings, as_codes, ended
 from jointset.errors import ArrayError
-from jointset.records import Bools, Floats, Ints
+from jointset.records import Bools, Floats, Ints, Strings
 
 STEPS = 30
 PRIOR = (1.0, 9.0)  # wrong and right labels that every source is given beforehand
@@ -96,7 +96,7 @@ def find_conflicts(
     outcome, reason = ended(
         findings,
         f"{facts['conflicting']:,} of {facts['groups']:,} groups of copies carry different labels "
-        f"({facts['conflicting'] / facts['groups']:.1%})",
+        f"({split.mean():.1%})",
         f"all {facts['groups']:,} groups of copies agree",
     )
     return Conflicts(outcome, reason, findings, facts, rows[here], p_wrong[here], likelier[here], rates)
@@ -136,7 +136,7 @@ def _findings(
     place: Ints,
     given: Ints,
     origin: Ints,
-    origins: Ints,
+    origins: Strings,
     p_wrong: Floats,
     likelier: Bools,
     names: list[str] | None,

@@ -88,7 +88,7 @@ def _of_image(image: NDArray[Any]) -> list[float]:
 def _of_sound(samples: NDArray[Any]) -> list[float]:
     size = np.abs(samples)
     peak = float(size.max())
-    loud = np.flatnonzero(size > 0.02 * peak) if peak else []
+    loud = np.flatnonzero(size > 0.02 * peak) if peak else np.empty(0, np.int64)
     start = float(loud[0]) / len(samples) if len(loud) else 1.0
     loudness = float(np.sqrt((samples**2).mean()))
     return [float(len(samples)), peak, loudness, float(samples.mean()), float((samples == 0).mean()), start]

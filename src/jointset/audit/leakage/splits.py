@@ -102,7 +102,8 @@ def _near(
     held: Bools, leaked: Bools, pairs: Pairs | None
 ) -> tuple[Bools, Bools, dict[int, tuple[int, float]]]:
     """Held-out rows with a near-copy in train and no exact one, the training rows, and the nearest partner of each."""
-    near, source, best = np.zeros(len(held), bool), np.zeros(len(held), bool), {}
+    near, source = np.zeros(len(held), bool), np.zeros(len(held), bool)
+    best: dict[int, tuple[int, float]] = {}
     if pairs is not None and len(pairs):
         across = pairs.take(held[pairs.first] != held[pairs.second])
         for a, b, s in zip(

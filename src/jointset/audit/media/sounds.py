@@ -19,7 +19,7 @@ ODD = 8.0  # times the usual length
 
 def broken_sounds(
     sounds: Iterable[NDArray[np.floating] | None], *, given: ArrayLike | None = None
-) -> Checked:  # type: ignore[type-arg]
+) -> Checked:
     """Find sounds that cannot be read or heard.
 
     ``sounds`` are mono samples ``(m,)`` in [-1, 1], ``None`` where missing or not readable; ``given`` ``(n,)`` says
@@ -60,7 +60,7 @@ def broken_sounds(
     return told(marks, n, "sounds", there)
 
 
-def _measure(samples: NDArray[np.floating] | None) -> list[float] | None:  # type: ignore[type-arg]
+def _measure(samples: NDArray[np.floating] | None) -> list[float] | None:
     if samples is None:
         return None
     if not len(samples):
