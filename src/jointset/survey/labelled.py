@@ -33,6 +33,7 @@ ARTEFACT = 0.95  # area from which simple features of media say too much
 MOST_CLASSES = 200  # beyond, a linear model of the labels is too slow to be cheap
 MOST_LABELS = 30  # labels of a multilabel task that are looked at one by one
 MOST_DATASETS = 30
+MATRIX_ROWS = 5000  # of all datasets together that are compared in pairs
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,8 @@ def _shift_of_labels(
     shared, out = inputs.shared(usable), []
     if shared is not None:
         same = alone.duplicates.near
-        matrix = shift_matrix(shared, named, labels=seen, together=same, seed=work.config.seed)
+        rows = int(np.clip(MATRIX_ROWS / len(usable), 150, 600))  # pairs grow with the square of the datasets
+        matrix = shift_matrix(shared, named, labels=seen, together=same, rows=rows, seed=work.config.seed)
         out.append(Section("shift between datasets", matrix, everything, task=task.name))
     if probs is None or seen is None or task.kind == "regression":
         return out

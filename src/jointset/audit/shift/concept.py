@@ -131,25 +131,21 @@ def _told(gain: Floats, matched: Floats, turned: Floats, level: float, subject: 
     return ConceptShift("found", reason, found, facts, p_value, mean, share)
 
 
-def transfer(
-    x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints, *, seed: int = 0
-) -> tuple[float, float]:
-    """What a linear model learnt on ``source`` rows loses on ``target`` rows, and what it is worth there.
+def transfer(x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints) -> tuple[float, float]:
+    """What a linear model learnt on ``source`` rows reaches on ``target`` rows, and what it is worth there.
 
-    The first is the area under the curve (mean over classes) of a model learnt there, cross-fitted, less that of the
-    foreign one; the second the share of the entropy of the target's labels that the foreign model explains, below 0
-    where it is worse than the target's class shares alone: negative transfer. ``x`` is ``(n, d)``, ``y`` ``(n,)``
-    codes, ``groups`` ``(n,)``; source rows of a target row's group are left out.
+    The first is its area under the curve (mean over classes); the second the share of the entropy of the target's
+    labels that it explains, below 0 where it is worse than the target's class shares alone: negative transfer. ``x`` is
+    ``(n, d)``, ``y`` ``(n,)`` codes, ``groups`` ``(n,)``; source rows of a target row's group are left out.
 
     >>> x = np.repeat([[0.0], [1.0]], 40, axis=0)
     >>> y, half = np.repeat([0, 1], 40), np.arange(80) % 2 == 0
-    >>> lost, worth = transfer(x, y, np.arange(80), np.flatnonzero(half), np.flatnonzero(~half))
-    >>> lost, worth > 0.8
-    (0.0, True)
+    >>> area, worth = transfer(x, y, np.arange(80), np.flatnonzero(half), np.flatnonzero(~half))
+    >>> area, worth > 0.8
+    (1.0, True)
     """
     k = int(y.max()) + 1
     truth = y[target]
-    own = mean_area(truth, cross_fitted(x[target], truth, k, groups=groups[target], seed=seed))
     apart = source[~np.isin(groups[source], groups[target])]
     if len(np.unique(y[apart])) < 2:
         return float("nan"), float("nan")
@@ -160,4 +156,15 @@ def transfer(
     share = np.bincount(truth, minlength=k) / len(truth)
     entropy = -float(np.log(share[truth]).mean())
     worth = 1 + float(np.log(foreign[np.arange(len(truth)), truth]).mean()) / entropy
-    return own - mean_area(truth, foreign), worth
+    return mean_area(truth, foreign), worth
+
+
+def own_area(x: Floats, y: Ints, groups: Ints, rows: Ints, *, seed: int = 0) -> float:
+    """The area under the curve that a linear model of the rows themselves reaches, cross-fitted; see :func:`transfer`.
+
+    >>> x = np.repeat([[0.0], [1.0]], 40, axis=0)
+    >>> own_area(x, np.repeat([0, 1], 40), np.arange(80), np.arange(80))
+    1.0
+    """
+    k = int(y.max()) + 1
+    return mean_area(y[rows], cross_fitted(x[rows], y[rows], k, groups=groups[rows], seed=seed))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from jointset.audit.findings import Checked, Findings, as_codes, as_points, ended
 from jointset.audit.shift.columns import holm
-from jointset.audit.shift.concept import concept_shift, transfer
+from jointset.audit.shift.concept import concept_shift, own_area, transfer
 from jointset.audit.shift.covariate import FEWEST, covariate_shift
 from jointset.errors import ArrayError
-from jointset.records import Floats, Strings
+from jointset.records import Floats, Ints, Strings
 
 ROWS = 600  # of a group, in a matrix of many
 LOSS = 0.05  # area lost from which a transfer is called bad
@@ -86,15 +86,25 @@ def shift_matrix(
             )
             concept[i, j] = concept[j, i] = meaning.gain
             found.append(meaning.findings)
-            a, b = a[y[a] >= 0], b[y[b] >= 0]
-            if len(np.unique(y[a])) > 1 and len(np.unique(y[b])) > 1:
-                loss[i, j], worth[i, j] = transfer(points, y, own, a, b, seed=seed)
-                loss[j, i], worth[j, i] = transfer(points, y, own, b, a, seed=seed)
+    if y is not None:
+        _transfers(points, y, own, members, loss, worth, seed)
     corrected = holm(raw)
     for i, j in combinations(range(g), 2):
         p[i, j] = p[j, i] = corrected.get(f"{names[i]} × {names[j]}", np.nan)
     shifts = Findings.concat(found)
     return _told(names, area, p, concept, loss, worth, shifts, corrected, level)
+
+
+def _transfers(
+    points: Floats, y: Ints, own: Ints, members: list[Ints], loss: Floats, worth: Floats, seed: int
+) -> None:
+    """Fill in what every group's linear model loses, and is worth, on every other group."""
+    rows = [m[y[m] >= 0] for m in members]
+    usable = [i for i, r in enumerate(rows) if len(r) >= FEWEST and len(np.unique(y[r])) > 1]
+    best = {i: own_area(points, y, own, rows[i], seed=seed) for i in usable}
+    for i, j in permutations(usable, 2):
+        reached, worth[i, j] = transfer(points, y, own, rows[i], rows[j])
+        loss[i, j] = best[j] - reached
 
 
 def _told(
