@@ -33,7 +33,7 @@ from jointset.records import (
     Task,
     Verdict,
 )
-from jointset.survey import LabelsNow, Survey, repairable, survey
+from jointset.survey import LabelsNow, Survey, questions, repairable, survey
 from jointset.training import checkpoint
 from jointset.training.checkpoint import save_arrays
 from jointset.training.evaluate import predict
@@ -220,6 +220,9 @@ def surveyed(
     noise = {name: task.noise_rate for name, task in found.tasks.items()}
     seen = survey(bench.work, now=LabelsNow(overlay.labels, predictions), noise=noise, before=before)
     _write(bench.run.round(round) / "data_issues.parquet", seen.issues)
+    asked = questions(bench.work, seen, probs=dict(predictions.outputs))
+    ask = bench.run.round(round) / "ask.parquet"
+    write_atomically(ask, lambda file: pq.write_table(asked, file, compression="zstd"))
     return seen
 
 

@@ -190,10 +190,26 @@ def test_a_round_keeps_its_findings_and_drops_leaks(folder):
     settings["training"] = {"epochs": 3, "folds": 2, "learning_rate": 0.01}
     settings["improve"] = {"rounds": 1, "fixes": ["leaks", "tail"], "margin": 0.5}
     run = execute(configs.parse(settings, "test"), folder / "runs", emit=lambda event: None)
-    assert (run.path / "rounds" / "01" / "data_issues.parquet").is_file()
+    for name in ("data_issues", "ask"):
+        assert (run.path / "rounds" / "01" / f"{name}.parquet").is_file()
     with Ledger(run.path / "ledger.db") as ledger:
         facts, edits = ledger.facts(1), ledger.edits(round=1)
     assert {"sections", "quality"} <= set(facts["data"]) and "labels_right" in facts["data"]["quality"]["d"][
         "parts"
     ]
     assert set(edits.row[edits.reason == "leak_source"]) | set(edits.row) >= {f"c{i}" for i in range(10)}
+
+
+def test_rows_without_a_label_are_asked_about(folder):
+    from jointset.survey import questions
+
+    data = pd.read_csv(folder / "rows.csv")
+    data.loc[data["split"] == "train", "mood"] = data.loc[data["split"] == "train", "mood"].where(
+        data.index % 3 == 0
+    )
+    data.to_csv(folder / "rows.csv", index=False)
+    work = prepare(configs.load(folder / "jointset.yaml"), folder / "cache")
+    asked = questions(work, survey(work)).to_pandas()
+    assert len(asked) and set(asked["task"]) == {"mood"} and asked["use"].is_monotonic_decreasing
+    given = data.set_index("id").loc[asked["row"]]
+    assert given["mood"].isna().all() and (given["split"] == "train").all()

@@ -24,19 +24,22 @@ WORST = 40  # lines of checks that found something
 
 def audit(config: Path, overrides: list[str], out: Path | None, *, as_json: bool) -> None:
     """Run every check of the data and write what was found; exit code 1 where there is something to look at."""
-    from jointset.survey import survey
+    from jointset.survey import questions, survey
 
     settings, started = configs.load(config, overrides), time.monotonic()
     folder = out or Path("audits") / settings.name
     with tempfile.TemporaryDirectory(prefix="jointset-audit-") as cache:
         work = prepare(settings, Path(cache))
         found = survey(work)
+        asked = questions(work, found)
     facts = {"name": settings.name, "regime": regime(settings), "rows": len(work.pool), **found.facts()}
     facts["seconds"] = round(time.monotonic() - started, 1)
     folder.mkdir(parents=True, exist_ok=True)
     table = found.issues.to_arrow()
     write_atomically(folder / "issues.parquet", lambda path: pq.write_table(table, path, compression="zstd"))
     write_json(folder / "audit.json", facts)
+    if asked.num_rows:
+        write_atomically(folder / "ask.parquet", lambda path: pq.write_table(asked, path))
     if as_json:
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:

@@ -25,7 +25,7 @@ def tail_weights(counts: Ints, *, power: float = POWER, most: float = MOST) -> F
     median class, at most ``most``; one for the others. Raises ``ArrayError``.
 
     >>> tail_weights(np.array([100, 100, 25, 0])).tolist()
-    [1.0, 1.0, 1.58..., 1.0]
+    [1.0, 1.0, 2.0, 1.0]
     """
     if not 0 <= power <= 1 or most < 1:
         raise ArrayError(f"power must be in [0, 1] and most at least 1, found {power} and {most}")
