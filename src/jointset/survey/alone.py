@@ -62,8 +62,17 @@ def check_inputs(work: Work, inputs: PoolInputs) -> InputChecks:
     ]
     for dataset in work.pool.datasets:
         sections += _of_dataset(work, inputs, copies, dataset)
-    sections += _columns(work, inputs)
+    sections += _columns(work, inputs, copies)
     return InputChecks(tuple(sections), copies, leaks, varied)
+
+
+def once(rows: Ints, group: Ints) -> Ints:
+    """The first of the rows of every group, ascending: tests count draws, and copies are no further ones.
+
+    >>> once(np.array([3, 1, 2]), np.array([0, 7, 8, 7])).tolist()
+    [2, 3]
+    """
+    return np.sort(rows[np.unique(group[rows], return_index=True)[1]])
 
 
 def _groups(work: Work) -> Any:
@@ -123,7 +132,7 @@ def _of_dataset(work: Work, inputs: PoolInputs, copies: Duplicates, dataset: Dat
     return out
 
 
-def _columns(work: Work, inputs: PoolInputs) -> list[Section]:
+def _columns(work: Work, inputs: PoolInputs, copies: Duplicates) -> list[Section]:
     """Columns that differ between the training and the held-out rows, and between datasets."""
     part = inputs.by_modality.get("tabular")
     if part is None:
@@ -131,6 +140,12 @@ def _columns(work: Work, inputs: PoolInputs) -> list[Section]:
     names = work.pool.dataset_names[part.rows]
     held = work.pool.split[part.rows] != TRAIN
     nothing = np.empty(0, np.int64)
+    single = np.zeros(len(work.pool), bool)  # a row that was copied is one draw, not several
+    for dataset in work.pool.datasets:
+        mine = np.arange(len(work.pool))[work.pool.rows_of(dataset.name)]
+        for side in (work.pool.split[mine] == TRAIN, work.pool.split[mine] != TRAIN):
+            single[once(mine[side], copies.near)] = True
+    names = np.where(single[part.rows], names, None)
     out = []
     for dataset in work.pool.datasets:
         own = names == dataset.name

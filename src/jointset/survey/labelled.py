@@ -24,7 +24,7 @@ from jointset.audit.outliers import find_outliers, find_uncertain
 from jointset.audit.shift import covariate_shift, label_shift, shift_matrix
 from jointset.prepare import Work
 from jointset.records import TEST, TRAIN, Bools, Ints, Predictions, Task, is_labelled
-from jointset.survey.alone import InputChecks
+from jointset.survey.alone import InputChecks, once
 from jointset.survey.inputs import PoolInputs
 from jointset.survey.sections import Section
 
@@ -167,7 +167,7 @@ def _shift_of_inputs(work: Work, inputs: PoolInputs, alone: InputChecks) -> list
     for dataset in work.pool.datasets:
         rows = np.arange(len(work.pool))[work.pool.rows_of(dataset.name)]
         held = work.pool.split[rows] != TRAIN
-        a, b = rows[~held], rows[held]
+        a, b = (once(rows[side], alone.duplicates.near) for side in (~held, held))
         found = covariate_shift(
             inputs.embedding[a],
             inputs.embedding[b],

@@ -67,7 +67,11 @@ def shift_matrix(
     if own.shape != (len(points),) or (y is not None and y.shape != (len(points),)):
         raise ArrayError("labels and together must be (n,) like the rows of the embedding")
     rng = np.random.default_rng(seed)
-    members = [rng.permutation(np.flatnonzero(codes == g))[:rows] for g in range(len(names))]
+    members = []
+    for k in range(len(names)):
+        mine = np.flatnonzero(codes == k)
+        single = mine[np.unique(own[mine], return_index=True)[1]]  # copies are no further draws
+        members.append(rng.permutation(single)[:rows])
     g = len(names)
     area, p, concept, loss, worth = (np.full((g, g), np.nan) for _ in range(5))
     found, raw = [], {}
