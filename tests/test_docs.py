@@ -24,7 +24,9 @@ def test_blocks_keep_their_lines_and_prose_goes():
     assert examples(text) == "\n\n>>> 1 + 1\n2\n"
 
 
-@pytest.mark.parametrize(("guide", "least"), [("audit.md", 50), ("weighting.md", 30)])
+@pytest.mark.parametrize(
+    ("guide", "least"), [("audit.md", 50), ("weighting.md", 30), ("data-problems.md", 5)]
+)
 def test_every_example_of_a_guide_runs(guide, least):
     path = DOCS / guide
     test = doctest.DocTestParser().get_doctest(

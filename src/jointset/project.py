@@ -17,7 +17,7 @@ from jointset.data import Overlay, apply
 from jointset.errors import ConfigError, DataError, nearest
 from jointset.ledger import Ledger, Selector
 from jointset.prepare import Work, own_label_columns, prepare
-from jointset.records import Edits
+from jointset.records import ACTIONS, Edits
 from jointset.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def known(config: Config, *, task: str | None, dataset: str | None, action: str 
     named = (
         ("task", task, config.tasks),
         ("dataset", dataset, config.datasets),
-        ("action", action, configs.FIXES),
+        ("action", action, ACTIONS),
     )
     for what, value, names in named:
         if value is not None and value not in names:

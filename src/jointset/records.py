@@ -37,7 +37,11 @@ SPLITS = ("train", "holdout", "test")
 
 ACTIONS = ("relabel", "fill", "drop", "weight", "add")
 STATUSES = ("proposed", "accepted", "rejected", "undone")
-ISSUE_CODES = ("label_error", "missing_label", "contradiction")
+ISSUE_CODES = (
+    "label_error",
+    "missing_label",
+    "contradiction",
+)  # of labels; docs/data-problems.md has the others
 
 
 @dataclass(frozen=True)

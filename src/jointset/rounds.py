@@ -11,7 +11,7 @@ from jointset import proposals, stages, weight_search, workbench
 from jointset.data import Overlay, apply
 from jointset.ledger import Ledger
 from jointset.prepare import Work
-from jointset.records import Edits
+from jointset.records import Edits, Issues
 from jointset.rundir import RunDirectory
 from jointset.stages import Trained
 from jointset.workbench import Bench
@@ -41,7 +41,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
         bench = weight_search.settled(bench, overlay_with(Edits.empty(), 0))
         first = model = stages.train(bench, overlay_with(Edits.empty(), 0), "round-00")
         reason = f"the {improve.rounds} rounds asked for are done"
-        done = 0
+        done, checked = 0, None
         for number in range(1, improve.rounds + 1):
             if improve.max_seconds and time.monotonic() - started > improve.max_seconds:
                 reason = f"the budget of {improve.max_seconds:g} seconds is spent"
@@ -49,9 +49,11 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             overlay = overlay_with(Edits.empty(), number - 1)
             predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, overlay, predictions, number)
-            candidates = proposals.proposed(work, issues, overlay, ledger.accepted(number - 1), number)
+            checked = stages.surveyed(bench, overlay, predictions, found, number, checked)
+            mendable = Issues.concat([issues, stages.mendable(work, checked, overlay)])
+            candidates = proposals.proposed(work, mendable, overlay, ledger.accepted(number - 1), number)
             decided, model, verdicts = stages.decide(bench, candidates, model, overlay_with, found, number)
-            stages.commit(bench, ledger, number, issues, decided, verdicts, found)
+            stages.commit(bench, ledger, number, issues, decided, verdicts, found, checked)
             done = number
             if not (verdicts and verdicts[-1][1].accepted and verdicts[-1][1].progress):
                 reason = stages.why_stopped(candidates, verdicts)

@@ -33,6 +33,7 @@ from jointset.records import (
     Task,
     Verdict,
 )
+from jointset.survey import LabelsNow, Survey, questions, repairable, survey
 from jointset.training import checkpoint
 from jointset.training.checkpoint import save_arrays
 from jointset.training.evaluate import predict
@@ -204,6 +205,36 @@ def audited(
     return result, issues
 
 
+def surveyed(
+    bench: Bench,
+    overlay: Overlay,
+    predictions: Predictions,
+    found: AuditResult,
+    round: int,
+    before: Survey | None,
+) -> Survey | None:
+    """Check the data with the joint model's predictions; what is found goes to the round's folder."""
+    if not bench.work.config.improve.checks:
+        return None
+    bench.emit({"event": "stage", "stage": "checks", "round": round})
+    noise = {name: task.noise_rate for name, task in found.tasks.items()}
+    seen = survey(bench.work, now=LabelsNow(overlay.labels, predictions), noise=noise, before=before)
+    _write(bench.run.round(round) / "data_issues.parquet", seen.issues)
+    asked = questions(bench.work, seen, probs=dict(predictions.outputs))
+    ask = bench.run.round(round) / "ask.parquet"
+    write_atomically(ask, lambda file: pq.write_table(asked, file, compression="zstd"))
+    return seen
+
+
+def mendable(work: Work, checked: Survey | None, overlay: Overlay) -> Issues:
+    """What the checks found that the fixes asked for can mend."""
+    return (
+        Issues.empty()
+        if checked is None
+        else repairable(work, checked, overlay.labels, work.config.improve.fixes)
+    )
+
+
 def _write(path: Path, record: Issues | Edits) -> None:
     write_atomically(path, lambda file: pq.write_table(record.to_arrow(), file, compression="zstd"))
 
@@ -266,12 +297,15 @@ def commit(
     decided: Edits,
     verdicts: list[tuple[str, Verdict]],
     found: AuditResult,
+    checked: Survey | None = None,
 ) -> None:
     """Append the round to the ledger, in one transaction, and tell how it went."""
     _write(bench.run.round(round) / "edits.parquet", decided)
     rates = {name: round_off(task.noise_rate) for name, task in found.tasks.items()}
     matrices = {n: np.round(t, 6).tolist() for n, t in noise_matrices(found).items()}
-    facts = {"noise_rate": rates, "noise_matrix": matrices}
+    facts: dict[str, Any] = {"noise_rate": rates, "noise_matrix": matrices}
+    if checked is not None:
+        facts["data"] = checked.facts()
     ledger.record_round(round, issues=issues, edits=decided, verdicts=verdicts, facts=facts)
     accepted = decided.take(decided.status == "accepted")
     for task in bench.work.tasks:

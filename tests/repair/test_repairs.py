@@ -61,7 +61,6 @@ def frozen(record):
 
 def test_the_table_holds_the_fixes_of_the_configuration():
     assert tuple(REPAIRS) == FIXES
-    assert set(REPAIRS) <= set(ACTIONS)
 
 
 @pytest.mark.parametrize("name", list(REPAIRS))
@@ -169,3 +168,22 @@ def test_a_fill_that_knows_no_more_than_the_class_shares_does_not_pull():
     assert len(edits) == 100
     assert common.max() < 0.2
     assert rare.min() > 0.98
+
+
+@pytest.mark.parametrize(
+    ("fix", "code", "evidence"),
+    [
+        ("leaks", "leak_source", "{}"),
+        ("duplicates", "spare_copy", "{}"),
+        ("shift", "shifted_row", '{"weight": 2.5}'),
+        ("tail", "tail_label", '{"weight": 2.5}'),
+    ],
+)
+def test_findings_on_the_data_become_drops_and_weights(fix, code, evidence):
+    found = issues([(code, "u", "a", "", 0.0, 1.0), (code, "u", "a", "", 0.7, 0.3)])
+    found = dataclasses.replace(found, evidence=np.array([evidence] * 2, object))
+    edits = repair.run(found, fixes=[fix], precision=0.9, round=1)
+    drops = fix in ("leaks", "duplicates")
+    assert set(edits.action) == {"drop" if drops else "weight"} <= set(ACTIONS)
+    assert len(edits) == (1 if drops else 2)  # as many as keep the precision; weights are not bound by it
+    assert drops or edits.weight.tolist() == [2.5, 2.5]

@@ -69,6 +69,22 @@ def check(
 
 
 @app.command()
+def audit(
+    config: ConfigFile = Path("jointset.yaml"),
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for what is found; audits/NAME by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look for copies, leaks, shift, long tails, outliers and broken inputs; trains nothing. Exit code 1: found
+    some."""
+    from jointset.cli.audit import audit as command
+
+    command(config, overrides or [], out, as_json=as_json)
+
+
+@app.command()
 def run(
     config: ConfigFile = Path("jointset.yaml"),
     overrides: Overrides = None,

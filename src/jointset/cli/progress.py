@@ -62,11 +62,8 @@ class Progress:
             self.line(f"  note: {note}")
 
     def _stage(self, event: dict[str, Any]) -> None:
-        what = (
-            "joint training"
-            if event["stage"] == "train"
-            else f"cross-fit, {self.config.training.folds} folds"
-        )
+        folds = f"cross-fit, {self.config.training.folds} folds"
+        what = {"train": "joint training", "checks": "checks of the data"}.get(event["stage"], folds)
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
 

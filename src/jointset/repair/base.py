@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Protocol
 
 import numpy as np
@@ -67,4 +68,14 @@ def propose(
         expected_precision=expected,
         status=np.full(n, "proposed", object),
         reason=issues.code,
+    )
+
+
+def weigh(issues: Issues, code: str, *, round: int) -> Edits:
+    """The weights that issues of a code name in their evidence, as edits."""
+    found = issues.take(issues.code == code)
+    weight = np.array([json.loads(e)["weight"] for e in found.evidence.tolist()], np.float64)
+    sure = np.full(len(found), 1.0)
+    return propose(
+        found, "weight", round=round, new=found.given, weight=weight, confidence=sure, expected=sure
     )

@@ -10,11 +10,11 @@ import scipy.signal
 import soundfile
 import torch
 
+from jointset.data.media.sounds import resampled, waveforms
 from jointset.errors import ConfigError, DataError, MissingExtra
 from jointset.models.encoders import audio_module
 from jointset.models.encoders.audio import MelCNN
 from jointset.models.encoders.log_mel import log_mel, mel_filters, power_spectra, transform_size
-from jointset.models.encoders.sounds import resampled, waveforms
 
 RATE = 8000
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from jointset.data.media.sounds import common_rate, enough_readable, holds_bare_samples, waveforms
 from jointset.errors import ConfigError
 from jointset.models.encoders.base import Arrays, Encoder, State
 from jointset.models.encoders.ngrams import concat_ragged, take_ragged
-from jointset.models.encoders.sounds import common_rate, enough_readable, holds_bare_samples, waveforms
 from jointset.records import Ints
 
 if TYPE_CHECKING:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jointset.errors import DataError, MissingExtra
+from jointset.data.media.images import decoded, pixel_array
+from jointset.errors import DataError
 from jointset.models.encoders.base import Arrays, Encoder, State
 from jointset.records import Ints
 
@@ -54,12 +54,12 @@ class SmallResNet(Encoder):
         sides, colour = [], False
         for table in tables:
             column = table.column(0)
-            array = _pixel_array(column.slice(0, SAMPLE), table.schema.field(0))
+            array = pixel_array(column.slice(0, SAMPLE), table.schema.field(0))
             if array is not None:
                 sides += [*array[0].shape[1:3]] * len(array[0])
                 colour |= array[0].shape[3] == 3
                 continue
-            for image in _images(column.slice(0, SAMPLE), table.schema.field(0), self._root(table)):
+            for image in decoded(column.slice(0, SAMPLE), table.schema.field(0), self._root(table)):
                 if image is not None:
                     sides += [image.width, image.height]
                     colour |= image.mode not in ("L", "1", "I", "I;16", "LA")
@@ -69,13 +69,13 @@ class SmallResNet(Encoder):
     def prepare(self, table: pa.Table, state: State) -> dict[str, NDArray[Any]]:
         """See :meth:`Encoder.prepare`: ``pixels (n, C, size, size) uint8`` and ``readable (n,) bool``."""
         size, channels = state["size"], state["channels"]
-        array = _pixel_array(table.column(0), table.schema.field(0))
+        array = pixel_array(table.column(0), table.schema.field(0))
         if array is not None and array[0].shape[1:] == (size, size, channels):
             return {"pixels": np.ascontiguousarray(array[0].transpose(0, 3, 1, 2)), "readable": array[1]}
         pixels = np.zeros((table.num_rows, channels, size, size), np.uint8)
         readable = np.zeros(table.num_rows, bool)
         column = table.column(0)
-        for i, image in enumerate(_images(column, table.schema.field(0), self._root(table))):
+        for i, image in enumerate(decoded(column, table.schema.field(0), self._root(table))):
             if image is None:
                 continue
             image = image.convert("RGB" if channels == 3 else "L")
@@ -121,55 +121,3 @@ class SmallResNet(Encoder):
                 f"{len(bad)} of {int(given.sum())} images cannot be read, first {shown}; "
                 f"at most {self.max_unreadable:.0%} may be: mend the files, or raise model.image.max_unreadable"
             )
-
-
-def _shape(field: Any) -> list[int] | None:
-    """The shape of images that are stored as flat arrays."""
-    text = (field.metadata or {}).get(b"jointset.shape")
-    return [int(s) for s in text.decode().strip("()[] ").replace(" ", "").split(",") if s] if text else None
-
-
-def _pixel_array(column: Any, field: Any) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
-    """Images that are stored as flat arrays of bytes, all at once: ``(n, h, w, c)`` and which are given."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    shape = _shape(field)
-    if shape is None or not pa.types.is_fixed_size_list(field.type):
-        return None
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    given = array.is_valid().to_numpy(zero_copy_only=False)
-    height, width, channels = (*shape, 1)[:3]
-    out = np.zeros((len(array), height, width, channels), np.uint8)
-    flat = pc.list_flatten(array).to_numpy(zero_copy_only=False)
-    out[given] = flat.astype(np.uint8).reshape(-1, height, width, channels)
-    return out, given
-
-
-def _images(column: Any, field: Any, root: str | None) -> Iterable[Any]:
-    """Each image as a PIL image, ``None`` where it is null or cannot be read."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise MissingExtra("pillow", "image", "reading images") from None
-    import os
-
-    shape = _shape(field)
-    for scalar in column:
-        value = scalar.as_py()
-        if isinstance(value, dict):
-            value = value.get("bytes") or value.get("path")
-        try:
-            if value is None:
-                yield None
-            elif shape:
-                yield Image.fromarray(np.asarray(value, np.uint8).reshape(shape).squeeze())
-            elif isinstance(value, bytes):
-                yield Image.open(io.BytesIO(value)).copy()
-            elif isinstance(value, str):
-                with Image.open(os.path.join(root, value) if root else value) as image:
-                    yield image.copy()
-            else:
-                yield Image.fromarray(np.asarray(value, np.uint8))
-        except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
-            yield None

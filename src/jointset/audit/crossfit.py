@@ -1,0 +1,123 @@
+"""Cross-fitted predictions of a plain linear model over an embedding: what a check needs before anything is trained."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jointset.audit.findings import as_points
+from jointset.data.partition import partition
+from jointset.errors import ArrayError
+from jointset.records import Floats, Ints
+
+STRENGTH = 1.0  # inverse of the ridge penalty on standardised columns
+STEPS = 60
+
+
+def cross_fitted(
+    embedding: ArrayLike,
+    labels: ArrayLike,
+    n_classes: int,
+    *,
+    groups: ArrayLike | None = None,
+    folds: int = 5,
+    seed: int = 0,
+) -> Floats:
+    """Class probabilities ``(n, n_classes)`` of a logistic regression that did not see the row nor its group.
+
+    ``labels`` ``(n,)`` are codes, -1 where missing: such rows are predicted, not learnt from. ``groups`` ``(n,)``
+    (copies, one patient's rows) stay in one fold. Classes of which a fold's training part has none get the class's
+    share. Raises ``ArrayError``.
+
+    >>> x = np.repeat([[0.0], [1.0]], 20, axis=0)
+    >>> cross_fitted(x, np.repeat([0, 1], 20), 2).argmax(1).tolist() == [0] * 20 + [1] * 20
+    True
+    """
+    points, given = as_points(embedding), np.asarray(labels)
+    n = len(points)
+    if given.shape != (n,) or (n and given.max() >= n_classes):
+        raise ArrayError(
+            f"labels must be codes (n,) below {n_classes}, one for each of the {n} rows, found {given.shape}"
+        )
+    fold = folds_of(n, groups, folds, seed)
+    known = given >= 0
+    share = (np.bincount(given[known], minlength=n_classes) + 1) / (known.sum() + n_classes)
+    out = np.tile(share, (n, 1))
+    for f in range(folds):
+        train, rest = np.flatnonzero(known & (fold != f)), np.flatnonzero(fold == f)
+        if len(rest) and len(np.unique(given[train])) > 1:
+            model = Linear(points[train], given[train])
+            out[rest[:, None], model.classes] = model(points[rest])
+    return out / out.sum(axis=1, keepdims=True)
+
+
+class Linear:
+    """A logistic regression over standardised columns; ``classes`` are the codes it has seen."""
+
+    def __init__(self, points: Floats, labels: Ints, weights: Floats | None = None) -> None:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
+        self.middle = points.mean(axis=0)
+        self.scale = np.maximum(points.std(axis=0), 1e-6)
+        self.model: Any = LogisticRegression(C=STRENGTH, max_iter=STEPS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of steps is the intent
+            self.model.fit((points - self.middle) / self.scale, labels, sample_weight=weights)
+        self.classes: Ints = self.model.classes_
+
+    def __call__(self, points: Floats) -> Floats:
+        """Probabilities of the classes seen, ``(m, len(classes))``."""
+        return np.asarray(self.model.predict_proba((points - self.middle) / self.scale))
+
+
+def folds_of(n: int, groups: ArrayLike | None, folds: int, seed: int) -> Ints:
+    """A fold for every row, ``(n,)``, groups whole and the folds about as large.
+
+    >>> np.bincount(folds_of(10, None, 5, 0)).tolist()
+    [2, 2, 2, 2, 2]
+    """
+    if folds < 2:
+        raise ArrayError(f"folds must be at least 2, found {folds}")
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        return rng.permutation(np.arange(n) % folds)
+    own = np.unique(np.asarray(groups), return_inverse=True)[1]
+    if own.shape != (n,):
+        raise ArrayError(f"groups: expected one for each of the {n} rows, found {own.shape}")
+    targets = np.full((1, folds), n / folds)
+    return np.asarray(
+        partition(own, np.zeros(n, np.int64), targets, rng, np.ones((int(own.max()) + 1, folds), bool))
+    )
+
+
+def area(labels: Ints, scores: Floats) -> float:
+    """Area under the curve of ``scores`` ``(n,)`` for 0/1 ``labels``; NaN with a single class (Hanley and McNeil 1982).
+
+    >>> area(np.array([0, 1, 1]), np.array([0.1, 0.1, 0.9]))
+    0.75
+    """
+    from scipy.stats import rankdata
+
+    positive = int((labels == 1).sum())
+    negative = len(labels) - positive
+    if not positive or not negative:
+        return float("nan")
+    ranks = rankdata(scores)[labels == 1].sum()
+    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def mean_area(labels: Ints, probs: Floats) -> float:
+    """Mean area under the curve of every class against the rest; NaN where no class has rows on both sides.
+
+    >>> mean_area(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]))
+    1.0
+    """
+    if probs.shape[1] == 2:
+        return area(labels, probs[:, 1])
+    found = [area((labels == k).astype(int), probs[:, k]) for k in range(probs.shape[1])]
+    found = [a for a in found if a == a]
+    return float(np.mean(found)) if found else float("nan")

@@ -1,0 +1,141 @@
+"""Outliers: rows far from all others, and rows that the model is at a loss about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jointset.audit.findings import Checked, Findings, as_points, ended
+from jointset.audit.nearest import nearest
+from jointset.errors import ArrayError
+from jointset.records import Bools, Floats
+
+NEIGHBOURS = 10
+FEWEST = 30
+SPREADS = 6.0  # robust standard deviations of the log distance from which a row is called an outlier
+
+
+@dataclass(frozen=True)
+class Outliers(Checked):
+    """``distance`` ``(n,)`` is the mean distance to the nearest rows, ``score`` ``(n,)`` in [0, 1] orders the rows,
+    lowest first, and ``is_outlier`` ``(n,)`` marks those beyond the bound."""
+
+    distance: Floats
+    score: Floats
+    is_outlier: Bools
+
+
+def find_outliers(
+    embedding: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    k: int = NEIGHBOURS,
+    spreads: float = SPREADS,
+    standardise: bool = True,
+    seed: int = 0,
+) -> Outliers:
+    """Find rows that are far from all others in an embedding ``(n, d)``.
+
+    A row's distance is the mean over its ``k`` nearest others (Ramaswamy et al. 2000; Angiulli and Pizzuti 2002), after
+    the columns are brought to one spread (the middle 90 %'s), unless ``standardise`` is off. It is an outlier where the
+    log distance is more than ``spreads`` robust standard deviations (from the median and the upper quartile) above the
+    median. Copies (``groups`` ``(n,)``) are looked at once. The score is 1 / (1 + (distance / bound)²), so one half
+    at the bound. Code ``outlier``. Raises ``ArrayError``.
+
+    >>> rng = np.random.default_rng(0)
+    >>> find_outliers(np.vstack([rng.normal(size=(200, 3)), [[9, 9, 9]]])).findings.row.tolist()
+    [200]
+    """
+    points = as_points(embedding)
+    n = len(points)
+    own = np.arange(n) if groups is None else np.asarray(groups)
+    if own.shape != (n,):
+        raise ArrayError(f"groups must be (n,) like the {n} rows, found {own.shape}")
+    _, once, inverse = np.unique(own, return_index=True, return_inverse=True)
+    if len(once) < FEWEST:
+        reason = f"{len(once)} distinct rows; {FEWEST} are needed"
+        nan = np.full(n, np.nan)
+        return Outliers("not applicable", reason, Findings.empty(), {"rows": n}, nan, nan, np.zeros(n, bool))
+    x = _one_spread(points) if standardise else points
+    distance = nearest(x[once], min(k, len(once) - 1), seed=seed)[0].mean(axis=1)
+    bound = _bound(distance, spreads)
+    distance = distance[inverse]
+    score = 1 / (1 + (distance / max(bound, 1e-12)) ** 2)
+    far = distance > bound
+    rows = np.flatnonzero(far)
+    rows = rows[np.argsort(score[rows], kind="stable")]
+    found = Findings.of(
+        "outlier",
+        rows=rows,
+        scores=score[rows],
+        evidence=[{"distance": float(distance[i] / bound)} for i in rows],
+    )
+    outcome, reason = ended(
+        found, f"{len(rows):,} rows are far from all others", "no row is far from all others"
+    )
+    facts = {"rows": n, "outliers": len(rows), "bound": bound}
+    return Outliers(outcome, reason, found, facts, distance, score, far)
+
+
+def _one_spread(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, middle, high = np.quantile(points, [0.05, 0.5, 0.95], axis=0)
+    spread = (high - low) / 3.29
+    usual = points.std(axis=0)
+    spread = np.where(spread > 1e-3 * np.maximum(usual, 1e-12), spread, usual)
+    kept = spread > 1e-9
+    if not kept.any():
+        return np.zeros((len(points), 1), np.float32)
+    return ((points[:, kept] - middle[kept]) / spread[kept]).astype(np.float32)
+
+
+def _bound(distance: Floats, spreads: float) -> float:
+    """Median times exp(spreads × robust standard deviation of the log), from the upper half, the side that matters."""
+    middle, upper = np.quantile(distance, [0.5, 0.75])
+    if middle <= 0:
+        positive = distance[distance > 0]
+        return float(positive.max()) if len(positive) else 1.0
+    return float(middle * np.exp(spreads * np.log(max(upper / middle, 1.02)) / 0.6745))
+
+
+def uncertainty(probs: ArrayLike) -> Floats:
+    """Entropy of predictions ``(n, K)`` as a share of the largest possible, ``(n,)`` in [0, 1].
+
+    >>> uncertainty([[0.5, 0.5], [1.0, 0.0]]).round(3).tolist()
+    [1.0, 0.0]
+    """
+    p = np.clip(np.asarray(probs, np.float64), 1e-12, 1)
+    if p.ndim != 2 or p.shape[1] < 2:
+        raise ArrayError(f"probs must be (n, K) with K at least 2, found {p.shape}")
+    return np.maximum(-(p * np.log(p)).sum(axis=1) / np.log(p.shape[1]), 0.0)
+
+
+def find_uncertain(probs: ArrayLike, *, level: float = 0.95, task: str = "") -> Checked:
+    """Rows about which out-of-sample predictions say next to nothing although they mostly say something.
+
+    ``level`` is the entropy, as a share of the largest, from which a row is uncertain. Where more than a fifth of the
+    rows are, the model is, and there is nothing to say of rows. Code ``uncertain``, score 1 − entropy. Raises
+    ``ArrayError``.
+
+    >>> find_uncertain([[0.5, 0.5]] + [[0.9, 0.1]] * 9).findings.row.tolist()
+    [0]
+    """
+    entropy = uncertainty(probs)
+    rows = np.flatnonzero(entropy >= level)
+    share = len(rows) / max(len(entropy), 1)
+    if share > 0.2:
+        reason = (
+            f"the predictions say next to nothing on {share:.0%} of the rows, so single rows do not stand out"
+        )
+        return Checked("not applicable", reason, Findings.empty(), {"uncertain": share})
+    found = Findings.of(
+        "uncertain",
+        rows=rows,
+        scores=1 - entropy[rows],
+        evidence=[{"entropy": float(entropy[i]), "task": task} for i in rows],
+    )
+    outcome, reason = ended(
+        found, f"{len(rows):,} rows are told by nothing", "every row is told by something"
+    )
+    return Checked(outcome, reason, found, {"uncertain": share})

@@ -1,0 +1,23 @@
+"""Shift between datasets, sites, splits and times: of the inputs, of the label shares, and of what labels mean."""
+
+from jointset.audit.shift.columns import ColumnShift, column_shift
+from jointset.audit.shift.concept import ConceptShift, concept_shift
+from jointset.audit.shift.covariate import CovariateShift, covariate_shift
+from jointset.audit.shift.labels import LabelShift, label_shift
+from jointset.audit.shift.matrix import ShiftMatrix, shift_matrix
+from jointset.audit.shift.weights import ImportanceWeights, importance_weights
+
+__all__ = [
+    "ColumnShift",
+    "ConceptShift",
+    "CovariateShift",
+    "ImportanceWeights",
+    "LabelShift",
+    "ShiftMatrix",
+    "column_shift",
+    "concept_shift",
+    "covariate_shift",
+    "importance_weights",
+    "label_shift",
+    "shift_matrix",
+]

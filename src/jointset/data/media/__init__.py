@@ -1,0 +1,1 @@
+"""Media of a column, decoded."""

@@ -1,0 +1,105 @@
+"""Leaks between splits, contradicting copies, shortcuts, order."""
+
+import numpy as np
+import pytest
+
+from jointset.audit import Pairs, find_conflicts, find_leaks, find_order, find_shortcuts, simple_texts
+from jointset.errors import ArrayError
+
+
+def test_held_out_copies_near_copies_and_groups_are_found_on_both_sides():
+    split = np.array([0, 0, 0, 1, 2, 2])
+    pairs = Pairs.of(np.array([1, 0]), np.array([4, 2]), np.array([0.9, 0.8]))
+    found = find_leaks(split, exact=[0, 1, 2, 0, 3, 4], pairs=pairs, groups=["p", "q", None, "r", None, "q"])
+    assert np.flatnonzero(found.leaked).tolist() == [3]
+    assert np.flatnonzero(found.near).tolist() == [4]
+    assert np.flatnonzero(found.source).tolist() == [0, 1]
+    assert np.flatnonzero(found.shared).tolist() == [5]
+    assert found.findings.subject[found.findings.code == "leaked_group"].tolist() == ["q"]
+
+
+def test_pairs_within_a_side_are_no_leak():
+    found = find_leaks([0, 0, 1, 1], exact=[0, 0, 1, 1])
+    assert found.outcome == "passed" and not found.source.any()
+    assert find_leaks([0, 0], exact=[0, 0]).outcome == "not applicable"
+
+
+def test_the_worse_source_is_blamed():
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 2, 800)
+    careful, careless = (np.where(rng.random(800) < e, 1 - true, true) for e in (0.01, 0.15))
+    probs = np.where(true[:, None] == np.arange(2), 0.7, 0.3)  # says a little
+    found = find_conflicts(
+        np.tile(np.arange(800), 2),
+        np.concatenate([careful, careless]),
+        probs=np.tile(probs, (2, 1)),
+        source=np.repeat(["careful", "careless"], 800),
+    )
+    assert found.error_rate["careless"] > 3 * found.error_rate["careful"]
+    wrong = np.concatenate([careful != true, careless != true])[found.rows]
+    assert (found.likelier_wrong == wrong).mean() > 0.9
+    assert (careful != careless).sum() * 2 == len(found.rows)
+
+
+def test_three_against_one_without_predictions():
+    found = find_conflicts([0, 0, 0, 0], [2, 2, 2, 0])
+    assert found.likelier_wrong.tolist() == [False, False, False, True]
+    assert found.p_wrong[3] > 0.5 > found.p_wrong[0]
+
+
+def test_a_column_that_repeats_the_label_is_a_shortcut_and_an_identifier_is_none():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 900)
+    features = {
+        "leak": np.where(rng.random(900) < 0.005, 0, y).astype(float),
+        "word": np.array(["red", "green", "blue"], object)[y],
+        "noise": rng.normal(size=900),
+        "serial": np.arange(900.0),
+        "code": np.array([f"u{i}" for i in range(900)], object),
+    }
+    found = find_shortcuts(features, y)
+    assert set(found.findings.subject) == {"leak", "word"}
+    assert all(abs(found.area[c] - 0.5) < 0.08 for c in ("noise", "serial", "code"))
+
+
+def test_style_gives_the_source_away():
+    rng = np.random.default_rng(0)
+    words = [" ".join(rng.choice(["alpha", "beta", "gamma"], 8)) for _ in range(400)]
+    y = np.arange(400) % 2
+    styled = [w.upper() if k else w + "." for w, k in zip(words, y, strict=True)]
+    assert find_shortcuts(simple_texts(styled), y, together=True).together > 0.99
+    assert find_shortcuts(simple_texts(words), y, together=True).outcome == "passed"
+
+
+def test_classes_of_few_rows_are_not_judged():
+    assert (
+        find_shortcuts({"a": np.arange(12.0)}, np.r_[np.zeros(6), np.ones(6)].astype(int)).outcome
+        == "not applicable"
+    )
+
+
+def test_order_is_seen_and_a_shuffle_is_not():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 4)) + np.linspace(0, 1.5, 600)[:, None]
+    assert find_order(x).outcome == "found" and find_order(x[rng.permutation(600)]).outcome == "passed"
+    time = rng.permutation(600)
+    assert find_order(x[time], order=time).p_value == 0.002
+
+
+def test_alarms_on_shuffles_keep_the_level():
+    rng = np.random.default_rng(0)
+    p = [find_order(rng.normal(size=(120, 3)), seed=i).p_value for i in range(40)]
+    assert np.mean(np.array(p) < 0.1) <= 0.2
+
+
+def test_mistakes_are_one_clear_line():
+    for call in (
+        lambda: find_leaks([0, 1], exact=[0]),
+        lambda: find_conflicts([0, 0], [0.5, 1.0]),
+        lambda: find_conflicts([0, 0], [0, 2], probs=np.ones((2, 2))),
+        lambda: find_shortcuts({"a": [1.0]}, [0, 1]),
+        lambda: find_shortcuts({"a": [1.0, 2.0]}, [0, 1], level=0.3),
+        lambda: find_order(np.ones((5, 2)), order=[1]),
+    ):
+        with pytest.raises(ArrayError, match=r"^\S[^\n]+$"):
+            call()

@@ -1,0 +1,143 @@
+"""Shift: against closed forms and the papers' formulas, and levels that are kept."""
+
+import numpy as np
+import pytest
+from scipy.stats import ks_2samp
+
+from jointset.audit import (
+    column_shift,
+    concept_shift,
+    covariate_shift,
+    importance_weights,
+    label_shift,
+    shift_matrix,
+)
+from jointset.audit.shift.columns import holm
+from jointset.audit.shift.covariate import kernel_test
+from jointset.errors import ArrayError
+
+
+def test_the_kernel_distance_is_equation_3_of_gretton():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 2)), rng.normal(0.8, 1, size=(20, 2))
+    both = np.concatenate([x, y])
+    squared = ((both[:, None] - both[None]) ** 2).sum(-1)
+    width = np.median(squared[np.triu_indices(50, 1)])
+
+    def k(a, b):
+        return np.exp(-((a[:, None] - b[None]) ** 2).sum(-1) / width)
+
+    kx, ky = k(x, x), k(y, y)
+    want = (kx.sum() - 30) / (30 * 29) + (ky.sum() - 20) / (20 * 19) - 2 * k(x, y).mean()
+    got, p = kernel_test(both, np.repeat([False, True], [30, 20]), np.random.default_rng(0))
+    assert got**2 == pytest.approx(want, rel=1e-6) and p <= 0.01
+
+
+@pytest.mark.parametrize("what", ["mean", "spread", "shape"])
+def test_shifts_of_several_kinds_are_seen(what):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(400, 5))
+    b = {
+        "mean": a[::-1] + 0.4,
+        "spread": rng.normal(size=(400, 5)) * 1.6,
+        "shape": rng.choice([-1.0, 1.0], (400, 5)),
+    }[what]
+    found = covariate_shift(a, b)
+    assert found.outcome == "found" and found.p_value < 0.01
+
+
+def test_alarms_on_random_halves_keep_the_level():
+    rng = np.random.default_rng(0)
+    p = [covariate_shift(*np.split(rng.exponential(size=(160, 3)), 2), seed=i).p_value for i in range(40)]
+    assert np.mean(np.array(p) < 0.1) <= 0.2
+
+
+def test_columns_are_tested_by_kolmogorov_and_smirnov_and_corrected_by_holm():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=200), rng.normal(1, 1, size=150)
+    found = column_shift({"x": a, "same": a[:100]}, {"x": b, "same": a[100:]})
+    assert found.effect["x"] == pytest.approx(ks_2samp(a, b).statistic)
+    assert found.findings.subject.tolist() == ["x"]
+    # the example of Holm (1979) as it is usually told: 0.01, 0.02, 0.03 and 0.04 out of four
+    assert list(holm({"a": 0.01, "b": 0.02, "c": 0.03, "d": 0.04}).values()) == pytest.approx(
+        [0.04, 0.06, 0.06, 0.06]
+    )
+
+
+def test_missing_values_that_come_more_often_are_a_shift():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=600)
+    gone = np.where(rng.random(300) < 0.3, np.nan, x[300:])
+    words = np.array(["a", "b"], object)[rng.integers(0, 2, 600)]
+    found = column_shift({"x": x[:300], "w": words[:300]}, {"x": gone, "w": words[300:]})
+    assert found.findings.subject.tolist() == ["x"]
+
+
+def test_shares_of_classes_are_recovered_from_predictions():
+    rng = np.random.default_rng(0)
+    means = np.array([[0, 0], [2, 0], [0, 2]])
+
+    def draw(share, n):
+        y = rng.choice(3, n, p=share)
+        x = means[y] + rng.normal(size=(n, 2))
+        density = np.exp(-((x[:, None] - means[None]) ** 2).sum(-1) / 2) * np.array([0.6, 0.3, 0.1])
+        return y, density / density.sum(1, keepdims=True)
+
+    y, p = draw([0.6, 0.3, 0.1], 4000)
+    _, q = draw([0.2, 0.3, 0.5], 4000)
+    found = label_shift(y, p, q)
+    assert found.outcome == "found" and found.target == pytest.approx([0.2, 0.3, 0.5], abs=0.04)
+    assert label_shift(y, p, draw([0.6, 0.3, 0.1], 4000)[1]).outcome == "passed"
+
+
+def test_other_labels_for_like_inputs_are_concept_shift_and_other_inputs_are_none():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1200, 3))
+    y = (x[:, 0] + rng.normal(size=1200) > 0).astype(int)
+    a, b = slice(0, 600), slice(600, None)
+    assert concept_shift(x[a], y[a], x[b], (x[b][:, 1] > 0).astype(int)).outcome == "found"
+    assert concept_shift(x[a], y[a], x[b], y[b]).outcome == "passed"
+    moved = x + np.array([0, 1.0, 0])  # the inputs move where labels do not depend on them
+    assert concept_shift(x[a], y[a], moved[b], y[b]).outcome == "passed"
+    assert concept_shift(x[a], y[a], x[b] + 50, y[b]).outcome == "not applicable"
+
+
+def test_importance_weights_are_the_ratio_of_two_normal_densities():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(4000, 1)), rng.normal(0.7, 1, size=(4000, 1))
+    found = importance_weights(a, b)
+    want = np.exp(0.7 * a[:, 0] - 0.7**2 / 2)
+    assert np.corrcoef(found.weights, want)[0, 1] > 0.98
+    assert found.weights.mean() == pytest.approx(1)
+    # Kish's number for this ratio: n / E[w²] = n exp(-0.49)
+    assert found.effective == pytest.approx(4000 * np.exp(-0.49), rel=0.1)
+    assert importance_weights(a, b + 9).outcome == "found"
+
+
+def test_the_matrix_names_the_group_that_is_apart():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(450, 3))
+    y = (x[:, 0] > 0).astype(int)
+    y[300:] = 1 - y[300:]
+    found = shift_matrix(x, np.repeat(["a", "b", "c"], 150), labels=y)
+    codes = list(zip(found.findings.code, found.findings.subject, strict=True))
+    assert ("concept_shift", "a × c") in codes and ("bad_transfer", "a → c") in codes
+    assert not any(s in ("a × b", "a → b", "b → a") for _, s in codes)
+
+
+def test_small_sides_are_not_judged_and_mistakes_are_one_line():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    assert covariate_shift(x[:5], x).outcome == "not applicable"
+    assert concept_shift(x, np.zeros(40, int), x, np.zeros(40, int)).outcome == "not applicable"
+    assert shift_matrix(x, ["a"] * 40).outcome == "not applicable"
+    for call in (
+        lambda: covariate_shift(x, x[:, :1]),
+        lambda: covariate_shift(np.full((30, 2), np.nan), x),
+        lambda: column_shift({"a": [1]}, {"b": [1]}),
+        lambda: label_shift([0], np.ones((2, 2)), np.ones((2, 2))),
+        lambda: concept_shift(x, [0], x, [0]),
+        lambda: importance_weights(x, x, flatten=2),
+        lambda: shift_matrix(x, ["a"]),
+    ):
+        with pytest.raises(ArrayError, match=r"^\S[^\n]+$"):
+            call()
