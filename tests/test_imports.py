@@ -65,6 +65,7 @@ assert CliRunner().invoke(app, {}).exit_code == 0
         "repair",
         "gate",
         "ledger",
+        "report",
         "export",
         "prepare",
         "project",

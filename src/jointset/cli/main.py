@@ -132,6 +132,14 @@ def undo(
 
 
 @app.command()
+def report(path: RunPath) -> None:
+    """Write the report of a run: one offline HTML page with what changed, why, and what it was worth."""
+    from jointset.project import Run
+
+    typer.echo(f"{Run(path).report()}")
+
+
+@app.command()
 def evaluate(
     path: RunPath,
     file: Annotated[

@@ -77,6 +77,13 @@ class Ledger(DecisionLog):
         sql = f"SELECT {', '.join(ISSUE)} FROM issue {where} ORDER BY round, id"
         return self._record(Issues, sql, values)
 
+    def issues_at(self, dataset: str, row: str, task: str, position: str = "") -> list[dict[str, Any]]:
+        """What the rounds found about one label, in order."""
+        names = ("round", *ISSUE)
+        sql = f"SELECT {', '.join(names)} FROM issue WHERE row = ? AND dataset = ? AND task = ? AND position = ?"
+        rows = self._rows(f"{sql} ORDER BY round, id", (row, dataset, task, position))
+        return [dict(zip(names, found, strict=True)) for found in rows]
+
     def edits(
         self, *, round: int | None = None, status: str | None = None, where: Selector | None = None
     ) -> Edits:
