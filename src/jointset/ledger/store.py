@@ -224,14 +224,26 @@ class Ledger(DecisionLog):
                     digest.update(repr(rows).encode())
         return digest.hexdigest()
 
-    def scan(self, names: Sequence[str], *, table: str = "edit", after: int = 0) -> Iterator[list[Any]]:
+    def scan(
+        self,
+        names: Sequence[str],
+        *,
+        table: str = "edit",
+        after: int = 0,
+        round: int | None = None,
+        code: str | None = None,
+    ) -> Iterator[list[Any]]:
         """``id`` and the named columns of ``edit`` or ``issue``, of ids above ``after``, by chunks, in order.
 
-        The status of an edit is that it was decided with; :meth:`entries` say what was undone since.
+        ``round`` and, of issues, ``code`` choose among them. The status of an edit is that it was decided with;
+        :meth:`entries` say what was undone since.
         """
+        chosen = [("round", round), ("code", code)]
+        condition = "".join(f" AND {column} = ?" for column, value in chosen if value is not None)
         with self._guard():
-            sql = f"SELECT id, {', '.join(names)} FROM {table} WHERE id > ? ORDER BY id"
-            cursor = self._db.execute(sql, (int(after),))
+            sql = f"SELECT id, {', '.join(names)} FROM {table} WHERE id > ?{condition} ORDER BY id"
+            values = [int(after), *(value for _, value in chosen if value is not None)]
+            cursor = self._db.execute(sql, values)
             while rows := cursor.fetchmany(CHUNK):
                 yield rows
 

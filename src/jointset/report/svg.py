@@ -134,5 +134,5 @@ def _axis(scale: Any, values: Sequence[float], y: float) -> list[Markup]:
 def _picture(parts: Sequence[Any], height: float, label: str, *, width: float = WIDTH) -> Markup:
     return element(
         "svg", element("title", label), list(parts), viewBox=f"0 0 {width} {height}", role="img", aria_label=label,
-        style=f"max-width:{width}px", class_="chart",
+        width=width, class_="chart",
     )  # fmt: skip
