@@ -8,7 +8,11 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape" && typing(document.activeElement)) { document.activeElement.blur(); return; }
+    if (event.key === "Escape" && typing(document.activeElement) && !document.querySelector("dialog[open]")) {
+      event.preventDefault();  // otherwise a search field would be emptied
+      document.activeElement.blur();
+      return;
+    }
     if (typing(document.activeElement) || document.querySelector("dialog[open]")) return;
     const onControl = document.activeElement && document.activeElement.matches("button, a, summary, audio");
     if (event.key === " " && onControl) return;  // a focused button is pressed by Space, as everywhere
@@ -75,6 +79,7 @@
     }
     if (id === "item" || id === "queue") remember();
   });
+  remember();
   document.addEventListener("htmx:responseError", (event) => {
     const news = document.getElementById("news");
     news.textContent = event.detail.xhr.status === 401 ? "401" : String(event.detail.xhr.responseText).slice(0, 300);
