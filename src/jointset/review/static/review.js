@@ -31,8 +31,8 @@
       document.querySelectorAll("[data-held]").forEach((el) => el.setAttribute("aria-pressed", String(el === tab)));
       document.querySelector("#filters [name=held_out]").value = tab.dataset.held;
       document.querySelectorAll("#filters select").forEach((el) => { el.value = el.name === "decided" ? "open" : el.name === "order" ? el.value : ""; });
-      htmx.trigger("#filters", "change");
       first = true;
+      htmx.trigger("#filters", "change");
       return;
     }
     const zoom = event.target.closest(".zoom");
@@ -72,14 +72,15 @@
       if (lost) document.getElementById("item").focus({ preventScroll: true });
       if (![...document.querySelectorAll("[data-item]")].some((el) => el.dataset.item === key())) htmx.trigger("body", "changed");
     }
-    if (id === "queue" && first) {
-      first = false;
-      const top = document.querySelector("[data-item]");
-      if (top) top.click();
-    }
     if (id === "item" || id === "queue") remember();
   });
   remember();
+  document.addEventListener("htmx:afterSettle", (event) => {  // only now do new buttons answer
+    if (event.detail.target.id !== "queue" || !first) return;
+    first = false;
+    const top = document.querySelector("[data-item]");
+    if (top) top.click();
+  });
   document.addEventListener("htmx:responseError", (event) => {
     const news = document.getElementById("news");
     news.textContent = event.detail.xhr.status === 401 ? "401" : String(event.detail.xhr.responseText).slice(0, 300);
