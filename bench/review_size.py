@@ -22,12 +22,11 @@ from jointset import config as configs
 from jointset.data.storage import store
 from jointset.ledger import Ledger
 from jointset.records import Edits, Issues, TaskVerdict, Verdict
-from jointset.report.rows import _write_ipc
+from jointset.report.rows import write_ipc
 from jointset.rundir import RunDirectory, write_json, write_text
 
-WORDS = np.array(
-    "calm quiet slow plain even usual steady loud wild fast rare refund broken great bad fine late".split()
-)
+SPOKEN = "calm quiet slow plain even usual steady loud wild fast rare refund broken great bad fine late"
+WORDS = np.array(SPOKEN.split(), object)
 MOODS = ("bad", "mixed", "good")
 
 
@@ -50,7 +49,7 @@ def make(path: Path, rows: int, edits: int, seed: int) -> RunDirectory:
     }
     folder = run.data / "rows"
     folder.mkdir(parents=True, exist_ok=True)
-    _write_ipc(folder / "0.arrow", pa.table(columns))
+    write_ipc(folder / "0.arrow", pa.table(columns))
     kinds = [("mood", "multiclass", MOODS), ("urgent", "binary", ("no", "yes"))]
     tasks = [{"name": n, "kind": k, "classes": c, "scale": (0, 1), "notes": ()} for n, k, c in kinds]
     known = {
@@ -109,12 +108,14 @@ def _ledger(
     row = np.array(ids.take(pa.array(place)).to_pylist(), object)
     edits = Edits(
         round=np.full(n, 1), dataset=np.full(n, "d", object), row=row, task=np.full(n, "mood", object), position=empty,
-        annotator=empty, action=action, old=old, new=names[rng.integers(0, 3, n)], weight=np.ones(n), confidence=confidence,
+        annotator=empty, action=action, old=old, new=names[rng.integers(0, 3, n)], weight=np.ones(n),
+        confidence=confidence,
         expected_precision=np.full(n, 0.9), status=np.where(rng.random(n) < 0.9, "accepted", "rejected").astype(object),
         reason=np.full(n, "accepted: better: mood (accuracy 0.80 → 0.81)", object),
     )  # fmt: skip
     issues = Issues(
-        np.where(action == "fill", "missing_label", "label_error").astype(object), edits.dataset, row, edits.task, empty,
+        np.where(action == "fill", "missing_label", "label_error").astype(object), edits.dataset, row,
+        edits.task, empty,
         1 - confidence, old, edits.new, confidence, np.full(n, '{"p_given": 0.1}', object),
     )  # fmt: skip
     verdict = Verdict(
@@ -210,7 +211,8 @@ def measure_review(run: RunDirectory) -> dict[str, Any]:
             "first_page": "/", "second_page": "/queue?page=2", "last_page": "/queue?page=100000",
             "filter_action": "/queue?action=relabel", "filter_pair": "/queue?pair=bad%09good",
             "filter_score": "/queue?low=0.6&high=0.8&status=accepted", "search_row": "/queue?text=row-00012",
-            "search_text": "/queue?text=refund+broken", "item": "/item?key=1", "next": "/item?key=1&step=1", "bulk": "/bulk?action=drop",
+            "search_text": "/queue?text=refund+broken", "item": "/item?key=1", "next": "/item?key=1&step=1",
+            "bulk": "/bulk?action=drop",
         }  # fmt: skip
         for name, path in paths.items():
             found[f"{name}_ms"] = [round(ask(path)[0]) for _ in range(3)]

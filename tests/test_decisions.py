@@ -8,6 +8,7 @@ import pytest
 from jointset.errors import RunError
 from jointset.ledger import Decision, Ledger, Selector
 from jointset.ledger.schema import GUARDS
+from jointset.proposals import heeding, undecided
 from jointset.records import Edits, Issues
 
 
@@ -123,6 +124,39 @@ def test_decisions_survive_an_undo_and_later_rounds(ledger):
     )
     ledger.undo(Selector(task="t"))
     assert state(ledger) == {"a": ("relabel", "z", 1.0, True)}
+
+
+def test_later_rounds_leave_alone_what_people_decided(ledger):
+    rows = np.array(["a", "b", "g", "h"], object)
+    text = {
+        f: np.full(4, v, object)
+        for f, v in (("code", "label_error"), ("dataset", "d"), ("task", "t"), ("position", ""))
+    }
+    found = Issues(
+        row=rows, score=np.zeros(4), given=np.full(4, "x", object), suggested=np.full(4, "y", object),
+        confidence=np.full(4, 0.9), evidence=np.full(4, "{}", object), **text,
+    )  # fmt: skip
+    ledger.decide([on("a", "keep", "x", edit=1), on("g", "exclude", task="")], reviewer="Ada")
+    assert undecided(found, ledger.settled()).row.tolist() == ["b", "h"]
+
+
+def test_confidence_follows_what_people_found(ledger):
+    text = {
+        f: np.full(2, v, object)
+        for f, v in (("dataset", "d"), ("row", "q"), ("position", ""), ("given", "x"))
+    }
+    found = Issues(
+        code=np.array(["label_error", "missing_label"], object), task=np.full(2, "t", object), score=np.zeros(2),
+        suggested=np.full(2, "y", object), confidence=np.full(2, 0.9), evidence=np.full(2, "{}", object), **text,
+    )  # fmt: skip
+    assert heeding(found, ledger.judged()).confidence.tolist() == [0.9, 0.9]
+    ledger.decide([on("a", "keep", "x", edit=1)], reviewer="Ada")
+    assert ledger.judged() == {("t", "relabel"): (0.0, 0.9, 1)}
+    moved = heeding(found, ledger.judged()).confidence
+    share = 20 * 0.9 / 21  # twenty judgements as promised, and one against
+    assert moved[0] == pytest.approx(share) and moved[1] == 0.9
+    many = heeding(found, {("t", "relabel"): (5000.0, 9000.0, 10000)}).confidence
+    assert many[0] == pytest.approx(0.5, abs=0.002)
 
 
 def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path):

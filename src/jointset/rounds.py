@@ -49,7 +49,15 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             overlay = overlay_with(Edits.empty(), number - 1)
             predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, overlay, predictions, number)
-            candidates = proposals.proposed(work, issues, overlay, ledger.accepted(number - 1), number)
+            candidates = proposals.proposed(
+                work,
+                issues,
+                overlay,
+                ledger.accepted(number - 1),
+                number,
+                decided=ledger.settled(),
+                observed=ledger.judged(),
+            )
             decided, model, verdicts = stages.decide(bench, candidates, model, overlay_with, found, number)
             stages.commit(bench, ledger, number, issues, decided, verdicts, found)
             done = number

@@ -171,6 +171,20 @@ class DecisionLog(Connection):
             }
         )
 
+    def judged(self) -> dict[tuple[str, str], tuple[float, float, int]]:
+        """(task, action) → how many edits people found right, the summed confidence of those they judged, their number.
+
+        Only relabels and fills, whose claim is the new label.
+        """
+        found: dict[tuple[str, str], tuple[float, float, int]] = {}
+        for d in self.decisions():
+            if d["edit_action"] in ("relabel", "fill") and d["verb"] != "exclude":
+                right = d["verb"] == "accept" or (d["verb"] == "label" and d["value"] == d["edit_new"])
+                key = (d["task"], d["edit_action"])
+                before = found.get(key, (0.0, 0.0, 0))
+                found[key] = (before[0] + right, before[1] + d["edit_confidence"], before[2] + 1)
+        return found
+
     def settled(self) -> set[tuple[str, str, str, str]]:
         """Addresses (dataset, row, task, position) that people decided; the task is '' where they excluded a row."""
         sql = f"SELECT DISTINCT d.dataset, d.row, d.task, d.position FROM entry d WHERE {_SETTLES}"

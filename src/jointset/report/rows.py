@@ -100,7 +100,7 @@ def write_rows(directory: RunDirectory, work: Work) -> None:
         for i, task in enumerate(work.tasks):
             columns[f"given.{i}"] = _labels(work.given[task.name][at])
         table = pa.table(columns).combine_chunks()
-        write_atomically(folder / f"{number}.arrow", lambda path, table=table: _write_ipc(path, table))  # type: ignore[misc]
+        write_atomically(folder / f"{number}.arrow", lambda path, table=table: write_ipc(path, table))  # type: ignore[misc]
         known.append(
             {
                 "name": dataset.name,
@@ -171,7 +171,8 @@ def _task(facts: dict[str, Any]) -> Task:
     return Task(**{**{k: v for k, v in facts.items() if k in Task.__dataclass_fields__}, **lists})
 
 
-def _write_ipc(path: Path, table: pa.Table) -> None:
+def write_ipc(path: Path, table: pa.Table) -> None:
+    """Write a table as an Arrow file that can be mapped."""
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
 

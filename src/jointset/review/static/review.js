@@ -42,6 +42,7 @@
   });
 
   let first = false;  // after another queue was chosen, its first item is shown
+  let filtered = false;  // and so it is when the item on the screen does not match
   const key = () => { const el = document.getElementById("key"); return el ? el.value : ""; };
 
   const remember = () => {
@@ -59,7 +60,9 @@
     });
   };
 
-  document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.target && event.detail.target.id === "item") busy += 1; });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.id === "filters") filtered = true;
+    if (event.detail.target && event.detail.target.id === "item") busy += 1; });
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.target && event.detail.target.id === "item") busy = Math.max(0, busy - 1);
     const closer = event.detail.elt && event.detail.elt.closest && event.detail.elt.closest("[data-closes]");
@@ -76,9 +79,12 @@
   });
   remember();
   document.addEventListener("htmx:afterSettle", (event) => {  // only now do new buttons answer
-    if (event.detail.target.id !== "queue" || !first) return;
-    first = false;
-    const top = document.querySelector("[data-item]");
+    if (event.detail.target.id !== "queue") return;
+    const listed = [...document.querySelectorAll("[data-item]")];
+    const wanted = first || (filtered && !listed.some((el) => el.dataset.item === key()));
+    first = filtered = false;
+    if (!wanted) return;
+    const top = listed[0];
     if (top) top.click();
   });
   document.addEventListener("htmx:responseError", (event) => {
