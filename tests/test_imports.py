@@ -10,7 +10,6 @@ import pytest
 import jointset
 
 SOURCE = Path(jointset.__file__).parent
-LONG = {"ledger.py"}  # one class over one file; to be cut
 HEAVY = ("torch", "pandas", "pydantic", "sklearn", "transformers", "datasets", "scipy")
 
 
@@ -66,6 +65,7 @@ assert CliRunner().invoke(app, {}).exit_code == 0
         "repair",
         "gate",
         "ledger",
+        "report",
         "export",
         "prepare",
         "project",
@@ -99,7 +99,7 @@ def test_no_file_is_too_long():
         str(f.relative_to(SOURCE)): len(f.read_text(encoding="utf-8").splitlines())
         for f in SOURCE.rglob("*.py")
     }
-    assert {f for f, n in lengths.items() if n > 400} <= LONG
+    assert not {f for f, n in lengths.items() if n > 400}
 
 
 @pytest.mark.parametrize("room", sorted(p.parent.name for p in SOURCE.glob("*/__init__.py")))

@@ -66,7 +66,16 @@ def execute(
             summary = finish(run_rounds(directory, work, tell), time.monotonic() - started)
             directory.log(f"finished: {summary['stopped']}")
             tell({"event": "finished", **summary})
+            write_report(directory, work)
     return Run(directory.path)
+
+
+def write_report(directory: RunDirectory, work: Work) -> None:
+    """Lay out the rows of a finished run for readers, and write its report."""
+    from jointset import report
+
+    report.write_rows(directory, work)
+    report.write(directory)
 
 
 class Project:
@@ -213,6 +222,14 @@ class Run:
         )
         with rundir.locked(self.directory), Ledger(self.directory.ledger) as ledger:
             return ledger.undo(selector, note=note)
+
+    def report(self) -> Path:
+        """Write the report, one offline HTML page, as the run stands now; returns its path."""
+        from jointset import report
+
+        if not (self.directory.data / "rows" / "rows.json").is_file():
+            report.write_rows(self.directory, self.work)
+        return report.write(self.directory)
 
     def edits(self, *, round: int | None = None, status: str | None = None) -> Edits:
         """The edits of a round, or of all, with their present status."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,29 @@ from jointset.prepare import Work
 from jointset.records import Edits, Issues, Task
 
 RELABELLED = 2
+PRIOR = 20  # judgements that the promised precision is worth
+
+Address = tuple[str, str, str, str]  # dataset, row, task, position
 
 
-def proposed(work: Work, issues: Issues, overlay: Overlay, settled: Edits, round: int) -> Edits:
-    """The round's proposals: edits within reach, precision and budget that would change something."""
+def proposed(
+    work: Work,
+    issues: Issues,
+    overlay: Overlay,
+    settled: Edits,
+    round: int,
+    *,
+    decided: Set[Address] = frozenset(),
+    observed: Mapping[tuple[str, str], tuple[float, float, int]] = MappingProxyType({}),
+) -> Edits:
+    """The round's proposals: edits within reach, precision and budget that would change something.
+
+    Labels at the addresses ``decided`` are people's, and are left alone; ``observed`` is what people found of the edits
+    so far, see :func:`heeding`.
+    """
     improve = work.config.improve
     edits = repair.run(
-        in_reach(work, issues),
+        heeding(undecided(in_reach(work, issues), decided), observed),
         fixes=list(improve.fixes),
         precision=improve.precision,
         round=round,
@@ -36,6 +54,40 @@ def in_reach(work: Work, issues: Issues) -> Issues:
             rows = np.flatnonzero(issues.task == task.name)
             reach[rows] &= work.labels_task(task.name)[position[rows]]
     return issues.take(reach)
+
+
+def undecided(issues: Issues, decided: Set[Address]) -> Issues:
+    """Without the issues about labels that people have decided, or about rows they excluded (task '')."""
+    if not decided:
+        return issues
+    rows = zip(issues.dataset, issues.row, issues.task, issues.position, strict=True)
+    free = [(d, r, t, p) not in decided and (d, r, "", "") not in decided for d, r, t, p in rows]
+    return issues.take(np.array(free, bool))
+
+
+def heeding(issues: Issues, observed: Mapping[tuple[str, str], tuple[float, float, int]]) -> Issues:
+    """With the confidence of suggestions brought down, or up, to what people found.
+
+    ``observed`` is (task, action) → (edits judged right, their summed confidence, how many were judged). The odds of a
+    suggestion are scaled by those of the observed share over those of the promised one, both with ``PRIOR`` edits added
+    that were as right as promised, so that a handful of judgements moves little.
+    """
+    confidence = issues.confidence.copy()
+    for (task, action), (right, promised, judged) in observed.items():
+        code = {"relabel": "label_error", "fill": "missing_label"}.get(action)
+        if code is None or not judged:
+            continue
+        mean = promised / judged
+        share = np.clip((right + PRIOR * mean) / (judged + PRIOR), 0.01, 0.99)
+        factor = _odds(share) / _odds(np.clip(mean, 0.01, 0.99))
+        rows = (issues.task == task) & (issues.code == code) & np.isfinite(confidence)
+        odds = _odds(np.clip(confidence[rows], 1e-6, 1 - 1e-6)) * factor
+        confidence[rows] = odds / (1 + odds)
+    return issues.with_columns(confidence=confidence) if observed else issues
+
+
+def _odds(p: Any) -> Any:
+    return p / (1 - p)
 
 
 def news(work: Work, edits: Edits, overlay: Overlay) -> Edits:

@@ -50,8 +50,15 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, overlay, predictions, number)
             checked = stages.surveyed(bench, overlay, predictions, found, number, checked)
-            mendable = Issues.concat([issues, stages.mendable(work, checked, overlay)])
-            candidates = proposals.proposed(work, mendable, overlay, ledger.accepted(number - 1), number)
+            candidates = proposals.proposed(
+                work,
+                Issues.concat([issues, stages.mendable(work, checked, overlay)]),
+                overlay,
+                ledger.accepted(number - 1),
+                number,
+                decided=ledger.settled(),
+                observed=ledger.judged(),
+            )
             decided, model, verdicts = stages.decide(bench, candidates, model, overlay_with, found, number)
             stages.commit(bench, ledger, number, issues, decided, verdicts, found, checked)
             done = number

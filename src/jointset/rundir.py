@@ -44,6 +44,16 @@ class RunDirectory:
         """The joint model that is handed back."""
         return self.path / "model"
 
+    @property
+    def held_out(self) -> Path:
+        """Outputs on the held-out rows, of the models before and after."""
+        return self.path / "held_out.npz"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.path / "report.html"
+
     def round(self, number: int) -> Path:
         """The folder of a round's records."""
         return self.path / "rounds" / f"{number:02d}"

@@ -17,6 +17,7 @@ from jointset.records import HOLDOUT, TEST, Task, Verdict
 from jointset.rounds import Outcome
 from jointset.rundir import environment, read_json, write_json, write_text
 from jointset.stages import compare, held_out_rows
+from jointset.training.checkpoint import save_arrays
 
 FORMAT = 1
 
@@ -25,6 +26,7 @@ def finish(outcome: Outcome, seconds: float) -> dict[str, Any]:
     """Write the model, then ``summary.json``, whose presence says that the run is finished; weights of rounds go."""
     bench = outcome.bench
     write_model(outcome)
+    write_held_out(outcome)
     summary = summarise(outcome, seconds)
     write_json(bench.run.path / "summary.json", summary)
     shutil.rmtree(bench.run.path / "checkpoints", ignore_errors=True)
@@ -75,6 +77,17 @@ def _tasks(outcome: Outcome, verdict: Verdict, judged_on: str, facts: dict[str, 
             "metrics_after": {k: _number(v) for k, v in scores.items()},
         }
     return tasks
+
+
+def write_held_out(outcome: Outcome) -> None:
+    """``held_out.npz``: what the models before and after say of the held-out rows, for the report and later looks."""
+    bench = outcome.bench
+    arrays: dict[str, Any] = {"rows": held_out_rows(bench.work)}
+    for i, task in enumerate(bench.work.tasks):
+        for side, trained in (("before", outcome.first), ("after", outcome.last)):
+            arrays[f"{side}.{i}"] = trained.held_out[task.name]
+            arrays[f"{side}_decided.{i}"] = trained.decided[task.name]
+    save_arrays(bench.run.held_out, arrays)
 
 
 def write_model(outcome: Outcome) -> None:

@@ -148,6 +148,31 @@ def undo(
 
 
 @app.command()
+def review(
+    path: RunPath,
+    host: Annotated[
+        str, typer.Option(help="Address to serve on; others than this machine need a password.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.")] = 8765,
+    reviewer: Annotated[str, typer.Option(help="Your name in the ledger; by default the user's.")] = "",
+    password: Annotated[str, typer.Option(help="Lets others in.", envvar="JOINTSET_REVIEW_PASSWORD")] = "",
+    name: Annotated[list[str] | None, typer.Option(help="Further host name the page is opened by.")] = None,
+) -> None:
+    """Look through the edits of a run in the browser: accept, keep, choose another label, exclude, undo."""
+    from jointset.cli.review import review as command
+
+    command(path, host=host, port=port, reviewer=reviewer, password=password, names=tuple(name or ()))
+
+
+@app.command()
+def report(path: RunPath) -> None:
+    """Write the report of a run: one offline HTML page with what changed, why, and what it was worth."""
+    from jointset.project import Run
+
+    typer.echo(f"{Run(path).report()}")
+
+
+@app.command()
 def evaluate(
     path: RunPath,
     file: Annotated[

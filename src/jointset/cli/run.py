@@ -26,7 +26,8 @@ def run(config: Path, overrides: list[str], runs: Path, *, new_run: bool, as_jso
         sys.stdout.write("\n")
     else:
         typer.echo(render(summary))
-        typer.echo(f"\nnext: jointset diff {finished.path} · jointset export {finished.path}")
+        typer.echo(f"\nreport: {finished.path}/report.html")
+        typer.echo(f"next: jointset diff {finished.path} · jointset export {finished.path}")
     if summary["edits"]["rejected"]:
         raise typer.Exit(1)
 

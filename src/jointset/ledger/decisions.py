@@ -1,0 +1,221 @@
+"""What people decide about labels: entries of their own, which outrank the model's edits and can be taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from jointset.errors import RunError
+from jointset.ledger.connection import Connection
+from jointset.ledger.schema import CHUNK
+from jointset.ledger.text import now
+from jointset.records import Edits
+
+VERBS = ("accept", "keep", "label", "none", "exclude", "flag")
+ADDRESS = ("dataset", "row", "task", "position", "annotator")
+ENTRY = ("id", "kind", "edit", *ADDRESS, "verb", "value", "given", "reviewer", "note", "batch", "written")
+
+_RETRACTED = "EXISTS (SELECT 1 FROM entry t WHERE t.verb = 'retract' AND t.batch = d.batch)"
+_SETTLES = (
+    f"d.kind = 'decision' AND d.verb IN ('accept', 'keep', 'label', 'none', 'exclude') AND NOT {_RETRACTED}"
+)
+UNDECIDED = (
+    "NOT EXISTS (SELECT 1 FROM entry d WHERE d.row = e.row AND "
+    + " AND ".join(f"d.{name} = e.{name}" for name in ADDRESS if name != "row")
+    + f" AND {_SETTLES})"
+)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person says of one label.
+
+    ``verb``: accept (the edit, or the suggestion ``value``), keep (the given label), label (``value``), none (no
+    label), exclude (the whole row; ``task`` is ''), flag (for another look; changes nothing). ``value`` and ``given``
+    are label names, '' = missing; ``edit`` is the id of the edit that was shown, if any.
+    """
+
+    dataset: str
+    row: str
+    task: str
+    position: str
+    verb: str
+    value: str = ""
+    given: str = ""
+    edit: int | None = None
+    annotator: str = ""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of decisions: the ``batch`` they stand in (0: none), and how many were written.
+
+    ``refused`` holds the entries of others that the reviewer had not seen; nothing was written there.
+    """
+
+    batch: int
+    count: int
+    refused: tuple[dict[str, Any], ...] = ()
+
+
+class DecisionLog(Connection):
+    """The part of a ledger that people write."""
+
+    def decide(
+        self, decisions: Sequence[Decision], *, reviewer: str, note: str = "", seen: int | None = None
+    ) -> Recorded:
+        """Append decisions as one batch, in one transaction.
+
+        ``seen`` is the last entry that the reviewer knows of: where another has decided since, nothing is written and
+        the other's entry is handed back. Raises RunError for an unknown verb.
+        """
+        for unknown in {d.verb for d in decisions} - set(VERBS):
+            raise RunError(f"no decision is called {unknown!r}; known: {', '.join(VERBS)}")
+        with self._transaction() as db:
+            news = {} if seen is None else self._by_others(seen, reviewer)
+            free = [d for d in decisions if (d.dataset, d.row, d.task, d.position) not in news]
+            batch = int(db.execute("SELECT COALESCE(MAX(batch), 0) + 1 FROM entry").fetchone()[0])
+            names = tuple(f.name for f in fields(Decision))
+            written = now()
+            db.executemany(
+                f"INSERT INTO entry (kind, {', '.join(names)}, reviewer, note, batch, written) "
+                f"VALUES ('decision', {', '.join('?' * len(names))}, ?, ?, ?, ?)",
+                ((*(getattr(d, n) for n in names), reviewer, note, batch, written) for d in free),
+            )
+        kept = {(d.dataset, d.row, d.task, d.position) for d in free}
+        refused = [news[d.dataset, d.row, d.task, d.position] for d in decisions if _place(d) not in kept]
+        return Recorded(batch if free else 0, len(free), tuple(refused))
+
+    def decide_edits(
+        self, ids: Sequence[int], verb: str, *, reviewer: str, note: str = "", seen: int | None = None
+    ) -> Recorded:
+        """Accept, or keep the label before, for many edits in one batch; like :meth:`decide` where others came first.
+
+        Raises RunError for another verb.
+        """
+        if verb not in ("accept", "keep"):
+            raise RunError(f"many edits at once can be accepted or kept, not {verb!r}")
+        value = "e.new" if verb == "accept" else "e.old"
+        with self._transaction() as db:
+            others = f"SELECT 1 FROM entry d WHERE d.id > ? AND d.reviewer != ? AND {_SETTLES}"
+            here = " AND ".join(f"d.{name} = e.{name}" for name in ADDRESS)
+            barred = "" if seen is None else f" AND NOT EXISTS ({others} AND {here})"
+            batch = int(db.execute("SELECT COALESCE(MAX(batch), 0) + 1 FROM entry").fetchone()[0])
+            address = ", ".join(ADDRESS)
+            written = db.execute(
+                f"INSERT INTO entry (kind, edit, {address}, verb, value, given, reviewer, note, batch, written) "
+                f"SELECT 'decision', e.id, {', '.join(f'e.{n}' for n in ADDRESS)}, ?, {value}, e.old, ?, ?, ?, ? "
+                f"FROM edit e WHERE e.id IN (SELECT value FROM json_each(?)){barred} ORDER BY e.id",
+                [verb, reviewer, note, batch, now(), json.dumps([int(i) for i in ids])]
+                + ([] if seen is None else [int(seen), reviewer]),
+            ).rowcount
+        return Recorded(batch if written else 0, int(written))
+
+    def retract(self, batch: int, *, reviewer: str, note: str = "") -> int:
+        """Take a batch of decisions back; how many it held. Taking it back twice does nothing the second time.
+
+        Raises RunError when there is no such batch.
+        """
+        with self._transaction() as db:
+            held = db.execute(
+                "SELECT COUNT(*), SUM(verb = 'retract') FROM entry WHERE batch = ?", (int(batch),)
+            ).fetchone()
+            if not held[0] or batch < 1:
+                raise RunError(f"{self.path}: no batch {batch} of decisions")
+            if held[1]:
+                return 0
+            db.execute(
+                "INSERT INTO entry (kind, verb, batch, reviewer, note, written) "
+                "VALUES ('decision', 'retract', ?, ?, ?, ?)",
+                (int(batch), reviewer, note, now()),
+            )
+        return int(held[0])
+
+    def entries(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """What was undone, decided and taken back after entry number ``after``, in order."""
+        with self._guard():
+            cursor = self._db.execute(
+                f"SELECT {', '.join(ENTRY)} FROM entry WHERE id > ? ORDER BY id", (int(after),)
+            )
+            while rows := cursor.fetchmany(CHUNK):
+                yield from (dict(zip(ENTRY, row, strict=True)) for row in rows)
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Every decision that stands, one per address, with the action and labels of the edit it was about."""
+        names = [f"d.{name}" for name in ENTRY]
+        edit = ("action", "old", "new", "weight", "confidence", "round")
+        sql = (
+            f"SELECT {', '.join(names)}, {', '.join(f'e.{n}' for n in edit)} FROM entry d "
+            f"LEFT JOIN edit e ON e.id = d.edit WHERE d.id IN "
+            f"(SELECT MAX(d.id) FROM entry d WHERE {_SETTLES} GROUP BY {', '.join(f'd.{n}' for n in ADDRESS)}) "
+            "ORDER BY d.id"
+        )
+        known = (*ENTRY, *(f"edit_{n}" for n in edit))
+        return [dict(zip(known, row, strict=True)) for row in self._rows(sql)]
+
+    def reviewed(self) -> Edits:
+        """Decisions that stand as edits; their reason begins with "review". A kept missing label needs none."""
+        found = [d for d in self.decisions() if d["verb"] != "keep" or d["value"]]
+        empty = Edits.empty()
+        if not found:
+            return empty
+        columns = [_as_edit(d) for d in found]
+        return Edits(
+            **{
+                f.name: np.array([c[f.name] for c in columns], dtype=getattr(empty, f.name).dtype)
+                for f in fields(Edits)
+            }
+        )
+
+    def judged(self) -> dict[tuple[str, str], tuple[float, float, int]]:
+        """(task, action) → how many edits people found right, the summed confidence of those they judged, their number.
+
+        Only relabels and fills, whose claim is the new label.
+        """
+        found: dict[tuple[str, str], tuple[float, float, int]] = {}
+        for d in self.decisions():
+            if d["edit_action"] in ("relabel", "fill") and d["verb"] != "exclude":
+                right = d["verb"] == "accept" or (d["verb"] == "label" and d["value"] == d["edit_new"])
+                key = (d["task"], d["edit_action"])
+                before = found.get(key, (0.0, 0.0, 0))
+                found[key] = (before[0] + right, before[1] + d["edit_confidence"], before[2] + 1)
+        return found
+
+    def settled(self) -> set[tuple[str, str, str, str]]:
+        """Addresses (dataset, row, task, position) that people decided; the task is '' where they excluded a row."""
+        sql = f"SELECT DISTINCT d.dataset, d.row, d.task, d.position FROM entry d WHERE {_SETTLES}"
+        return {tuple(row) for row in self._rows(sql)}
+
+    def _by_others(self, seen: int, reviewer: str) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+        names = ", ".join(f"d.{n}" for n in ENTRY)
+        sql = f"SELECT {names} FROM entry d WHERE d.id > ? AND d.reviewer != ? AND {_SETTLES}"
+        rows = [dict(zip(ENTRY, row, strict=True)) for row in self._rows(sql, (int(seen), reviewer))]
+        return {(r["dataset"], r["row"], r["task"], r["position"]): r for r in rows}
+
+
+def _place(decision: Decision) -> tuple[str, str, str, str]:
+    return decision.dataset, decision.row, decision.task, decision.position
+
+
+def _as_edit(decision: dict[str, Any]) -> dict[str, Any]:
+    verb, value, given = decision["verb"], decision["value"], decision["given"]
+    action = {"none": "drop", "exclude": "drop"}.get(verb, "relabel" if given else "fill")
+    new, weight = value, 1.0
+    if verb == "accept" and decision["edit_action"] in ("drop", "weight"):
+        action, new, weight = (decision[f"edit_{n}"] for n in ("action", "new", "weight"))
+    return {
+        "round": decision["edit_round"] or 0,
+        **{name: decision[name] for name in ADDRESS},
+        "action": action,
+        "old": given,
+        "new": "" if action == "drop" else new,
+        "weight": 0.0 if action == "drop" else weight,
+        "confidence": 1.0,
+        "expected_precision": 1.0,
+        "status": "accepted",
+        "reason": f"review: {verb} by {decision['reviewer'] or 'somebody'}",
+    }

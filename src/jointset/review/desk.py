@@ -1,0 +1,133 @@
+"""What the page works on: the ledger, the queue, the predictions; opened once, kept in step with what others write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jointset.ledger import Ledger, Recorded
+from jointset.records import Ints
+from jointset.report import reliability
+from jointset.report.material import read
+from jointset.report.rows import AllRows, open_rows
+from jointset.review.items import Item, decision, item
+from jointset.review.queue import Filters, Queue, build
+from jointset.rundir import RunDirectory
+
+PAGE = 50
+EXAMPLES = 10
+
+
+@dataclass(eq=False)
+class Desk:
+    """One run under review."""
+
+    directory: RunDirectory
+    ledger: Ledger
+    rows: AllRows
+    queue: Queue
+    outputs: Mapping[str, NDArray[Any]]
+    mine: dict[str, list[int]] = field(default_factory=dict)  # reviewer → batches, for undo
+    _observed: tuple[int, list[dict[str, Any]]] = (-1, [])
+
+    def refresh(self) -> None:
+        """Take in what was written since, by whomever."""
+        self.queue.heed(self.ledger)
+
+    def news(self, reviewer: str, after: int) -> list[dict[str, Any]]:
+        """What others wrote after an entry, of the last hundred."""
+        self.refresh()
+        return [e for e in self.queue.recent if e["id"] > after and e["reviewer"] != reviewer]
+
+    def item(self, index: int) -> Item:
+        """The item at an index."""
+        return item(self.queue, index, self.ledger, self.outputs)
+
+    def step(self, filters: Filters, key: int | None, by: int) -> int | None:
+        """The index of the item ``by`` steps from the one of this key, or of the first; None at the end."""
+        order = self.queue.ordered(filters)
+        if not len(order):
+            return None
+        at = np.flatnonzero(self.queue.key[order] == key) if key is not None else order[:0]
+        if len(at):
+            to = int(at[0]) + by
+            return int(order[to]) if 0 <= to < len(order) else None
+        return int(order[0])
+
+    def decide(self, index: int, verb: str, value: str, *, reviewer: str, note: str, seen: int) -> Recorded:
+        """Write one decision down; ValueError for a label the task does not have."""
+        made = decision(self.queue, index, verb, value)
+        done = self.ledger.decide([made], reviewer=reviewer, note=note, seen=seen)
+        return self._remember(done, reviewer)
+
+    def accept_all(self, filters: Filters, *, reviewer: str, seen: int) -> Recorded:
+        """Accept every edit that matches, as one batch."""
+        items = self.queue.ordered(filters)
+        keys = self.queue.key[items[self.queue.key[items] > 0]]
+        done = self.ledger.decide_edits(
+            np.sort(keys).tolist(), "accept", reviewer=reviewer, note="bulk", seen=seen
+        )
+        return self._remember(done, reviewer)
+
+    def preview(self, filters: Filters) -> tuple[int, float, list[Item]]:
+        """How many edits match, the mean confidence, and ten of them drawn at random."""
+        items = self.queue.ordered(filters)
+        items = items[self.queue.key[items] > 0]
+        if not len(items):
+            return 0, float("nan"), []
+        drawn: Ints = self.queue.sample(items, EXAMPLES, len(items))
+        mean = float(self.queue.confidence[items].mean())
+        return len(items), mean, [self.item(int(i)) for i in drawn]
+
+    def undo(self, reviewer: str) -> int:
+        """Take back the reviewer's last batch that stands; how many decisions it held."""
+        stack = self.mine.get(reviewer)
+        if stack is None:  # of an earlier sitting
+            live, own = self.queue.batches, self.queue.reviewers.code.get(reviewer, -2)
+            stack = self.mine[reviewer] = [n for n, b in live.items() if b.reviewer == own]
+        while stack:
+            count = self.ledger.retract(stack.pop(), reviewer=reviewer)
+            if count:
+                self.queue.heed(self.ledger)
+                return count
+        return 0
+
+    def observed(self) -> list[dict[str, Any]]:
+        """Per task and action: what was promised and what people found; worked out anew when something was written."""
+        if self._observed[0] != self.queue.entry:
+            material = read(self.directory, self.ledger)
+            found = (
+                reliability.observed(material.edits, self.ledger.decisions()) if self.queue.batches else {}
+            )
+            rows = [{"task": t, "action": a, **vars(o)} for (t, a), o in sorted(found.items())]
+            self._observed = (self.queue.entry, rows)
+        return self._observed[1]
+
+    def reliability(self, task: str, action: str) -> dict[str, Any]:
+        """Promised and observed precision of one kind of change."""
+        queue = self.queue
+        kind = queue.mask(Filters(task=task, action=action, decided=""))
+        promised = float(queue.confidence[kind].mean()) if kind.any() else float("nan")
+        seen = next((o for o in self.observed() if (o["task"], o["action"]) == (task, action)), None)
+        return {"promised": promised, "seen": seen}
+
+    def _remember(self, done: Recorded, reviewer: str) -> Recorded:
+        if done.batch:
+            if reviewer not in self.mine:
+                own = self.queue.reviewers.code.get(reviewer, -2)
+                self.mine[reviewer] = [n for n, b in self.queue.batches.items() if b.reviewer == own]
+            self.mine[reviewer].append(done.batch)
+        self.queue.heed(self.ledger)
+        return done
+
+
+def open_desk(directory: RunDirectory) -> Desk:
+    """Open a run whose rows are laid out; RunError when it has no ledger or no rows."""
+    ledger = Ledger(directory.ledger, create=False)
+    rows = open_rows(directory)
+    material = read(directory, ledger)
+    return Desk(directory, ledger, rows, build(ledger, rows), material.predictions())

@@ -1,0 +1,182 @@
+"""One item of the queue, with everything a person needs to decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jointset.ledger import Decision, Ledger
+from jointset.records import SPLITS, Task
+from jointset.report import evidence, media
+from jointset.report.rows import Rows
+from jointset.review.queue import DECIDED, Queue
+
+KEYS = 9  # labels that have a digit of their own
+MOST_LABELS = 500
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is shown.
+
+    ``given`` and ``suggested`` are label names, '' = none; ``labels`` are the choices, in the order of their digits;
+    ``top`` the most probable labels; ``why`` (what, value) pairs; ``state`` how it was decided, '' = open.
+    """
+
+    key: int
+    dataset: str
+    row: str
+    split: str
+    task: str
+    kind: str
+    unit: str
+    position: str
+    action: str
+    issue: str
+    status: str
+    round: int
+    confidence: float
+    weight: float | None
+    given: str
+    suggested: str
+    labels: tuple[str, ...]
+    top: tuple[tuple[str, float], ...]
+    near: tuple[evidence.Neighbour, ...]
+    others: tuple[tuple[str, str], ...]
+    why: tuple[tuple[str, str], ...]
+    images: tuple[str, ...]
+    sounds: tuple[str, ...]
+    texts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    cells: tuple[media.Cell, ...]
+    copies: tuple[str, ...]
+    state: str
+    reviewer: str
+    flagged: bool
+
+
+def item(queue: Queue, index: int, ledger: Ledger, outputs: Mapping[str, NDArray[Any]]) -> Item:
+    """The item at an index of the queue; ``outputs`` are the last round's cross-fitted predictions."""
+    place = int(queue.place[index])
+    data, row = queue.rows.dataset_at(place)
+    name = {n: queue.name(n, index) for n in ("task", "position", "action", "old", "new")}
+    task = queue.rows.tasks[name["task"]]
+    number = list(queue.rows.tasks).index(task.name)
+    row_id = data.ids[row].as_py()
+    given = evidence.label_name(task, data.given[task.name][row], name["position"])
+    suggested = "" if name["action"] in ("drop", "weight") else name["new"]
+    told = evidence.said(ledger, int(queue.round[index]), data.name, row_id, task.name, name["position"])
+    top = evidence.probabilities(outputs, number, task, place, name["position"])
+    state = int(queue.decided[index])
+    return Item(
+        key=int(queue.key[index]),
+        dataset=data.name,
+        row=row_id,
+        split=SPLITS[int(data.split[row])],
+        task=task.name,
+        kind=task.kind,
+        unit=task.unit,
+        position=name["position"],
+        action=name["action"],
+        issue=("label_error", "missing_label", "contradiction")[int(queue.issue[index])],
+        status=("proposed", "accepted", "rejected", "undone")[int(queue.status[index])],
+        round=int(queue.round[index]),
+        confidence=float(queue.confidence[index]),
+        weight=told.get("score") if name["action"] == "weight" else None,
+        given=given,
+        suggested=suggested,
+        labels=choices(task, [n for n, _ in top], suggested),
+        top=tuple(top),
+        near=tuple(evidence.neighbours(outputs, queue.rows, task, place, name["position"])),
+        others=tuple(evidence.others(queue.rows, task, place)),
+        why=tuple((k, str(told[k])) for k in ("because", "with", "p_given", "margin") if k in told),
+        images=data.inputs.get("image", ()),
+        sounds=data.inputs.get("audio", ()),
+        texts=tuple(
+            (column, tuple(evidence.marked_text(data, column, text, task, given, suggested)))
+            for column, text in media.texts(data, row)
+        ),
+        cells=tuple(media.cells(data, row)),
+        copies=_copies(data, row),
+        state=DECIDED[state] if state else "",
+        reviewer=list(queue.reviewers.code)[queue.reviewer[index]] if queue.reviewer[index] >= 0 else "",
+        flagged=bool(queue.flagged[index]),
+    )
+
+
+def choices(task: Task, probable: list[str], suggested: str) -> tuple[str, ...]:
+    """The labels of a task to choose from: in the order of the classes where each has a digit, else likely ones first.
+
+    >>> choices(Task("t", "binary", ("no", "yes")), ["yes"], "yes")
+    ('no', 'yes')
+    """
+    if task.kind == "regression":
+        return ()
+    if task.kind == "multilabel":
+        return ("0", "1")
+    if len(task.classes) <= KEYS:
+        return task.classes
+    first = list(dict.fromkeys([*([suggested] if suggested else []), *probable]))
+    return tuple(dict.fromkeys([*first, *task.classes]))[:MOST_LABELS]
+
+
+def decision(queue: Queue, index: int, verb: str, value: str) -> Decision:
+    """The ledger's form of a decision on an item; ``value`` is the chosen label for the verb "label".
+
+    Raises ValueError when the label is none of the task's.
+    """
+    place = int(queue.place[index])
+    data, row = queue.rows.dataset_at(place)
+    task = queue.rows.tasks[queue.name("task", index)]
+    position = queue.name("position", index)
+    given = evidence.label_name(task, data.given[task.name][row], position)
+    if verb == "label":
+        value = checked(task, value)
+    elif verb == "accept":
+        value = queue.name("new", index)
+    else:
+        value = given if verb == "keep" else ""
+    key = int(queue.key[index])
+    return Decision(
+        dataset=data.name,
+        row=data.ids[row].as_py(),
+        task="" if verb == "exclude" else task.name,
+        position="" if verb == "exclude" else position,
+        verb=verb,
+        value=value,
+        given=given,
+        edit=key if key > 0 else None,
+    )
+
+
+def checked(task: Task, value: str) -> str:
+    """A label as the ledger names it; ValueError when the task has none of this name.
+
+    >>> checked(Task("price", "regression"), "2.50")
+    '2.5'
+    """
+    if task.kind == "regression":
+        number = float(value)
+        if not np.isfinite(number):
+            raise ValueError(f"{value} is no number")
+        return f"{number:.6g}"
+    known = ("0", "1") if task.kind == "multilabel" else task.classes
+    if value not in known:
+        raise ValueError(f"task {task.name} has no label {value!r}")
+    return value
+
+
+def _copies(data: Rows, row: int) -> tuple[str, ...]:
+    """Ids of up to five other rows of the dataset with the same text, where it has a short one to look for."""
+    import pyarrow.compute as pc
+
+    for column in data.inputs.get("text", ()):
+        values = data.table.column(column)
+        value = values[row]
+        if value.is_valid and 0 < len(str(value.as_py())) < 2000:
+            at = np.flatnonzero(np.asarray(pc.fill_null(pc.equal(values, value), False)))[:6]
+            return tuple(data.ids[int(i)].as_py() for i in at if i != row)[:5]
+    return ()

@@ -1,0 +1,150 @@
+"""The interface in English and Chinese."""
+
+from __future__ import annotations
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+
+WORDS: dict[str, tuple[str, str]] = {
+    "review": ("Review", "审阅"),
+    "edits": ("Edits", "修改"),
+    "held_out": ("Held-out rows", "留出行"),
+    "held_out_note": (
+        "Held-out rows are never changed automatically; only people decide here.",
+        "留出行从不自动修改，只由人决定。",
+    ),
+    "filters": ("Filters", "筛选"),
+    "queue": ("Queue", "队列"),
+    "search": ("Search", "搜索"),
+    "dataset": ("Dataset", "数据集"),
+    "task": ("Task", "任务"),
+    "action": ("Action", "操作"),
+    "issue": ("Issue", "问题"),
+    "status": ("Status", "状态"),
+    "decided": ("Decision", "决定"),
+    "round": ("Round", "轮次"),
+    "pair": ("Given → suggested", "原标签 → 建议"),
+    "score": ("Confidence", "置信度"),
+    "from": ("from", "从"),
+    "to": ("to", "到"),
+    "order": ("Order", "排序"),
+    "flagged": ("Flagged only", "仅看标记"),
+    "all": ("all", "全部"),
+    "worth": ("worth of a decision", "决定的价值"),
+    "doubt": ("most doubtful", "最可疑"),
+    "sure": ("surest", "最确定"),
+    "random": ("random", "随机"),
+    "row": ("row", "行"),
+    "open": ("open", "未决定"),
+    "done": ("decided", "已决定"),
+    "accept": ("accept", "接受"),
+    "keep": ("keep given", "保留原标签"),
+    "label": ("another label", "其他标签"),
+    "none": ("no label", "无标签"),
+    "exclude": ("exclude row", "排除该行"),
+    "skip": ("skip", "跳过"),
+    "flag": ("flag", "标记"),
+    "undo": ("undo", "撤销"),
+    "next": ("next", "下一个"),
+    "previous": ("previous", "上一个"),
+    "help": ("Keys", "快捷键"),
+    "close": ("close", "关闭"),
+    "relabel": ("relabel", "改标签"),
+    "fill": ("fill", "填补"),
+    "drop": ("drop", "丢弃"),
+    "weight": ("down-weight", "降权"),
+    "add": ("add", "新增"),
+    "check": ("check", "核对"),
+    "label_error": ("label error", "标签错误"),
+    "missing_label": ("missing label", "缺失标签"),
+    "contradiction": ("contradiction", "矛盾"),
+    "proposed": ("proposed", "已提议"),
+    "accepted": ("in force", "生效"),
+    "rejected": ("refused by the gate", "被拒绝"),
+    "undone": ("undone", "已撤销"),
+    "given": ("Given", "原标签"),
+    "suggested": ("Suggested", "建议"),
+    "missing": ("missing", "缺失"),
+    "dropped": ("dropped", "丢弃"),
+    "weighted": ("counted less", "降低权重"),
+    "probable": ("Most probable", "最可能"),
+    "why": ("Why", "理由"),
+    "neighbours": ("Alike rows", "相似行"),
+    "others": ("Other labels", "其他任务的标签"),
+    "copies": ("Same text", "相同文本"),
+    "because": ("speaks for it", "支持证据"),
+    "with": ("at odds with", "矛盾于"),
+    "p_given": ("P(given is right)", "原标签正确的概率"),
+    "margin": ("training margin", "训练间隔"),
+    "expected": ("Of such changes", "此类修改"),
+    "promised": ("promised right", "预期正确"),
+    "observed": ("found right", "实际正确"),
+    "not_reviewed": ("none reviewed yet", "尚未审阅"),
+    "choose": ("Choose another label", "选择其他标签"),
+    "set": ("set", "设为"),
+    "note": ("Note", "备注"),
+    "reviewer": ("Reviewer", "审阅人"),
+    "matching": ("matching", "匹配"),
+    "of": ("of", "共"),
+    "bulk": ("Accept all that match…", "全部接受…"),
+    "bulk_title": ("Accept all that match", "接受所有匹配项"),
+    "bulk_count": ("edits would be accepted", "项修改将被接受"),
+    "bulk_precision": ("expected to be right", "预期正确"),
+    "bulk_examples": ("Ten of them, drawn at random", "随机抽取十项"),
+    "bulk_apply": ("Accept them", "确认接受"),
+    "cancel": ("Cancel", "取消"),
+    "bulk_done": ("accepted; Z takes it back in one step", "项已接受；按 Z 可一步撤销"),
+    "empty": ("Nothing matches.", "没有匹配项。"),
+    "end": ("The end of the queue.", "队列已到末尾。"),
+    "conflict": ("was decided meanwhile by", "已同时被决定，审阅人："),
+    "conflict_note": (
+        "Nothing was written. Look at it, and decide again to overrule.",
+        "未写入任何内容。请查看，再次决定即可覆盖。",
+    ),
+    "undone_note": ("taken back", "已撤回"),
+    "nothing_to_undo": ("There is nothing of yours to take back.", "没有可撤销的内容。"),
+    "reliability": ("Observed precision", "实际准确率"),
+    "invite": ("Link for one more browser", "新的一次性链接"),
+    "enlarge": ("enlarge", "放大"),
+    "unusual": ("unusual", "异常"),
+    "held": ("held out", "留出"),
+    "news": ("new decisions by others", "他人的新决定"),
+    "language": ("Language", "语言"),
+    "page": ("Page", "页"),
+    "log_in": ("Log in", "登录"),
+    "password": ("Password", "密码"),
+    "wrong_password": ("Wrong password, or too many tries.", "密码错误或尝试次数过多。"),
+    "need_link": (
+        "This page needs the one-time link that the command printed. Start it again for a new one.",
+        "请使用命令行打印的一次性链接；如已失效，请重新启动。",
+    ),
+    "confirm": ("confirm", "确认"),
+    "save": ("save", "保存"),
+}
+
+
+class Speech:
+    """The words of one language: ``speech("accept")``; what has no words stands for itself.
+
+    >>> Speech("zh")("accept"), Speech("xx")("accept"), Speech("en")("digit")
+    ('接受', 'accept', 'digit')
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language if language in LANGUAGES else "en"
+        self._at = list(LANGUAGES).index(self.language)
+
+    def __call__(self, key: str) -> str:
+        """The word, in this language."""
+        found = WORDS.get(key)
+        return found[self._at] if found else key
+
+
+def preferred(cookie: str, accept: str) -> str:
+    """The language of a request: what was chosen, else what the browser asks for first.
+
+    >>> preferred("", "zh-CN,zh;q=0.9"), preferred("en", "zh-CN"), preferred("", "fr")
+    ('zh', 'en', 'en')
+    """
+    if cookie in LANGUAGES:
+        return cookie
+    return "zh" if accept.strip().lower().startswith("zh") else "en"

@@ -1,0 +1,180 @@
+"""A run that was put together by hand: real files, a real ledger, nothing trained."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jointset import config as configs
+from jointset.ledger import Ledger
+from jointset.prepare import prepare
+from jointset.records import Edits, Issues, TaskVerdict, Verdict
+from jointset.report import write_rows
+from jointset.rundir import RunDirectory, write_json, write_text
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+EVIL = [
+    HOSTILE,
+    "[click](javascript:alert(1)) javascript:alert(1)",
+    "‮עברית שלום‬ مرحبا 👩‍👩‍👧‍👦🏳️‍🌈 中文",
+    "\x00\x07 bell {{7*7}} {% raw %} ${x}",
+    "plain words about a refund that was late",
+]
+
+
+@dataclass
+class Crafted:
+    """The run, and what it was made of."""
+
+    directory: RunDirectory
+    frame: pd.DataFrame
+
+
+def craft(
+    path: Path, n: int = 120, *, cell: str = "", images: list | None = None, facts: dict | None = None
+) -> Crafted:
+    """A run of one dataset with texts, numbers and, if named, images; edits of every action at known rows."""
+    rng = np.random.default_rng(0)
+    path.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame(
+        {
+            "id": [f"r{i}" for i in range(n)],
+            "text": [f"{EVIL[i % len(EVIL)]} no {i}" for i in range(n)],
+            "size": rng.normal(0, 1, n).round(3),
+            "mood": np.array(["bad", "good", HOSTILE], object)[rng.integers(0, 3, n)],
+            "urgent": np.array(["no", "yes"], object)[rng.integers(0, 2, n)],
+            "amount": rng.normal(10, 2, n).round(2),
+            "split": ["holdout" if i % 5 == 4 else "train" for i in range(n)],
+        }
+    )
+    frame.loc[3, "size"] = 1e6
+    frame.loc[frame.index % 7 == 0, "urgent"] = None
+    if cell:
+        frame.loc[0, "text"] = cell
+    inputs: dict = {"text": "text", "tabular": ["size"]}
+    if images is not None:
+        frame["picture"] = [images[i % len(images)] for i in range(n)]
+        inputs["image"] = "picture"
+    frame.to_csv(path / "d.csv", index=False)
+    settings = {
+        "name": "crafted",
+        "datasets": {"d": {"path": str(path / "d.csv"), "inputs": inputs, "id": "id", "split": "split"}},
+        "tasks": {
+            "mood": {"kind": "multiclass", "labels": {"d": "mood"}},
+            "urgent": {"kind": "binary", "labels": {"d": "urgent"}},
+            "amount": {"kind": "regression", "labels": {"d": "amount"}, "unit": "EUR"},
+        },
+        "seed": 0,
+    }
+    directory = RunDirectory(path / "runs" / "crafted")
+    config = configs.parse(settings, "test")
+    work = prepare(config, directory.data)
+    write_text(directory.path / "config.yaml", configs.dump(config))
+    write_json(directory.path / "data.lock", work.facts())
+    write_rows(directory, work)
+    _record(directory, frame, facts or {})
+    return Crafted(directory, frame)
+
+
+def _record(directory: RunDirectory, frame: pd.DataFrame, facts: dict) -> None:
+    rng = np.random.default_rng(1)
+    n, train = len(frame), frame[frame.split == "train"]
+    rows = []
+    for i, (_, row) in enumerate(train.iterrows()):
+        if row.urgent is None or row.urgent != row.urgent:
+            rows.append((row.id, "urgent", "fill", "", "yes", 0.7 + 0.3 * rng.random()))
+        else:
+            action = ("relabel", "drop", "weight")[i % 3]
+            new = {"relabel": "good" if row.mood != "good" else "bad", "drop": "", "weight": row.mood}[action]
+            rows.append((row.id, "mood", action, row.mood, new, 0.5 + 0.5 * rng.random()))
+    m = len(rows)
+    columns = [np.array(c, object) for c in zip(*rows, strict=True)]
+    text = {f: np.full(m, "", object) for f in ("position", "annotator")}
+    confidence = columns[5].astype(float)
+    edits = Edits(
+        round=np.full(m, 1), dataset=np.full(m, "d", object), row=columns[0], task=columns[1], action=columns[2],
+        old=columns[3], new=columns[4], weight=np.array([{"drop": 0.0, "weight": 0.3}.get(a, 1.0) for a in columns[2]]),
+        confidence=confidence, expected_precision=np.full(m, 0.9), reason=np.full(m, "accepted: fine", object),
+        status=np.array(["rejected" if i % 9 == 8 else "accepted" for i in range(m)], object), **text,
+    )  # fmt: skip
+    held = frame[frame.split == "holdout"].head(6)
+    issues = Issues.concat(
+        [
+            _issues(edits.row, edits.task, edits.old, edits.new, confidence),
+            _issues(held.id.to_numpy(object), np.full(len(held), "mood", object), held.mood.to_numpy(object),
+                    np.full(len(held), "good", object), np.full(len(held), 0.8)),
+        ]
+    )  # fmt: skip
+    nan = float("nan")
+    verdict = Verdict(
+        True, True, f"accepted: {HOSTILE}",
+        (TaskVerdict("mood", "accuracy", 0.5, 0.6, 0.01, 0.2, "better", 12),
+         TaskVerdict("urgent", "auc", nan, nan, nan, nan, "not judged", 3)),
+    )  # fmt: skip
+    refused = Verdict(False, False, "rejected: worse: mood", verdict.tasks)
+    with Ledger(directory.ledger) as ledger:
+        ledger.record_round(
+            1, issues=issues, edits=edits, verdicts=[("all", refused), ("retry", verdict)],
+            facts={"noise_rate": {"mood": 0.1}, "noise_matrix": {"mood": (0.9 * np.eye(3) + 0.1 / 3).tolist()}} | facts,
+        )  # fmt: skip
+    p = rng.dirichlet(np.ones(3), n).astype(np.float32)
+    q = rng.dirichlet(np.ones(2), n).astype(np.float32)
+    (directory.round(1)).mkdir(parents=True, exist_ok=True)
+    outputs = {"outputs.0": p, "outputs.1": q, "outputs.2": rng.normal(10, 2, (n, 1)).astype(np.float32)}
+    embedding = rng.normal(size=(n, 4)).astype(np.float16)
+    np.savez(
+        directory.round(1) / "predictions.npz",
+        **outputs,
+        embedding=embedding,
+        fold=(np.arange(n) % 2).astype(np.int8),
+    )
+    rows = np.flatnonzero(frame.split.to_numpy() != "train")
+    before = {
+        f"{side}.{i}": outputs[f"outputs.{i}"][rows]
+        for side in ("before", "before_decided")
+        for i in range(3)
+    }
+    after = {
+        f"{side}.{i}": outputs[f"outputs.{i}"][rows] for side in ("after", "after_decided") for i in range(3)
+    }
+    np.savez(directory.held_out, rows=rows, **before, **after)
+    task = {
+        "metric": "accuracy",
+        "on": "holdout",
+        "rows": 12,
+        "before": 0.5,
+        "after": 0.6,
+        "interval": [0.01, 0.2],
+        "verdict": "better",
+    }
+    summary = {
+        "name": "crafted",
+        "tasks": {"mood": task},
+        "rounds": 1,
+        "stopped": "the rounds asked for are done",
+        "seconds": 3.0,
+    }
+    (directory.path / "summary.json").write_text(
+        json.dumps({**summary, "peak_memory_bytes": 10**8, "seed": 0, "version": "0"})
+    )
+
+
+def _issues(row, task, given, suggested, confidence) -> Issues:
+    n = len(row)
+    code = np.where(given == "", "missing_label", "label_error").astype(object)
+    evidence = np.array([json.dumps({"p_given": 0.1, "because": f"urgent={HOSTILE}"})] * n, object)
+    empty = np.full(n, "", object)
+    return Issues(
+        code,
+        np.full(n, "d", object),
+        row,
+        task,
+        empty,
+        1 - confidence,
+        given,
+        suggested,
+        confidence,
+        evidence,
+    )
