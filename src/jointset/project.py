@@ -108,10 +108,12 @@ class Project:
         self._settings["tasks"][name] = {"kind": kind, "labels": dict(labels), **settings}
 
     def configure(self, **sections: Mapping[str, Any]) -> None:
-        """Set parts of the sections ``model``, ``training`` and ``improve``."""
+        """Set parts of the sections ``model``, ``training``, ``augment`` and ``improve``."""
         for section, values in sections.items():
-            if section not in ("model", "training", "improve"):
-                raise ConfigError(f"configure: unknown section {section!r}; one of model, training, improve")
+            if section not in ("model", "training", "augment", "improve"):
+                raise ConfigError(
+                    f"configure: unknown section {section!r}; one of model, training, augment, improve"
+                )
             self._settings.setdefault(section, {}).update(values)
 
     def config(self, **improve: Any) -> Config:

@@ -16,6 +16,7 @@ from jointset.models.taps import find_stages
 from jointset.prepare import Work
 from jointset.records import TRAIN, Edits
 from jointset.rundir import RunDirectory
+from jointset.training.augmented import Augmentation
 from jointset.training.problem import ModelPlan, Problem
 from jointset.training.settings import TrainSettings
 from jointset.training.threads import threads as threads_for
@@ -32,6 +33,7 @@ class Bench:
     work: Work
     inputs: Inputs
     emit: Emit
+    augmentation: Augmentation | None = None
 
     def problem(self, overlay: Overlay) -> Problem:
         """The joint training problem under the edits of ``overlay``."""
@@ -43,6 +45,7 @@ class Bench:
             dataset_of=self.work.pool.dataset_of,
             plan=self.plan,
             auxiliary_weight=self.work.config.model.auxiliary_weight,
+            augmentation=self.augmentation,
         )
 
     @property

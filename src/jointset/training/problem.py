@@ -16,6 +16,7 @@ from jointset.models.joint import JointModel
 from jointset.records import Bools, Floats, Ints, Task
 from jointset.tasks import KINDS
 from jointset.tasks.base import Counts
+from jointset.training.augmented import Augmentation
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Problem:
     """One joint training problem.
 
     ``labels`` and ``weights`` are in the form of :mod:`jointset.records`, over all N rows of the pool;
-    ``dataset_of`` (N,) numbers the datasets; ``auxiliary_weight`` is that of the losses of ``plan.auxiliary``.
+    ``dataset_of`` (N,) numbers the datasets; ``auxiliary_weight`` is that of the losses of ``plan.auxiliary``;
+    ``augmentation`` is what training sees changed.
     """
 
     tasks: tuple[Task, ...]
@@ -48,6 +50,7 @@ class Problem:
     dataset_of: Ints
     plan: ModelPlan
     auxiliary_weight: float = 0.3
+    augmentation: Augmentation | None = None
 
     def usable(self) -> Bools:
         """Rows with an input and at least one label of positive weight, ``(N,)``."""

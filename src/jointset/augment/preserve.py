@@ -1,0 +1,174 @@
+"""Does an operation keep a task's label? What is measured, and what follows from it; arrays in, verdicts out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jointset.augment.policy import Verdict
+from jointset.augment.rules import Rule, found_rule
+from jointset.records import Floats, Task
+
+FEWEST = 30  # labelled rows below which nothing is said
+SURE = 1.0  # standard errors that a loss must stand above the tolerance's side of doubt
+BIJECTION = 0.8  # share of a class that an operation must send to one other class for a rule
+NOTHING = 0.05  # a model that is right hardly more often than a constant cannot say what changed
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One operation and one task.
+
+    ``rows`` were looked at; ``before`` is how well the cross-fitted model does on them as they are (accuracy, or the
+    skill of other kinds), ``shown`` on the changed rows, ``taught`` on them after it was trained on changed rows of
+    the other half (NaN when that was not needed); ``changed`` the estimated share of labels that the operation does
+    not keep, ``error`` its standard error. ``rule`` holds class codes where labels change places.
+    """
+
+    operation: str
+    task: str
+    magnitude: float
+    rows: int
+    before: float
+    shown: float
+    taught: float
+    changed: float
+    error: float
+    outcome: str
+    reason: str
+    rule: tuple[int, ...] = ()
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Estimate:
+        """What was written as JSON, where NaN is null."""
+        values = {k: float("nan") if v is None else v for k, v in record.items()}
+        return cls(**{**values, "rule": tuple(record["rule"])})
+
+
+def right(task: Task, labels: NDArray[np.generic], outputs: Floats) -> Floats:
+    """How right predictions are, entry by entry, ``(m,)`` over known labels.
+
+    Classes: 1 where the label is named. Several labels: the probability given to what each one is. Numbers: 1 −
+    squared error over variance.
+    """
+    if task.kind == "regression":
+        known = ~np.isnan(labels.astype(float))
+        y = labels[known].astype(float)
+        return np.asarray(1.0 - (y - outputs[known, 0]) ** 2 / max(float(np.var(y)), 1e-12))
+    if task.kind == "multilabel":
+        codes = labels.astype(int)
+        return np.where(codes == 1, outputs, 1.0 - outputs)[codes >= 0]
+    codes = labels.astype(int)
+    known = codes >= 0
+    return (outputs[known].argmax(1) == codes[known]).astype(float)
+
+
+def floor(task: Task, labels: NDArray[np.generic]) -> float:
+    """What a constant gets by the measure of :func:`right`."""
+    if task.kind == "regression":
+        return 0.0
+    codes = labels.astype(int)
+    if task.kind == "multilabel":
+        known = codes >= 0
+        share = np.where(known, codes, 0).sum(0) / np.maximum(known.sum(0), 1)
+        return float((known * (share**2 + (1 - share) ** 2)).sum() / max(known.sum(), 1))
+    known = codes[codes >= 0]
+    return float(np.bincount(known).max() / len(known)) if len(known) else 0.0
+
+
+def loss_of(before: Floats, after: Floats, least: float) -> tuple[float, float]:
+    """The share of what is known that is lost, and its standard error; ``least`` is what a constant gets.
+
+    >>> loss_of(np.array([1.0, 1, 1, 1]), np.array([1.0, 1, 1, 0]), 0.0)[0]
+    0.25
+    """
+    known = max(float(before.mean()) - least, 1e-9)
+    drop = before - after
+    return float(drop.mean()) / known, float(drop.std() / np.sqrt(max(len(drop), 1))) / known
+
+
+def judged(
+    task: Task, operation: str, magnitude: float, labels: NDArray[np.generic],
+    before: Floats, shown: Floats, taught: Floats | None, *, tolerance: float, switch: bool,
+) -> Estimate:  # fmt: skip
+    """The estimate for one operation and task; outputs ``(n, K)`` of rows as they are, changed, and changed and taught.
+
+    What the cross-fitted model loses on changed rows may be its own clumsiness. So where it loses more than the
+    tolerance, what counts is what a model still gets wrong after it has seen changed rows with their labels: if the
+    label can still be read off, it was kept.
+    """
+    was, least = right(task, labels, before), floor(task, labels)
+    n, base = len(was), float(was.mean()) if len(was) else 0.0
+    nan = float("nan")
+
+    def made(outcome: str, reason: str, *values: float, rule: tuple[int, ...] = ()) -> Estimate:
+        rounded = [round(float(v), 4) for v in values]
+        return Estimate(operation, task.name, magnitude, n, round(base, 4), *rounded, outcome, reason, rule)
+
+    if n < FEWEST or base - least < NOTHING:
+        why = f"{n} labelled rows" if n < FEWEST else "the model knows too little of the task"
+        return made("unknown", why, nan, nan, nan, nan)
+    now = right(task, labels, shown)
+    changed, error = loss_of(was, now, least)
+    if changed <= tolerance:
+        return made("keep", "the model sees no difference", now.mean(), nan, changed, error)
+    if switch and (rule := _rule(task, labels, shown)) is not None:
+        codes = rule.apply(labels.astype(np.int64), np.ones(len(labels)))
+        led, error = loss_of(was, right(task, codes, shown), least)
+        if led <= 2 * tolerance:
+            return made("transform", "classes change places", now.mean(), nan, led, error, rule=rule.classes)
+    if taught is None:
+        return made("doubt", "not yet taught", now.mean(), nan, changed, error)
+    then = right(task, labels, taught)
+    changed, error = loss_of(was, then, least)
+    values = (now.mean(), then.mean(), changed, error)
+    if changed - SURE * error > tolerance:
+        return made("mask", f"{100 * changed:.0f} % of what was known is lost", *values)
+    return made("keep", "the label can be learnt from changed rows", *values)
+
+
+def _rule(task: Task, labels: NDArray[np.generic], shown: Floats) -> Rule | None:
+    if task.kind not in ("binary", "multiclass"):
+        return None
+    codes = labels.astype(int)
+    known = codes >= 0
+    sent = np.zeros((len(task.classes), len(task.classes)))
+    np.add.at(sent, (codes[known], shown[known].argmax(1)), 1)
+    return found_rule(sent, least=BIJECTION, some=[bool(c >= 5) for c in sent.sum(1)])
+
+
+def verdicts(
+    table: Sequence[Estimate],
+) -> tuple[dict[str, dict[str, Verdict]], dict[str, dict[str, Rule]]]:
+    """By task and operation: what a policy does about it."""
+    found: dict[str, dict[str, Verdict]] = {}
+    rules: dict[str, dict[str, Rule]] = {}
+    for e in table:
+        found.setdefault(e.task, {})[e.operation] = "mask" if e.outcome in ("mask", "doubt") else "keep"
+        if e.outcome == "transform":
+            rules.setdefault(e.task, {})[e.operation] = Rule(classes=e.rule)
+    return found, rules
+
+
+def render(table: Sequence[Estimate]) -> str:
+    """The table as people read it.
+
+    >>> print(render([Estimate("image.flip", "side", 1.0, 90, 1.0, 0.0, 0.5, 0.5, 0.05, "mask", "half is lost")]))
+    operation           task              at   rows  as it is  changed  taught  lost       label
+    image.flip          side               1     90      1.00     0.00    0.50   50 %      mask: half is lost
+    """
+    lines = [
+        f"{'operation':<19} {'task':<14} {'at':>5} {'rows':>6}  as it is  changed  taught  lost       label"
+    ]
+    for e in table:
+        shown, taught = (f"{v:.2f}" if np.isfinite(v) else "·" for v in (e.shown, e.taught))
+        lost = f"{100 * e.changed:.0f} %" if np.isfinite(e.changed) else "·"
+        lines.append(
+            f"{e.operation:<19} {e.task:<14} {e.magnitude:>5g} {e.rows:>6}  {e.before:>8.2f} {shown:>8} {taught:>7} "
+            f"{lost:>6}      {e.outcome}: {e.reason}"
+        )
+    return "\n".join(lines)
