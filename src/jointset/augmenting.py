@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jointset.augment import Policy, Step
+from jointset.augment.policy import Verdict
 from jointset.augment.preserve import Estimate, verdicts
 from jointset.augment.rules import Rule, rule_of
 from jointset.data import Overlay
@@ -114,8 +115,8 @@ def checked(bench: Bench, overlay: Overlay) -> tuple[Policy, list[Estimate]]:
     file = bench.run.path / "augment" / "labels.json"
     if not file.is_file():
         found = estimates(bench, overlay, policy)
-        write_json(file, [dataclasses.asdict(e) for e in found])
-    table = [Estimate.read(e) for e in read_json(file)]
+        write_json(file, {"estimates": [dataclasses.asdict(e) for e in found]})
+    table = [Estimate.read(e) for e in read_json(file)["estimates"]]
     verdict, rules = verdicts(table)
     told = {t: {**verdict.get(t, {}), **policy.verdicts.get(t, {})} for t in bench.work.by_name}
     led = {t: {**rules.get(t, {}), **policy.rules.get(t, {})} for t in bench.work.by_name}
@@ -170,7 +171,9 @@ def _compared(bench: Bench, overlay: Overlay, policy: Policy) -> dict[str, Any]:
             return {"kept": name, "policy": policy.record(), "tried": tried}
         if not harmed or len(harmed) == len(gains):
             break
-        masked = {t: dict.fromkeys(policy.operations(), "mask") for t in harmed}
+        masked: dict[str, Mapping[str, Verdict]] = {
+            t: dict.fromkeys(policy.operations(), "mask") for t in harmed
+        }
         policy = dataclasses.replace(policy, verdicts={**policy.verdicts, **masked})
     return {"kept": "none", "tried": tried}
 

@@ -36,7 +36,7 @@ def moved(x: Tensor, strength: Mapping[str, Floats], fill: str, rng: np.random.G
     rows = torch.from_numpy(on)
     part, s = x[rows], {k: v[on] for k, v in s.items()}
     background = part.mean((2, 3), keepdim=True) if fill == "mean" else torch.zeros(1)
-    grid = _grid(part.shape, _matrices(s, tuple(part.shape[2:]), rng), s["elastic"], rng)
+    grid = _grid(part.shape, _matrices(s, (part.shape[2], part.shape[3]), rng), s["elastic"], rng)
     changed = torch.nn.functional.grid_sample(
         part - background, grid, mode="bilinear", padding_mode=PADDING[fill], align_corners=False
     )

@@ -45,8 +45,9 @@ class Estimate:
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Estimate:
         """What was written as JSON, where NaN is null."""
-        values = {k: float("nan") if v is None else v for k, v in record.items()}
-        return cls(**{**values, "rule": tuple(record["rule"])})
+        values: dict[str, Any] = {k: float("nan") if v is None else v for k, v in record.items()}
+        values["rule"] = tuple(record["rule"])
+        return cls(**values)
 
 
 def right(task: Task, labels: NDArray[np.generic], outputs: Floats) -> Floats:
@@ -105,27 +106,36 @@ def judged(
     n, base = len(was), float(was.mean()) if len(was) else 0.0
     nan = float("nan")
 
-    def made(outcome: str, reason: str, *values: float, rule: tuple[int, ...] = ()) -> Estimate:
-        rounded = [round(float(v), 4) for v in values]
-        return Estimate(operation, task.name, magnitude, n, round(base, 4), *rounded, outcome, reason, rule)
+    def made(
+        outcome: str,
+        reason: str,
+        now: float = nan,
+        then: float = nan,
+        changed: float = nan,
+        error: float = nan,
+        rule: tuple[int, ...] = (),
+    ) -> Estimate:
+        a, b, c, d = (round(float(v), 4) for v in (now, then, changed, error))
+        return Estimate(operation, task.name, magnitude, n, round(base, 4), a, b, c, d, outcome, reason, rule)
 
     if n < FEWEST or base - least < NOTHING:
         why = f"{n} labelled rows" if n < FEWEST else "the model knows too little of the task"
-        return made("unknown", why, nan, nan, nan, nan)
+        return made("unknown", why)
     now = right(task, labels, shown)
+    seen = float(now.mean())
     changed, error = loss_of(was, now, least)
     if changed <= tolerance:
-        return made("keep", "the model sees no difference", now.mean(), nan, changed, error)
+        return made("keep", "the model sees no difference", seen, nan, changed, error)
     if switch and (rule := _rule(task, labels, shown)) is not None:
         codes = rule.apply(labels.astype(np.int64), np.ones(len(labels)))
         led, error = loss_of(was, right(task, codes, shown), least)
         if led <= 2 * tolerance:
-            return made("transform", "classes change places", now.mean(), nan, led, error, rule=rule.classes)
+            return made("transform", "classes change places", seen, nan, led, error, rule=rule.classes)
     if taught is None:
-        return made("doubt", "not yet taught", now.mean(), nan, changed, error)
+        return made("doubt", "not yet taught", seen, nan, changed, error)
     then = right(task, labels, taught)
     changed, error = loss_of(was, then, least)
-    values = (now.mean(), then.mean(), changed, error)
+    values = (seen, float(then.mean()), changed, error)
     if changed - SURE * error > tolerance:
         return made("mask", f"{100 * changed:.0f} % of what was known is lost", *values)
     return made("keep", "the label can be learnt from changed rows", *values)

@@ -61,7 +61,7 @@ class Config(Settings):
         mistake = self.training.search.mistake(list(self.tasks)) if self.training.search else None
         if mistake:
             raise ValueError(f"training.weighting.{mistake}")
-        modalities = {
+        modalities: dict[str, set[str]] = {
             n: {m for d in t.labels for m in self.datasets[d].inputs} for n, t in self.tasks.items()
         }
         if misfit := self.augment.misfit(modalities):

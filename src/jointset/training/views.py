@@ -108,7 +108,11 @@ def _views(
                     )
         return encoder.concat(parts)
 
-    facts = [encoder.name, {k: v for k, v in vars(encoder).items() if not k.startswith("_")}, state]
+    facts: list[Any] = [
+        encoder.name,
+        {k: v for k, v in vars(encoder).items() if not k.startswith("_")},
+        state,
+    ]
     facts += [dict(own), number, seed, [d.fingerprint for d in pool.datasets]]
     facts.append(hashlib.sha256(able.tobytes()).hexdigest())
     arrays = _kept(cache, modality, facts, compute)
