@@ -13,23 +13,20 @@ from jointset.augment import Policy, Step
 from jointset.augment.policy import Verdict
 from jointset.augment.preserve import Estimate, verdicts
 from jointset.augment.rules import Rule, rule_of
+from jointset.augment_search import searched
+from jointset.augment_trial import HARM, augmentation, gains_of, scored, with_policy
 from jointset.data import Overlay
 from jointset.errors import ConfigError
-from jointset.metrics import evaluate, normalised
-from jointset.operations import MODALITIES, is_raw, modality_of, usual
+from jointset.operations import MODALITIES, modality_of, usual
 from jointset.prepare import Work
-from jointset.records import TRAIN, Floats, Ints
+from jointset.records import TRAIN
 from jointset.rundir import read_json, write_json
 from jointset.stages import stopping_rows
 from jointset.training.augmented import Augmentation
-from jointset.training.evaluate import predict, skills
-from jointset.training.loop import fit
 from jointset.training.preserve import Probe, probe
-from jointset.training.views import make_views
 from jointset.workbench import Bench
 
 FURTHER = 2000  # between the seeds of comparisons
-HARM = 0.005  # half a point
 
 
 def settled(bench: Bench, overlay: Overlay) -> Bench:
@@ -41,8 +38,14 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
     if not file.is_file():
         started = time.monotonic()
         policy, table = checked(bench, overlay)
-        found: dict[str, Any] = {"policy": policy.record(), "labels": [dataclasses.asdict(e) for e in table]}
-        if settings.mode == "auto":
+        found: dict[str, Any] = {"labels": [dataclasses.asdict(e) for e in table]}
+        if settings.search is not None:
+            best, found["search"] = searched(bench, overlay, policy)
+            policy = best or Policy()
+        found["policy"] = policy.record()
+        if not policy.operations():
+            found |= {"kept": "none", "tried": []}
+        elif settings.mode == "auto":
             found |= _compared(bench, overlay, policy)
         else:
             found["kept"] = "as told"
@@ -50,32 +53,6 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
     found = read_json(file)
     bench.emit({"event": "augmentation", **found})
     return with_policy(bench, Policy.read(found["policy"]) if found["kept"] != "none" else None)
-
-
-def with_policy(bench: Bench, policy: Policy | None) -> Bench:
-    """The bench whose trainings see rows as the policy changes them."""
-    if policy is None or not policy.operations():
-        return dataclasses.replace(bench, augmentation=None)
-    return dataclasses.replace(bench, augmentation=augmentation(bench, policy))
-
-
-def augmentation(bench: Bench, policy: Policy) -> Augmentation:
-    """The policy with the views that it needs."""
-    strongest = {
-        o: max(s.magnitude for s in [policy.of(t.name).get(o) for t in bench.work.tasks] if s)
-        for o in policy.operations()
-        if is_raw(o)
-    }
-    views = make_views(
-        bench.work.pool,
-        bench.inputs,
-        strongest,
-        np.flatnonzero(bench.work.pool.split == TRAIN),
-        number=max(bench.work.config.augment.views, len(strongest)),
-        seed=bench.work.config.seed,
-        cache=bench.run.data / "inputs",
-    )
-    return Augmentation(policy, views)
 
 
 def stated(work: Work) -> Policy:
@@ -159,11 +136,13 @@ def estimates(bench: Bench, overlay: Overlay, policy: Policy) -> list[Estimate]:
 def _compared(bench: Bench, overlay: Overlay, policy: Policy) -> dict[str, Any]:
     """Which of three is kept: the policy, the policy without the tasks that it harms, or none."""
     bench.emit({"event": "stage", "stage": "augmentation", "name": "with and without"})
-    seeds = range(bench.work.config.augment.confirm)
-    without = [_scored(bench, overlay, None, s) for s in seeds]
+    settings = bench.work.config.augment
+    first = 1 if settings.search else 0  # a search has chosen with the run's own seed
+    seeds = [bench.work.config.seed + FURTHER * (first + i) for i in range(settings.confirm)]
+    without = [scored(bench, overlay, None, s) for s in seeds]
     tried: list[dict[str, Any]] = []
     for name in ("all", "without the harmed"):
-        gains = _gains(bench, without, [_scored(bench, overlay, policy, s) for s in seeds])
+        gains = gains_of(bench, without, [scored(bench, overlay, policy, s) for s in seeds])
         harmed = [t for t, g in gains.items() if min(g.values()) < -HARM]
         mean = float(np.mean([g["skill"] for g in gains.values()])) if gains else 0.0
         tried.append({"name": name, "gains": gains, "harmed": harmed, "mean": round(mean, 6)})
@@ -176,78 +155,6 @@ def _compared(bench: Bench, overlay: Overlay, policy: Policy) -> dict[str, Any]:
         }
         policy = dataclasses.replace(policy, verdicts={**policy.verdicts, **masked})
     return {"kept": "none", "tried": tried}
-
-
-@dataclasses.dataclass(frozen=True)
-class Scored:
-    """Held-out skill and normalised metric by task."""
-
-    skill: Mapping[str, float]
-    metric: Mapping[str, float]
-
-
-def _scored(bench: Bench, overlay: Overlay, policy: Policy | None, turn: int) -> Scored:
-    """One training, with a seed of its own from the second turn on, scored on the rows that it was stopped on."""
-    seed = bench.work.config.seed + FURTHER * turn
-    return scored(bench, overlay, policy, seed)
-
-
-def scored(bench: Bench, overlay: Overlay, policy: Policy | None, seed: int) -> Scored:
-    """The held-out scores of one joint training under a policy, read back when it was done before."""
-    key = _key(policy, seed)
-    file = bench.run.path / "augment" / f"{key}.json"
-    if not file.is_file():
-        shown, rows = with_policy(bench, policy), stopping_rows(bench, overlay)
-        problem = shown.problem(overlay)
-        partial = bench.run.checkpoint(f"augment-{key}.partial")
-        result = fit(
-            problem,
-            np.flatnonzero(problem.usable() & (bench.work.pool.split == TRAIN)),
-            rows,
-            bench.settings,
-            seed=seed,
-            checkpoint=partial,
-            report=lambda event: bench.emit({"event": "epoch", "name": "augmentation", **event}),
-        )
-        outputs, _ = predict(result.model, bench.inputs, rows)
-        found = _scores(bench, rows, outputs)
-        write_json(file, dataclasses.asdict(found))
-        partial.unlink(missing_ok=True)
-    return Scored(**read_json(file))
-
-
-def _key(policy: Policy | None, seed: int) -> str:
-    import hashlib
-    import json
-
-    text = json.dumps([policy.record() if policy else None, seed], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _scores(bench: Bench, rows: Ints, outputs: Mapping[str, Floats]) -> Scored:
-    work = bench.work
-    labels = {n: y[rows] for n, y in work.given.items()}
-    metric = {}
-    for task in work.tasks:
-        value = evaluate(task, labels[task.name], outputs[task.name]).get(task.metric, float("nan"))
-        scaled = normalised(task, task.metric, value, labels[task.name])
-        if np.isfinite(scaled):
-            metric[task.name] = round(float(scaled), 6)
-    skill = {n: round(float(s), 6) for n, s in skills(work.tasks, labels, outputs).items()}
-    return Scored(skill, metric)
-
-
-def _gains(bench: Bench, before: list[Scored], after: list[Scored]) -> dict[str, dict[str, float]]:
-    """Mean gains over seeds by task, of the skill and, where it is defined, of the metric."""
-    found: dict[str, dict[str, float]] = {}
-    for task in bench.work.by_name:
-        for kind in ("skill", "metric"):
-            both = zip(before, after, strict=True)
-            pairs = [(getattr(b, kind).get(task), getattr(a, kind).get(task)) for b, a in both]
-            gains = [a - b for b, a in pairs if a is not None and b is not None]
-            if gains:
-                found.setdefault(task, {})[kind] = round(float(np.mean(gains)), 6)
-    return {t: g for t, g in found.items() if "skill" in g}
 
 
 def _check_features(policy: Policy, work: Work) -> None:

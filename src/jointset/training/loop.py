@@ -26,6 +26,7 @@ from jointset.training.augmented import Shown
 from jointset.training.average import WeightAverage
 from jointset.training.balance import draws
 from jointset.training.evaluate import predict, skill
+from jointset.training.featured import Features
 from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
 from jointset.training.problem import LabelBatches, Problem
@@ -139,6 +140,7 @@ class _Run:
         self.sampler = Sampler(
             by_dataset, shares, settings.batch(len(train)), seed, cap=settings.cap, rates=rates
         )
+        self.features = Features.of(problem, self.model, self.labels)
         self.average = WeightAverage(self.model, decay=settings.average)
         self.rng = np.random.default_rng([seed, 1])
         self.weighting = _weighting(problem, settings, seed)
@@ -163,6 +165,8 @@ class _Run:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
         self.model.train()
         self._defer()
+        if self.features is not None:
+            self.features.forget()
         shared = Shared(self.model.shared_parameters())  # some ways of sharing part after a while
         total, steps = 0.0, 0
         for number, rows in enumerate(itertools.islice(self.sampler.epoch(), most)):
@@ -170,7 +174,7 @@ class _Run:
             index = torch.from_numpy(rows)
             shown = self._shown(rows, index, steps)
             mixup = shown.mixup or self._mixup(len(rows))
-            trunk = self.model.trunk(shown.batch, len(rows), mixup.features if mixup else None)
+            trunk = self.model.trunk(shown.batch, len(rows), self._mix(index, shown, mixup, steps))
             logits, _ = self.model.outputs(trunk)
             known = shown.labels(self.labels.batch(index))
             losses = self._losses(logits, self.model.auxiliary(trunk), known, mixup)
@@ -187,6 +191,16 @@ class _Run:
             total, steps = total + loss, steps + 1
         self.epoch += 1
         return total / max(steps, 1), steps
+
+    def _mix(
+        self, index: Tensor, shown: Shown, mixup: Mixup | None, step: int
+    ) -> Callable[[Tensor], Tensor] | None:
+        """What becomes of the rows where the encoders meet the trunk."""
+        then = mixup.features if mixup else None
+        if self.features is None:
+            return then
+        rng = np.random.default_rng([self.seed, 4, self.epoch, step])  # needs no place in the checkpoint
+        return self.features.mix(index, shown.draws, rng, then)
 
     def _shown(self, rows: Ints, index: Tensor, step: int) -> Shown:
         """The rows as they are, or as the augmentation changes them."""

@@ -56,7 +56,10 @@ def probe(
     found: list[Estimate] = []
     look = _Look(problem, settings, asked, halves, models)
     plain = _joined([predict(m, problem.inputs, h)[0] for m, h in zip(models, halves[::-1], strict=True)])
-    for operation, magnitude in asked.operations.items():
+    for operation, most in asked.operations.items():
+        magnitude = (
+            min(most, 1.0) if operation == "image.quarter" else most
+        )  # a rule is told by a single turn
         views = make({operation: magnitude}, 1.0)
         shown, there = look.at(models, views)
         if not there.any():
