@@ -29,7 +29,7 @@ HARM = 0.005  # half a point
 
 def with_policy(bench: Bench, policy: Policy | None) -> Bench:
     """The bench whose trainings see rows as the policy changes them."""
-    if policy is None or not policy.operations():
+    if not policy:
         return dataclasses.replace(bench, augmentation=None)
     return dataclasses.replace(bench, augmentation=augmentation(bench, policy))
 

@@ -43,7 +43,7 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
             best, found["search"] = searched(bench, overlay, policy)
             policy = best or Policy()
         found["policy"] = policy.record()
-        if not policy.operations():
+        if not policy:
             found |= {"kept": "none", "tried": []}
         elif settings.mode == "auto":
             found |= _compared(bench, overlay, policy)
@@ -61,7 +61,7 @@ def stated(work: Work) -> Policy:
     told = settings.steps()
     untold = [m for m in MODALITIES if getattr(settings, m) is None]
     has = {m for d in work.pool.datasets for m in d.inputs}
-    if not told and not any(own.steps() for own in settings.tasks.values()):
+    if not told and not any(own.steps() or own.smote for own in settings.tasks.values()):
         told = {
             f"{m}.{n}": {"magnitude": v, "chance": 1.0}
             for m in untold
@@ -79,7 +79,8 @@ def stated(work: Work) -> Policy:
         said = (("keep", given.keep), ("mask", given.mask), ("forbid", given.forbid))
         verdict[name] = {o: what for what, listed in said for o in listed}
         rules[name] = {o: rule_of(task, o, r) for o, r in given.transform.items()}
-    policy = Policy(steps, own, verdict, rules, settings.share, settings.number, settings.fill)
+    smote = {t: (a.smote.method, a.smote.neighbours) for t, a in settings.tasks.items() if a.smote}
+    policy = Policy(steps, own, verdict, rules, settings.share, settings.number, settings.fill, smote)
     _check_features(policy, work)
     return policy
 

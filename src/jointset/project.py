@@ -230,9 +230,10 @@ class Run:
             d.name: {c: m for m in ("image", "audio") for c in d.inputs.get(m, ())}
             for d in work.pool.datasets
         }
-        return export.write(
+        written = export.write(
             folder, tables, work.tasks, inputs=inputs, media=media, name=work.config.name, format=format
         )
+        return export.with_recipes(written, self.overlay().added)
 
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""

@@ -51,6 +51,9 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, overlay, predictions, number)
             candidates = proposals.proposed(work, issues, overlay, ledger.accepted(number - 1), number)
+            policy = bench.augmentation.policy if bench.augmentation else None
+            derived = proposals.synthesised(work, issues, overlay, policy, number)
+            candidates = Edits.concat([candidates, derived])
             decided, model, verdicts = stages.decide(bench, candidates, model, overlay_with, found, number)
             stages.commit(bench, ledger, number, issues, decided, verdicts, found)
             done = number

@@ -16,6 +16,7 @@ from jointset.models.taps import find_stages
 from jointset.prepare import Work
 from jointset.records import TRAIN, Edits
 from jointset.rundir import RunDirectory
+from jointset.training.added import extended
 from jointset.training.augmented import Augmentation
 from jointset.training.problem import ModelPlan, Problem
 from jointset.training.settings import TrainSettings
@@ -37,7 +38,7 @@ class Bench:
 
     def problem(self, overlay: Overlay) -> Problem:
         """The joint training problem under the edits of ``overlay``."""
-        return Problem(
+        problem = Problem(
             tasks=self.work.tasks,
             inputs=self.inputs,
             labels=overlay.labels,
@@ -47,6 +48,7 @@ class Bench:
             auxiliary_weight=self.work.config.model.auxiliary_weight,
             augmentation=self.augmentation,
         )
+        return extended(problem, self.work.pool, overlay.added, fill=self.work.config.augment.fill)
 
     @property
     def plan(self) -> ModelPlan:

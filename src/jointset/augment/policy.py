@@ -53,6 +53,7 @@ class Policy:
     share : of the rows that are augmented at all; all modalities of a row together.
     number : operations per row and modality, at most.
     fill : what comes in from beyond an image's edge.
+    smote : by task: the method that makes further rows of its rare classes, and of how many neighbours.
 
     A row is augmented for one of the tasks that it is labelled for, drawn evenly: with that task's operations, of those
     that keep the label of some task of the row. A task whose label an operation does not keep does not learn from that
@@ -74,6 +75,10 @@ class Policy:
     share: float = 0.8
     number: int = 2
     fill: str = "zero"
+    smote: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.operations() or self.smote)
 
     def operations(self) -> list[str]:
         """Every operation that some task has, in the order of the table."""
@@ -170,6 +175,7 @@ class Policy:
             "share": self.share,
             "number": self.number,
             "fill": self.fill,
+            "smote": {t: list(s) for t, s in self.smote.items()},
         }
 
     @classmethod
@@ -183,4 +189,5 @@ class Policy:
             record["share"],
             record["number"],
             record["fill"],
+            {t: (str(s[0]), int(s[1])) for t, s in record["smote"].items()},
         )

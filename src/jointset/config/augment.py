@@ -11,6 +11,7 @@ from jointset.config.base import Settings
 from jointset.errors import nearest
 from jointset.operations import MODALITIES, OPERATIONS, mistake, modality_of, unknown, usual
 
+SMOTES = ("smote", "borderline", "svm", "adasyn", "decoded")
 Steps = dict[str, dict[str, float]]
 SEARCHES = ("trivial", "randaugment", "bayes", "population", "policy_gradient", "differentiable")
 
@@ -70,6 +71,13 @@ class _Operations(Settings):
         return {f"{m}.{n}": s for m in MODALITIES for n, s in (getattr(self, m) or {}).items()}
 
 
+class SmoteSettings(Settings):
+    """Further rows of a task's rare classes, between near rows of a class."""
+
+    method: Literal["smote", "borderline", "svm", "adasyn", "decoded"] = "smote"
+    neighbours: int = Field(default=5, ge=1)
+
+
 class TaskAugmentSettings(_Operations):
     """What one task has of its own: operations, and what is known of its labels under them."""
 
@@ -77,6 +85,16 @@ class TaskAugmentSettings(_Operations):
     mask: list[str] = []
     forbid: list[str] = []
     transform: dict[str, dict[str, Any]] = {}
+    smote: SmoteSettings | None = None
+
+    @field_validator("smote", mode="before")
+    @classmethod
+    def _smote_alone(cls, value: Any) -> Any:
+        value = {"method": value} if isinstance(value, str) else {} if value is True else value or None
+        method = value.get("method", "smote") if isinstance(value, dict) else None
+        if isinstance(method, str) and method not in SMOTES:
+            raise ValueError(f"no method {method!r}{nearest(method, SMOTES)}; one of {', '.join(SMOTES)}")
+        return value
 
     @field_validator("keep", "mask", "forbid", "transform")
     @classmethod
@@ -138,6 +156,10 @@ class AugmentSettings(_Operations):
                 return f"tasks.{name}: no task has this name{nearest(name, tasks)}"
             has = {*tasks[name], "features"}
             named = [*own.steps(), *own.keep, *own.mask, *own.forbid, *own.transform]
+            if own.smote and not has & (
+                {"tabular", "image"} if own.smote.method == "decoded" else {"tabular"}
+            ):
+                return f"tasks.{name}: smote needs tabular, and task {name!r} has {', '.join(tasks[name])}; take it out"
             wrong = next((o for o in named if modality_of(o) not in has), None)
             if wrong:
                 return f"tasks.{name}: {_lacks(wrong, f'task {name!r}', has)}"

@@ -11,7 +11,7 @@ from jointset.config.base import Settings
 from jointset.errors import nearest
 from jointset.options import WEIGHTINGS
 
-FIXES = ("relabel", "fill", "drop", "weight")
+FIXES = ("relabel", "fill", "drop", "weight", "add")
 
 
 class SearchSettings(Settings):
@@ -114,7 +114,7 @@ class ImproveSettings(Settings):
     """The loop of repair."""
 
     rounds: int = Field(default=2, ge=0)
-    fixes: list[Literal["relabel", "fill", "drop", "weight"]] = ["relabel", "fill", "drop", "weight"]
+    fixes: list[Literal["relabel", "fill", "drop", "weight", "add"]] = ["relabel", "fill", "drop", "weight"]
     precision: float = Field(default=0.9, gt=0.0, le=1.0)
     max_changes: float | int | None = None
     margin: float = Field(default=0.005, ge=0.0)

@@ -6,6 +6,7 @@ from jointset.repair.fill import fill
 from jointset.repair.relabel import relabel
 from jointset.repair.reweight import reweight
 from jointset.repair.run import run
+from jointset.repair.synthesise import synthesise
 from jointset.repair.table import REPAIRS
 
-__all__ = ["REPAIRS", "Repair", "choose", "drop", "fill", "relabel", "reweight", "run"]
+__all__ = ["REPAIRS", "Repair", "choose", "drop", "fill", "relabel", "reweight", "run", "synthesise"]

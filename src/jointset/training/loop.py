@@ -29,6 +29,7 @@ from jointset.training.evaluate import predict, skill
 from jointset.training.featured import Features
 from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
+from jointset.training.oversampled import oversampled
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
 from jointset.weighting import LossWeighting, Weighting, backward, make_weighting
@@ -72,6 +73,7 @@ def fit(
     what the full model was at that epoch. With ``checkpoint``, an interrupted call that is repeated goes on from the
     file and ends in the same weights. ``start`` are weights to begin with, instead of random ones.
     """
+    problem, train = oversampled(problem, train, settings, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         run = _Run(problem, train, valid, settings, seed, track_margin)
@@ -337,7 +339,7 @@ class _Run:
         margin = {
             n: np.where(
                 self.margin_count[n] > 0, self.margin_sum[n] / self.margin_count[n].clamp(min=1), np.nan
-            )
+            )[: self.problem.rows]
             for n in self.margin_sum
         }
         score = self.scores[self.best_epoch - 1] if self.scores else float("nan")
