@@ -1,4 +1,4 @@
-"""The augmentation of a whole run: found before the first round, kept only if it pays, the same after an interruption."""
+"""The augmentation of a whole run: found before the first round, kept only if it pays, resumed as it was."""
 
 import json
 

@@ -80,7 +80,8 @@ def test_derived_rows_are_trained_on_with_the_labels_they_keep(bench):
     plain = problem.inputs.batch(problem.source)
     moved = (batch["tabular"][1]["numbers"] != plain["tabular"][1]["numbers"]).any(1).numpy()
     shorter = np.diff(batch["text"][1]["offsets"]) < np.diff(plain["text"][1]["offsets"])
-    assert (moved ^ shorter).all(), "each by its own operation"
+    assert not (moved & shorter).any(), "each by its own operation"
+    assert (moved | shorter).sum() > 9, "a word that stands in the text twice may go without a trace"
 
 
 def test_undone_and_dropped_sources_take_their_rows_along(bench):
@@ -117,7 +118,7 @@ def test_a_text_that_is_no_recipe_is_one_line(bench, problem):
 @pytest.mark.parametrize("method", ["smote"])
 def test_rows_made_for_one_task_have_its_label_alone(bench, problem, method):
     rows = np.flatnonzero(problem.usable() & (bench.work.pool.split == TRAIN))
-    rare = np.flatnonzero(problem.labels["risky"] == 1)
+    rare = rows[problem.labels["risky"][rows] == 1]
     rows = np.setdiff1d(rows, rare[12:])
     asked = dataclasses.replace(problem, augmentation=Augmentation(Policy(smote={"risky": (method, 3)})))
     made, trained = oversampled(asked, rows, TrainSettings(), seed=0)
@@ -128,7 +129,7 @@ def test_rows_made_for_one_task_have_its_label_alone(bench, problem, method):
     assert set(made.source.tolist()) <= set(rows.tolist())
     counts = np.bincount(made.labels["risky"][trained][made.labels["risky"][trained] >= 0])
     assert counts[0] == counts[1]
-    with pytest.raises(DataError, match=r"risky\.smote: class '1' has 12 rows"):
+    with pytest.raises(DataError, match=r"risky\.smote: class .1. has 12 rows"):
         oversampled(
             dataclasses.replace(problem, augmentation=Augmentation(Policy(smote={"risky": (method, 20)}))),
             rows, TrainSettings(), seed=0,
