@@ -11,16 +11,15 @@ from typing import Any
 
 import typer
 
-from jointset import config as configs
-from jointset.cli.progress import Progress
-from jointset.prepare import prepare
-
 
 def augment(config: Path, overrides: list[str], *, as_json: bool) -> None:
     """Measure, operation by operation and task by task, whether labels are kept; the run itself is not begun."""
+    from jointset import config as configs
     from jointset.augment.preserve import render
     from jointset.augmenting import estimates, stated
+    from jointset.cli.progress import Progress
     from jointset.data import apply
+    from jointset.prepare import prepare
     from jointset.records import Edits
     from jointset.rundir import RunDirectory
     from jointset.workbench import set_up, threads

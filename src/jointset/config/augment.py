@@ -145,6 +145,14 @@ class AugmentSettings(_Operations):
         return value
 
     @property
+    def trainings(self) -> int:
+        """Joint trainings before the first round, at most: the label check (of halves), a search, the comparison."""
+        if not self.on:
+            return 0
+        searched = self.search.budget if self.search else 0
+        return searched + self.preserve + (3 * self.confirm if self.mode == "auto" else 0)
+
+    @property
     def on(self) -> bool:
         """Whether anything is asked for."""
         return self.mode != "off"

@@ -57,7 +57,9 @@ def _inputs(inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe],
     for modality, encoder in inputs.encoders.items():
         own = inputs.row[modality]
         there = np.flatnonzero(own[source] >= 0)
-        made = [_one(inputs, encoder, modality, pool, int(source[i]), recipes[i], fill) for i in there.tolist()]
+        made = [
+            _one(inputs, encoder, modality, pool, int(source[i]), recipes[i], fill) for i in there.tolist()
+        ]
         parts = [inputs.arrays[modality], *made]
         start = _length(inputs.arrays[modality])
         place = np.full(len(source), -1, np.int64)
