@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from jointset.augment.policy import Verdict
 from jointset.augment.rules import Rule, found_rule
-from jointset.records import Floats, Task
+from jointset.records import Floats, Ints, Task
 
 FEWEST = 30  # labelled rows below which nothing is said
 SURE = 1.0  # standard errors that a loss must stand above the tolerance's side of doubt
 BIJECTION = 0.8  # share of a class that an operation must send to one other class for a rule
-NOTHING = 0.05  # a model that is right hardly more often than a constant cannot say what changed
+NOTHING = 0.05  # a model that is right hardly more often than chance cannot say what changed
 
 
 @dataclass(frozen=True)
 class Estimate:
     """One operation and one task.
 
-    ``rows`` were looked at; ``before`` is how well the cross-fitted model does on them as they are (accuracy, or the
-    skill of other kinds), ``shown`` on the changed rows, ``taught`` on them after it was trained on changed rows of
-    the other half (NaN when that was not needed); ``changed`` the estimated share of labels that the operation does
+    ``rows`` were looked at; ``before`` is how well the cross-fitted model does on them as they are (balanced
+    accuracy, or explained variance), ``shown`` on the changed rows, ``taught`` on them after it was trained on changed
+    rows of the other half (NaN when that was not needed); ``changed`` the estimated share of labels that the operation does
     not keep, ``error`` its standard error. ``rule`` holds class codes where labels change places.
     """
 
@@ -51,34 +51,46 @@ class Estimate:
 
 
 def right(task: Task, labels: NDArray[np.generic], outputs: Floats) -> Floats:
-    """How right predictions are, entry by entry, ``(m,)`` over known labels.
+    """How right predictions are, entry by entry, ``(m,)`` over known labels; the mean is what a task is judged by.
 
-    Classes: 1 where the label is named. Several labels: the probability given to what each one is. Numbers: 1 −
-    squared error over variance.
+    Classes, and every tag by itself: balanced accuracy, with probabilities divided by the classes' shares before one is
+    named, so that a rare class counts as much as a common one. Numbers: 1 − squared error over variance.
+
+    >>> task, labels = Task("t", "binary", ("n", "y")), np.repeat([0, 1], [90, 10])
+    >>> round(float(right(task, labels, np.tile([0.9, 0.1], (100, 1))).mean()), 6)  # always the common class
+    0.5
     """
     if task.kind == "regression":
         known = ~np.isnan(labels.astype(float))
         y = labels[known].astype(float)
         return np.asarray(1.0 - (y - outputs[known, 0]) ** 2 / max(float(np.var(y)), 1e-12))
-    if task.kind == "multilabel":
-        codes = labels.astype(int)
-        return np.where(codes == 1, outputs, 1.0 - outputs)[codes >= 0]
     codes = labels.astype(int)
+    if task.kind == "multilabel":
+        columns = zip(codes.T, outputs.T, strict=True)
+        return np.concatenate([_balanced(y, np.stack([1.0 - p, p], 1)) for y, p in columns])
+    return _balanced(codes, outputs)
+
+
+def _balanced(codes: Ints, outputs: Floats) -> Floats:
+    """1 where the class that stands out against its share is named, weighted so that classes count alike."""
     known = codes >= 0
-    return (outputs[known].argmax(1) == codes[known]).astype(float)
+    y = codes[known]
+    counts = np.bincount(y, minlength=outputs.shape[1])
+    share = np.maximum(counts, 1e-9) / max(len(y), 1)
+    named = np.where(counts > 0, outputs[known] / share, -1.0).argmax(1)
+    weight = len(y) / np.maximum(counts, 1) / max(int((counts > 0).sum()), 1)
+    return np.asarray((named == y) * weight[y], float)
 
 
 def floor(task: Task, labels: NDArray[np.generic]) -> float:
-    """What a constant gets by the measure of :func:`right`."""
+    """What knows nothing gets by the measure of :func:`right`."""
     if task.kind == "regression":
         return 0.0
     codes = labels.astype(int)
     if task.kind == "multilabel":
-        known = codes >= 0
-        share = np.where(known, codes, 0).sum(0) / np.maximum(known.sum(0), 1)
-        return float((known * (share**2 + (1 - share) ** 2)).sum() / max(known.sum(), 1))
-    known = codes[codes >= 0]
-    return float(np.bincount(known).max() / len(known)) if len(known) else 0.0
+        counts = [((y >= 0).sum(), max(len(np.unique(y[y >= 0])), 1)) for y in codes.T]
+        return float(sum(n / k for n, k in counts) / max(sum(n for n, _ in counts), 1))
+    return 1.0 / max(len(np.unique(codes[codes >= 0])), 1)
 
 
 def loss_of(before: Floats, after: Floats, least: float) -> tuple[float, float]:

@@ -24,7 +24,9 @@ def oversampled(problem: Problem, train: Ints, settings: TrainSettings, seed: in
     """The problem with new rows behind all others, and the rows to train on with them.
 
     They come from ``train`` alone, so that no fold sees another's rows. A new row has the label of the task it was made
-    for and no other: it lies between rows that need not agree in the rest.
+    for and no other: it lies between rows that need not agree in the rest. A class weighs what it weighed before, shared
+    by its old and new rows, so that probabilities stay probabilities; a task that is to heed rare classes more has losses
+    and sampling for that.
     """
     asked = problem.augmentation.policy.smote if problem.augmentation else {}
     for name, (method, neighbours) in asked.items():
@@ -95,10 +97,15 @@ def _with_rows(
     labels, weights = {}, {}
     for t in problem.tasks:
         y, w = t.missing(n), np.zeros((n, *problem.weights[t.name].shape[1:]), np.float32)
+        before = problem.weights[t.name]
         if t.name == task:
-            y, w = named.astype(y.dtype), np.ones(n, np.float32)
+            old, new = (np.bincount(c, minlength=len(t.classes)) for c in (problem.labels[task][own], named))
+            part = (old / np.maximum(old + new, 1)).astype(np.float32)
+            y, w = named.astype(y.dtype), part[named]
+            before = before.copy()
+            before[own] *= part[problem.labels[task][own]]
         labels[t.name] = np.concatenate([problem.labels[t.name], y])
-        weights[t.name] = np.concatenate([problem.weights[t.name], w])
+        weights[t.name] = np.concatenate([before, w])
     source = np.resize(own, n)  # no row's own: they lie between two, both of which are trained on
     changed = dataclasses.replace(
         problem,
