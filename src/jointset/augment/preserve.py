@@ -25,8 +25,8 @@ class Estimate:
 
     ``rows`` were looked at; ``before`` is how well the cross-fitted model does on them as they are (balanced
     accuracy, or explained variance), ``shown`` on the changed rows, ``taught`` on them after it was trained on changed
-    rows of the other half (NaN when that was not needed); ``changed`` the estimated share of labels that the operation does
-    not keep, ``error`` its standard error. ``rule`` holds class codes where labels change places.
+    rows of the other half (NaN when that was not needed); ``changed`` the estimated share of labels that the operation
+    does not keep, ``error`` its standard error. ``rule`` holds class codes where labels change places.
     """
 
     operation: str

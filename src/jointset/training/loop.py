@@ -130,7 +130,7 @@ class _Run:
     ) -> None:
         self.problem, self.settings, self.valid, self.seed = problem, settings, valid, seed
         self.model = problem.build(seed)
-        counts = problem.counts(train)
+        counts = problem.counts(train[train < problem.rows])  # made rows share the weight of given ones
         for task, head in self.model.headed():
             head.counts.copy_(torch.from_numpy(counts[task.name]))
             head.bias.data.copy_(KINDS[task.kind].start(task, head.seen))

@@ -24,9 +24,9 @@ def oversampled(problem: Problem, train: Ints, settings: TrainSettings, seed: in
     """The problem with new rows behind all others, and the rows to train on with them.
 
     They come from ``train`` alone, so that no fold sees another's rows. A new row has the label of the task it was made
-    for and no other: it lies between rows that need not agree in the rest. A class weighs what it weighed before, shared
-    by its old and new rows, so that probabilities stay probabilities; a task that is to heed rare classes more has losses
-    and sampling for that.
+    for and no other: it lies between rows that need not agree in the rest. A class weighs what it weighed before,
+    shared by its old and new rows, so that probabilities stay probabilities; a task that is to heed rare classes more
+    has losses and sampling for that.
     """
     asked = problem.augmentation.policy.smote if problem.augmentation else {}
     for name, (method, neighbours) in asked.items():
