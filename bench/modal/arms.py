@@ -36,6 +36,7 @@ class Arm:
     kinds: Mapping[str, str]
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    augment: Any = "off"
 
     def run(self, folder: Path, seed: int) -> Any:
         """The finished run; an earlier one in the folder is taken over."""
@@ -53,6 +54,7 @@ class Arm:
             },
             "model": {**SMALL, **self.model},
             "training": dict(self.training),
+            "augment": self.augment,
             "improve": {"rounds": 0},
             "seed": seed,
         }

@@ -117,10 +117,12 @@ class Project:
         self._settings["tasks"][name] = {"kind": kind, "labels": dict(labels), **settings}
 
     def configure(self, **sections: Mapping[str, Any]) -> None:
-        """Set parts of the sections ``model``, ``training`` and ``improve``."""
+        """Set parts of the sections ``model``, ``training``, ``augment`` and ``improve``."""
         for section, values in sections.items():
-            if section not in ("model", "training", "improve"):
-                raise ConfigError(f"configure: unknown section {section!r}; one of model, training, improve")
+            if section not in ("model", "training", "augment", "improve"):
+                raise ConfigError(
+                    f"configure: unknown section {section!r}; one of model, training, augment, improve"
+                )
             self._settings.setdefault(section, {}).update(values)
 
     def config(self, **improve: Any) -> Config:
@@ -245,9 +247,10 @@ class Run:
             d.name: {c: m for m in ("image", "audio") for c in d.inputs.get(m, ())}
             for d in work.pool.datasets
         }
-        return export.write(
+        written = export.write(
             folder, tables, work.tasks, inputs=inputs, media=media, name=work.config.name, format=format
         )
+        return export.with_recipes(written, self.overlay().added)
 
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from jointset import repair
+from jointset.augment import Policy
 from jointset.data import Overlay
+from jointset.operations import modality_of
 from jointset.prepare import Work
 from jointset.records import Edits, Issues, Task
 
@@ -43,6 +45,31 @@ def proposed(
         budget=budget_left(work, settled),
     )
     return news(work, edits, overlay)
+
+
+def synthesised(work: Work, issues: Issues, overlay: Overlay, policy: Policy | None, round: int) -> Edits:
+    """Derived rows for rare classes, by operations that keep the task's label; none without a checked policy."""
+    if "add" not in work.config.improve.fixes or policy is None:
+        return Edits.empty()
+    tasks = list(work.by_name)
+    able = {
+        o: max(s.magnitude for s in [policy.of(t).get(o) for t in tasks] if s) for o in policy.operations()
+    }
+    able = {
+        o: m for o, m in able.items() if modality_of(o) != "features" and not o.endswith(("mixup", "cutmix"))
+    }
+    ruled = {o for own in policy.rules.values() for o in own}  # their labels change along with them
+    done = set(zip(overlay.added.dataset, overlay.added.row, strict=True))
+    found = in_reach(work, issues)
+    new = [k not in done for k in zip(found.dataset, found.row, strict=True)]
+    return repair.synthesise(
+        found.take(np.array(new, bool)),
+        operations={o: m for o, m in able.items() if o not in ruled},
+        kept={o: tuple(t for t in tasks if policy.keeps(t, o)) for o in able},
+        modalities={d.name: frozenset(d.inputs) for d in work.pool.datasets},
+        round=round,
+        seed=work.config.seed,
+    )
 
 
 def in_reach(work: Work, issues: Issues) -> Issues:

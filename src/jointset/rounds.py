@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jointset import proposals, stages, weight_search, workbench
+from jointset import augmenting, proposals, stages, weight_search, workbench
 from jointset.data import Overlay, apply
 from jointset.ledger import Ledger
 from jointset.prepare import Work
@@ -39,6 +39,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             return apply(work.given, Edits.concat([ledger.accepted(until), edits]), work.by_name, work.pool)
 
         bench = weight_search.settled(bench, overlay_with(Edits.empty(), 0))
+        bench = augmenting.settled(bench, overlay_with(Edits.empty(), 0))
         first = model = stages.train(bench, overlay_with(Edits.empty(), 0), "round-00")
         reason = f"the {improve.rounds} rounds asked for are done"
         done, checked = 0, None
@@ -59,6 +60,9 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
                 decided=ledger.settled(),
                 observed=ledger.judged(),
             )
+            policy = bench.augmentation.policy if bench.augmentation else None
+            derived = proposals.synthesised(work, issues, overlay, policy, number)
+            candidates = Edits.concat([candidates, derived])
             decided, model, verdicts = stages.decide(bench, candidates, model, overlay_with, found, number)
             stages.commit(bench, ledger, number, issues, decided, verdicts, found, checked)
             done = number

@@ -67,6 +67,11 @@ class RunDirectory:
         """A file of a trial of the search: ``json`` its record, ``npz`` its held-out outputs."""
         return self.path / "search" / f"trial-{number:03d}.{kind}"
 
+    @property
+    def augmentation(self) -> Path:
+        """The augmentation that was found, and why."""
+        return self.path / "augment.json"
+
     def checkpoint(self, name: str) -> Path:
         """A file of weights."""
         return self.path / "checkpoints" / f"{name}.safetensors"
@@ -82,7 +87,9 @@ class RunDirectory:
 
     def has_begun(self) -> bool:
         """Whether anything was trained."""
-        made = any((self.path / name).exists() for name in ("checkpoints", "search", "summary.json"))
+        made = any(
+            (self.path / name).exists() for name in ("checkpoints", "search", "augment", "summary.json")
+        )
         return made and (self.path / "config.yaml").is_file()
 
     def discard(self) -> None:

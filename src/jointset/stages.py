@@ -87,7 +87,7 @@ def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
         partial = bench.run.checkpoint(f"{name}.partial")
         result = fit(
             problem,
-            np.flatnonzero(usable & (split == TRAIN)),
+            problem.trained_on(split == TRAIN),
             stopping_rows(bench, overlay),
             bench.settings,
             seed=bench.work.config.seed,

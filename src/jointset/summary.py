@@ -47,6 +47,7 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
         "name": work.config.name,
         "tasks": _tasks(outcome, verdict, "test" if tested else "holdout", facts),
         **searched,
+        **({"augmentation": read_json(run.augmentation)} if run.augmentation.is_file() else {}),
         "edits": counts,
         "rounds": outcome.rounds,
         "stopped": outcome.reason,

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from jointset.config import SearchSettings
 from jointset.data import Overlay
 from jointset.records import TRAIN
@@ -125,7 +123,7 @@ def _train(bench: Bench, overlay: Overlay, name: str, seed: int, lags: Callable[
 
     result = fit(
         problem,
-        np.flatnonzero(problem.usable() & (bench.work.pool.split == TRAIN)),
+        problem.trained_on(bench.work.pool.split == TRAIN),
         stopping_rows(bench, overlay),
         bench.settings,
         seed=seed,

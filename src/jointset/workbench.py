@@ -16,6 +16,8 @@ from jointset.models.taps import find_stages
 from jointset.prepare import Work
 from jointset.records import TRAIN, Edits
 from jointset.rundir import RunDirectory
+from jointset.training.added import extended
+from jointset.training.augmented import Augmentation
 from jointset.training.problem import ModelPlan, Problem
 from jointset.training.settings import TrainSettings
 from jointset.training.threads import threads as threads_for
@@ -32,10 +34,11 @@ class Bench:
     work: Work
     inputs: Inputs
     emit: Emit
+    augmentation: Augmentation | None = None
 
     def problem(self, overlay: Overlay) -> Problem:
         """The joint training problem under the edits of ``overlay``."""
-        return Problem(
+        problem = Problem(
             tasks=self.work.tasks,
             inputs=self.inputs,
             labels=overlay.labels,
@@ -43,7 +46,9 @@ class Bench:
             dataset_of=self.work.pool.dataset_of,
             plan=self.plan,
             auxiliary_weight=self.work.config.model.auxiliary_weight,
+            augmentation=self.augmentation,
         )
+        return extended(problem, self.work.pool, overlay.added, fill=self.work.config.augment.fill)
 
     @property
     def plan(self) -> ModelPlan:

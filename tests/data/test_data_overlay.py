@@ -193,7 +193,7 @@ def test_vectorised_as_one_by_one_and_undone_as_given(pool, sequence):
     [
         ((9, "mood", "drop"), "1 addresses are unknown"),
         ((0, "moot", "drop"), "unknown task 'moot'; known: mood, price, tags"),
-        ((0, "mood", "add"), "action 'add' cannot be laid over labels"),
+        ((0, "mood", "mend"), "action 'mend' cannot be laid over labels"),
         ((0, "mood", "relabel", "angry"), "task mood: unknown label 'angry'; known: 'neg', 'neutral', 'pos'"),
         ((0, "price", "relabel", "cheap"), "task price: a new label is no number"),
         ((0, "price", "relabel", "inf"), "task price: a new label is not finite"),

@@ -60,7 +60,7 @@ def frozen(record):
 
 
 def test_the_table_holds_the_fixes_of_the_configuration():
-    assert tuple(REPAIRS) == FIXES
+    assert (*REPAIRS, "add") == FIXES  # rows are added by a policy, not by issues alone
 
 
 @pytest.mark.parametrize("name", list(REPAIRS))

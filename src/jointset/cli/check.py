@@ -101,7 +101,7 @@ def cost(work: Work, folder: Path) -> dict[str, Any]:
     training, improve = work.config.training, work.config.improve
     share = (training.folds - 1) / training.folds
     trials = training.search.trainings if training.search else 0
-    rounds = trials + 1 + improve.rounds * (training.folds * share + 1)
+    rounds = trials + work.config.augment.trainings + 1 + improve.rounds * (training.folds * share + 1)
     return {"model": model, "estimate_seconds": round(prepared + per_epoch * training.epochs * rounds, 1)}
 
 

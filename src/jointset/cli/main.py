@@ -85,6 +85,16 @@ def audit(
 
 
 @app.command()
+def augment(
+    config: ConfigFile = Path("jointset.yaml"), overrides: Overrides = None, as_json: Json = False
+) -> None:
+    """Measure which augmentations keep which task's labels; trains two small models, and keeps nothing."""
+    from jointset.cli.augment import augment as command
+
+    command(config, overrides or [], as_json=as_json)
+
+
+@app.command()
 def run(
     config: ConfigFile = Path("jointset.yaml"),
     overrides: Overrides = None,

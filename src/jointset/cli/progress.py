@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from jointset.cli.augment import augmentation_lines
 from jointset.cli.weights import again_line, trial_line, weights_lines
 from jointset.config import Config
 
@@ -66,6 +67,10 @@ class Progress:
         what = {"train": "joint training", "checks": "checks of the data"}.get(event["stage"], folds)
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
+
+    def _augmentation(self, event: dict[str, Any]) -> None:
+        for line in augmentation_lines(event):
+            self.line(line)
 
     def _trial(self, event: dict[str, Any]) -> None:
         search = self.config.training.search

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from jointset import config as configs
+from jointset.cli.augment import augmentation_lines
 from jointset.cli.progress import Progress
 from jointset.cli.weights import weights_lines
 from jointset.project import execute
@@ -47,6 +48,8 @@ def render(summary: dict[str, Any]) -> str:
         )
     if "weights" in summary:
         lines += weights_lines(summary["weights"])
+    if "augmentation" in summary:
+        lines += augmentation_lines(summary["augmentation"])
     edits = summary["edits"]
     lines.append(
         f"edits: {edits['proposed']:,} proposed, {edits['accepted']:,} accepted, {edits['rejected']:,} rejected, "

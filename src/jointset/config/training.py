@@ -11,7 +11,8 @@ from jointset.config.base import Settings
 from jointset.errors import nearest
 from jointset.options import WEIGHTINGS
 
-FIXES = ("leaks", "relabel", "fill", "duplicates", "drop", "weight", "shift", "tail")
+FIXES = ("leaks", "relabel", "fill", "duplicates", "drop", "weight", "shift", "tail", "add")
+Fix = Literal["leaks", "relabel", "fill", "duplicates", "drop", "weight", "shift", "tail", "add"]
 
 
 class SearchSettings(Settings):
@@ -114,12 +115,7 @@ class ImproveSettings(Settings):
     """The loop of repair."""
 
     rounds: int = Field(default=2, ge=0)
-    fixes: list[Literal["leaks", "relabel", "fill", "duplicates", "drop", "weight", "shift", "tail"]] = [
-        "relabel",
-        "fill",
-        "drop",
-        "weight",
-    ]
+    fixes: list[Fix] = ["relabel", "fill", "drop", "weight"]
     checks: bool = True
     precision: float = Field(default=0.9, gt=0.0, le=1.0)
     max_changes: float | int | None = None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from typing import Any
 
+from pydantic import Field, field_validator, model_validator
+
+from jointset.config import augment
+from jointset.config.augment import AugmentSettings
 from jointset.config.base import Settings
 from jointset.config.data import DatasetSettings
 from jointset.config.model import ModelSettings
@@ -30,8 +34,14 @@ class Config(Settings):
     tasks: dict[str, TaskSettings]
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
+    augment: AugmentSettings = AugmentSettings()
     improve: ImproveSettings = ImproveSettings()
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _augment_as_a_word(cls, value: Any) -> Any:
+        return augment.read(value)
 
     @model_validator(mode="after")
     def _names_meet(self) -> Config:
@@ -51,6 +61,11 @@ class Config(Settings):
         mistake = self.training.search.mistake(list(self.tasks)) if self.training.search else None
         if mistake:
             raise ValueError(f"training.weighting.{mistake}")
+        modalities: dict[str, set[str]] = {
+            n: {m for d in t.labels for m in self.datasets[d].inputs} for n, t in self.tasks.items()
+        }
+        if misfit := self.augment.misfit(modalities):
+            raise ValueError(f"augment: {misfit}")
         return self
 
     def _weight_is_read(self, name: str, task: TaskSettings) -> None:

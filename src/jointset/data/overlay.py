@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,14 @@ class Overlay:
 
     ``labels`` is task → array in the records' form; ``weights`` task → ``(N,)``, for multilabel ``(N, K)``, 0
     where a label is missing or not used in training; ``source``, of the same shape, is a code of ``SOURCES``;
-    ``keep`` is ``(N,)``, False where the whole row was dropped or drops left it without any label."""
+    ``keep`` is ``(N,)``, False where the whole row was dropped or drops left it without any label;
+    ``added`` holds the edits that add a row which is derived from one that is kept."""
 
     labels: Mapping[str, NDArray[Any]]
     weights: Mapping[str, NDArray[np.float32]]
     source: Mapping[str, NDArray[np.int8]]
     keep: NDArray[np.bool_]
+    added: Edits = field(default_factory=Edits.empty)
 
 
 def apply(given: Mapping[str, NDArray[Any]], edits: Edits, tasks: Mapping[str, Task], pool: Pool) -> Overlay:
@@ -52,6 +54,7 @@ def apply(given: Mapping[str, NDArray[Any]], edits: Edits, tasks: Mapping[str, T
     array([1., 0.], dtype=float32)
     """
     views = {name: _View(tasks[name], labels) for name, labels in given.items()}
+    adds, edits = edits.take(edits.action == "add"), edits.take(edits.action != "add")
     _check(edits, views)
     row = pool.positions(edits.dataset, edits.row) if len(edits) else np.empty(0, np.int64)
     dropped = np.zeros(len(pool), bool)
@@ -71,6 +74,7 @@ def apply(given: Mapping[str, NDArray[Any]], edits: Edits, tasks: Mapping[str, T
         {name: view.weights for name, view in views.items()},
         {name: view.source for name, view in views.items()},
         ~(dropped | (touched & ~labelled)),
+        adds.take(~dropped[pool.positions(adds.dataset, adds.row)]) if len(adds) else adds,
     )
 
 

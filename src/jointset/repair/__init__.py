@@ -11,6 +11,7 @@ from jointset.repair.leaks import drop_leaks
 from jointset.repair.relabel import relabel
 from jointset.repair.reweight import reweight
 from jointset.repair.run import run
+from jointset.repair.synthesise import synthesise
 from jointset.repair.table import REPAIRS
 from jointset.repair.tail import tail_weights, weigh_tail
 
@@ -29,6 +30,7 @@ __all__ = [
     "relabel",
     "reweight",
     "run",
+    "synthesise",
     "tail_weights",
     "weigh_for_shift",
     "weigh_tail",

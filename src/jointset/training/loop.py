@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,16 @@ from jointset.records import Floats, Ints, Task
 from jointset.tasks import KINDS
 from jointset.tasks.head import Head
 from jointset.tasks.losses import make_loss
+from jointset.training import augmented
 from jointset.training import checkpoint as checkpoints
+from jointset.training.augmented import Shown
 from jointset.training.average import WeightAverage
 from jointset.training.balance import draws
 from jointset.training.evaluate import predict, skill
+from jointset.training.featured import Features
 from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
+from jointset.training.oversampled import oversampled
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
 from jointset.weighting import LossWeighting, Weighting, backward, make_weighting
@@ -61,16 +65,21 @@ def fit(
     track_margin: bool = False,
     checkpoint: Path | None = None,
     report: Report | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Fit:
     """Train on the rows ``train``; stop early on ``valid``, after exactly ``epochs``, or when ``report`` says so.
 
     With ``epochs`` the schedule of the learning rate stays that of ``settings.epochs``, so that a fold's model is
     what the full model was at that epoch. With ``checkpoint``, an interrupted call that is repeated goes on from the
-    file and ends in the same weights.
+    file and ends in the same weights. ``start`` are weights to begin with, instead of random ones.
     """
+    problem, train = oversampled(problem, train, settings, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         run = _Run(problem, train, valid, settings, seed, track_margin)
+        if start is not None:
+            run.model.load_state_dict(start)
+            run.average.restart()
         if checkpoint is not None and checkpoint.is_file():
             run.restore(checkpoint)
         last = epochs or settings.epochs
@@ -121,7 +130,7 @@ class _Run:
     ) -> None:
         self.problem, self.settings, self.valid, self.seed = problem, settings, valid, seed
         self.model = problem.build(seed)
-        counts = problem.counts(train)
+        counts = problem.counts(train[train < problem.rows])  # made rows share the weight of given ones
         for task, head in self.model.headed():
             head.counts.copy_(torch.from_numpy(counts[task.name]))
             head.bias.data.copy_(KINDS[task.kind].start(task, head.seen))
@@ -133,6 +142,7 @@ class _Run:
         self.sampler = Sampler(
             by_dataset, shares, settings.batch(len(train)), seed, cap=settings.cap, rates=rates
         )
+        self.features = Features.of(problem, self.model, self.labels)
         self.average = WeightAverage(self.model, decay=settings.average)
         self.rng = np.random.default_rng([seed, 1])
         self.weighting = _weighting(problem, settings, seed)
@@ -157,29 +167,52 @@ class _Run:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
         self.model.train()
         self._defer()
+        if self.features is not None:
+            self.features.forget()
         shared = Shared(self.model.shared_parameters())  # some ways of sharing part after a while
         total, steps = 0.0, 0
         for number, rows in enumerate(itertools.islice(self.sampler.epoch(), most)):
             self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
-            index, mixup = torch.from_numpy(rows), self._mixup(len(rows))
-            trunk = self.model.trunk(
-                self.problem.inputs.batch(rows), len(rows), mixup.features if mixup else None
-            )
+            index = torch.from_numpy(rows)
+            shown = self._shown(rows, index, steps)
+            mixup = shown.mixup or self._mixup(len(rows))
+            trunk = self.model.trunk(shown.batch, len(rows), self._mix(index, shown, mixup, steps))
             logits, _ = self.model.outputs(trunk)
-            losses = self._losses(logits, self.model.auxiliary(trunk), self.labels.batch(index), mixup)
+            known = shown.labels(self.labels.batch(index))
+            losses = self._losses(logits, self.model.auxiliary(trunk), known, mixup)
             if not losses:
                 continue
             self.optimizer.zero_grad()
             loss = self._backward(losses, self.model.penalty(trunk), shared)
             self.model.before_step()
-            self._inform(index, logits, mixup, steps)
+            self._inform(index, logits, shown, mixup, steps)
             self.average.before_step()
             self.optimizer.step()
             self.average.after_step()
-            self._track(index, logits)
+            self._track(index, logits, shown)
             total, steps = total + loss, steps + 1
         self.epoch += 1
         return total / max(steps, 1), steps
+
+    def _mix(
+        self, index: Tensor, shown: Shown, mixup: Mixup | None, step: int
+    ) -> Callable[[Tensor], Tensor] | None:
+        """What becomes of the rows where the encoders meet the trunk."""
+        then = mixup.features if mixup else None
+        if self.features is None:
+            return then
+        rng = np.random.default_rng([self.seed, 4, self.epoch, step])  # needs no place in the checkpoint
+        return self.features.mix(index, shown.draws, rng, then)
+
+    def _shown(self, rows: Ints, index: Tensor, step: int) -> Shown:
+        """The rows as they are, or as the augmentation changes them."""
+        own, inputs = self.problem.augmentation, self.problem.inputs
+        if own is None:
+            return Shown(inputs.batch(rows))
+        names = tuple(t.name for t in self.problem.tasks)
+        labelled = augmented.labelled(self.labels.known, names, index)
+        rng = np.random.default_rng([self.seed, 3, self.epoch, step])  # needs no place in the checkpoint
+        return augmented.show(own, inputs, names, rows, labelled, rng)
 
     def _backward(self, losses: dict[str, Tensor], penalty: Tensor | None, shared: Shared) -> float:
         """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed."""
@@ -210,7 +243,9 @@ class _Run:
                 "lower training.learning_rate, or look for extreme values in inputs and labels"
             )
 
-    def _inform(self, index: Tensor, logits: dict[str, Tensor], mixup: Mixup | None, step: int) -> None:
+    def _inform(
+        self, index: Tensor, logits: dict[str, Tensor], shown: Shown, mixup: Mixup | None, step: int
+    ) -> None:
         """Add the gradients of joint inference, which touch nothing else.
 
         Labels are hidden at random, a share per row drawn anew, so that any part of them may be known later.
@@ -219,7 +254,7 @@ class _Run:
         if others is None:
             return
         rng = np.random.default_rng([self.seed, 2, self.epoch, step])  # needs no place in the checkpoint
-        known = self.labels.hidden(index, rng)
+        known = shown.readable(self.labels.hidden(index, rng))
         z = {n: v.detach() for n, v in logits.items()}
         vectors = others.vectors(z, known, self.model.headed())
         if mixup:
@@ -227,7 +262,8 @@ class _Run:
             partners = {n: y[mixup.partner] for n, y in known.items()}
             partners = others.vectors(z, partners, self.model.headed())
             vectors = {n: torch.lerp(partners[n], v, mixup.share[:, None]) for n, v in vectors.items()}
-        losses = self._losses(others(z, vectors), {}, self.labels.batch(index), mixup)
+        labels = shown.labels(self.labels.batch(index))
+        losses = self._losses(others(z, vectors), {}, labels, mixup)
         if losses:
             torch.stack(list(losses.values())).sum().backward()
 
@@ -262,7 +298,7 @@ class _Run:
         z, y, w = mixup.labels(z, y, w) if mixup else (z, y, w)
         return KINDS[task.kind].loss(task, z, y, w, head.seen)
 
-    def _track(self, index: Tensor, logits: dict[str, Tensor]) -> None:
+    def _track(self, index: Tensor, logits: dict[str, Tensor], shown: Shown) -> None:
         """Add each labelled row's margin, its label's logit minus the largest other one (Pleiss et al. 2020, eq. 1)."""
         for task, head in self.model.headed():
             name = task.name
@@ -270,7 +306,7 @@ class _Run:
                 continue
             z = KINDS[task.kind].calibrated(task, logits[name].detach(), head.seen)
             y = self.labels.labels[name][index]
-            known = self.labels.known[name][index]
+            known = self.labels.known[name][index] & shown.untouched(name, len(index))
             own = z.gather(1, y.clamp(min=0)[:, None])  # (b, 1)
             other = z.scatter(1, y.clamp(min=0)[:, None], float("-inf")).amax(1)  # (b,)
             self.margin_sum[name].index_add_(0, index[known], (own[:, 0] - other)[known])
@@ -303,7 +339,7 @@ class _Run:
         margin = {
             n: np.where(
                 self.margin_count[n] > 0, self.margin_sum[n] / self.margin_count[n].clamp(min=1), np.nan
-            )
+            )[: self.problem.rows]
             for n in self.margin_sum
         }
         score = self.scores[self.best_epoch - 1] if self.scores else float("nan")

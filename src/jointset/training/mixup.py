@@ -14,11 +14,13 @@ class Mixup:
     """Every row is mixed with a partner: λ x_i + (1 − λ) x_j, and so are their losses (Zhang et al. 2018, eq. 1).
 
     ``share`` (b,) is λ in [½, 1]; ``partner`` (b,) is j. Rows are mixed where the encoders meet the shared trunk
-    (Verma et al. 2019), so that text, tables and images mix alike, also with one another.
+    (Verma et al. 2019), so that text, tables and images mix alike, also with one another. ``done`` says that inputs
+    were mixed already, and only labels are left.
     """
 
     share: Tensor
     partner: Tensor
+    done: bool = False
 
     @classmethod
     def draw(cls, n: int, alpha: float, rng: np.random.Generator) -> Mixup:
@@ -33,7 +35,7 @@ class Mixup:
 
     def features(self, x: Tensor) -> Tensor:
         """``(b, width)`` mixed."""
-        return torch.lerp(x[self.partner], x, self.share[:, None])
+        return x if self.done else torch.lerp(x[self.partner], x, self.share[:, None])
 
     def labels(self, logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The batch twice, ``(2b, …)``: with its own labels weighted by λ, and with the partners' by 1 − λ."""

@@ -50,7 +50,7 @@ def cross_fit(
     embedding = np.zeros((n, problem.plan.width), np.float32)
     margins: dict[str, list[Floats]] = {}
     for k in range(folds):
-        part = _one_fold(problem, usable, eligible, fold, k, settings, valid, seed, inform, cache, report)
+        part = _one_fold(problem, eligible, fold, k, settings, valid, seed, inform, cache, report)
         own, outside = np.flatnonzero(eligible & (fold == k)), np.flatnonzero(~eligible)
         for task in problem.tasks:
             outputs[task.name][own] = part[f"own.{task.name}"]
@@ -64,14 +64,14 @@ def cross_fit(
 
 
 def _one_fold(
-    problem: Problem, usable: Bools, eligible: Bools, fold: Ints, k: int,
+    problem: Problem, eligible: Bools, fold: Ints, k: int,
     settings: TrainSettings, valid: Ints, seed: int, inform: bool, cache: Path | None, report: Report | None,
 ) -> dict[str, Floats]:  # fmt: skip
     path = cache / f"fold-{k}.npz" if cache else None
     if path is not None and path.is_file():
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)
-    train = np.flatnonzero(usable & (fold != k))
+    train = problem.trained_on(eligible & (fold != k))
     result = fit(
         problem,
         train,

@@ -16,6 +16,7 @@ from jointset.models.joint import JointModel
 from jointset.records import Bools, Floats, Ints, Task
 from jointset.tasks import KINDS
 from jointset.tasks.base import Counts
+from jointset.training.augmented import Augmentation
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Problem:
     """One joint training problem.
 
     ``labels`` and ``weights`` are in the form of :mod:`jointset.records`, over all N rows of the pool;
-    ``dataset_of`` (N,) numbers the datasets; ``auxiliary_weight`` is that of the losses of ``plan.auxiliary``.
+    ``dataset_of`` (N,) numbers the datasets; ``auxiliary_weight`` is that of the losses of ``plan.auxiliary``;
+    ``augmentation`` is what training sees changed; ``source`` (A,) are the rows that the last A rows were derived from.
     """
 
     tasks: tuple[Task, ...]
@@ -48,9 +50,24 @@ class Problem:
     dataset_of: Ints
     plan: ModelPlan
     auxiliary_weight: float = 0.3
+    augmentation: Augmentation | None = None
+    source: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the pool; added ones come after them."""
+        return len(self.dataset_of) - len(self.source)
+
+    def trained_on(self, mask: Bools) -> Ints:
+        """The usable rows of the pool that ``mask`` (N,) names, and those added rows whose source it names."""
+        usable = self._usable()
+        return np.flatnonzero(usable & np.concatenate([mask, mask[self.source]]))
 
     def usable(self) -> Bools:
-        """Rows with an input and at least one label of positive weight, ``(N,)``."""
+        """Rows of the pool with an input and at least one label of positive weight, ``(N,)``."""
+        return self._usable()[: self.rows]
+
+    def _usable(self) -> Bools:
         labelled = np.zeros(len(self.dataset_of), bool)
         for task in self.tasks:
             labels, weights = self.labels[task.name], self.weights[task.name]

@@ -1,0 +1,169 @@
+"""The augmentation of a run: which policy it trains with, found before the first round, with its record on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jointset.augment import Policy, Step
+from jointset.augment.policy import Verdict
+from jointset.augment.preserve import Estimate, verdicts
+from jointset.augment.rules import Rule, rule_of
+from jointset.augment_search import searched
+from jointset.augment_trial import HARM, augmentation, gains_of, scored, with_policy
+from jointset.data import Overlay
+from jointset.errors import ConfigError
+from jointset.operations import MODALITIES, modality_of, usual
+from jointset.prepare import Work
+from jointset.records import TRAIN
+from jointset.rundir import read_json, write_json
+from jointset.stages import stopping_rows
+from jointset.training.augmented import Augmentation
+from jointset.training.preserve import Probe, probe
+from jointset.workbench import Bench
+
+FURTHER = 2000  # between the seeds of comparisons
+
+
+def settled(bench: Bench, overlay: Overlay) -> Bench:
+    """The bench with the augmentation that pays, or paid before; as it is where none is asked for or none does."""
+    settings = bench.work.config.augment
+    if not settings.on:
+        return bench
+    file = bench.run.augmentation
+    if not file.is_file():
+        started = time.monotonic()
+        policy, table = checked(bench, overlay)
+        found: dict[str, Any] = {"labels": [dataclasses.asdict(e) for e in table]}
+        if settings.search is not None:
+            best, found["search"] = searched(bench, overlay, policy)
+            policy = best or Policy()
+        found["policy"] = policy.record()
+        if not policy:
+            found |= {"kept": "none", "tried": []}
+        elif settings.mode == "auto":
+            found |= _compared(bench, overlay, policy)
+        else:
+            found["kept"] = "as told"
+        write_json(file, {**found, "seconds": round(time.monotonic() - started, 1)})
+    found = read_json(file)
+    bench.emit({"event": "augmentation", **found})
+    return with_policy(bench, Policy.read(found["policy"]) if found["kept"] != "none" else None)
+
+
+def stated(work: Work) -> Policy:
+    """The policy of the configuration: what is told, and the usual operations of every modality where nothing is."""
+    settings = work.config.augment
+    told = settings.steps()
+    untold = [m for m in MODALITIES if getattr(settings, m) is None]
+    has = {m for d in work.pool.datasets for m in d.inputs}
+    if not told and not any(own.steps() or own.smote for own in settings.tasks.values()):
+        told = {
+            f"{m}.{n}": {"magnitude": v, "chance": 1.0}
+            for m in untold
+            if m in has
+            for n, v in usual(m).items()
+        }
+    steps = {o: Step(**s) for o, s in told.items()}
+    own = {t: {o: Step(**s) for o, s in a.steps().items()} for t, a in settings.tasks.items()}
+    verdict: dict[str, dict[str, Any]] = {}
+    rules: dict[str, dict[str, Rule]] = {}
+    for name, task in work.by_name.items():
+        given = settings.tasks.get(name)
+        if given is None:
+            continue
+        said = (("keep", given.keep), ("mask", given.mask), ("forbid", given.forbid))
+        verdict[name] = {o: what for what, listed in said for o in listed}
+        rules[name] = {o: rule_of(task, o, r) for o, r in given.transform.items()}
+    smote = {t: (a.smote.method, a.smote.neighbours) for t, a in settings.tasks.items() if a.smote}
+    policy = Policy(steps, own, verdict, rules, settings.share, settings.number, settings.fill, smote)
+    _check_features(policy, work)
+    return policy
+
+
+def checked(bench: Bench, overlay: Overlay) -> tuple[Policy, list[Estimate]]:
+    """The configuration's policy with a verdict for every operation and task, and the estimates behind them."""
+    settings, policy = bench.work.config.augment, stated(bench.work)
+    if not settings.preserve:
+        return policy, []
+    file = bench.run.path / "augment" / "labels.json"
+    if not file.is_file():
+        found = estimates(bench, overlay, policy)
+        write_json(file, {"estimates": [dataclasses.asdict(e) for e in found]})
+    table = [Estimate.read(e) for e in read_json(file)["estimates"]]
+    verdict, rules = verdicts(table)
+    told = {t: {**verdict.get(t, {}), **policy.verdicts.get(t, {})} for t in bench.work.by_name}
+    led = {t: {**rules.get(t, {}), **policy.rules.get(t, {})} for t in bench.work.by_name}
+    for task, own in led.items():
+        told[task] |= dict.fromkeys(own, "keep")
+        for operation in [o for o in own if policy.verdicts.get(task, {}).get(o)]:
+            del led[task][operation]  # the user has said what holds
+    return dataclasses.replace(policy, verdicts=told, rules=led), table
+
+
+def estimates(bench: Bench, overlay: Overlay, policy: Policy) -> list[Estimate]:
+    """Whether each operation of the policy keeps each task's label."""
+    settings = bench.work.config.augment
+    strongest = {
+        o: max(s.magnitude for s in [policy.of(t.name).get(o) for t in bench.work.tasks] if s)
+        for o in policy.operations()
+        if modality_of(o) != "features" and not o.endswith((".mixup", ".cutmix"))
+    }
+    problem = bench.problem(overlay)
+    rows = np.flatnonzero(problem.usable() & (bench.work.pool.split == TRAIN))
+
+    def augmented(steps: Mapping[str, float], share: float) -> Augmentation:
+        return augmentation(
+            bench, Policy({o: Step(m) for o, m in steps.items()}, share=share, number=1, fill=policy.fill)
+        )
+
+    asked = Probe(strongest, settings.tolerance, bench.work.config.seed)
+    return probe(
+        dataclasses.replace(problem, augmentation=None),
+        bench.work.fold,
+        rows,
+        stopping_rows(bench, overlay),
+        bench.settings,
+        asked,
+        augmented,
+        report=lambda event: bench.emit({"event": "epoch", "name": "labels", **event}),
+    )
+
+
+def _compared(bench: Bench, overlay: Overlay, policy: Policy) -> dict[str, Any]:
+    """Which of three is kept: the policy, the policy without the tasks that it harms, or none."""
+    bench.emit({"event": "stage", "stage": "augmentation", "name": "with and without"})
+    settings = bench.work.config.augment
+    first = 1 if settings.search else 0  # a search has chosen with the run's own seed
+    seeds = [bench.work.config.seed + FURTHER * (first + i) for i in range(settings.confirm)]
+    without = [scored(bench, overlay, None, s) for s in seeds]
+    tried: list[dict[str, Any]] = []
+    for name in ("all", "without the harmed"):
+        gains = gains_of(bench, without, [scored(bench, overlay, policy, s) for s in seeds])
+        harmed = [t for t, g in gains.items() if min(g.values()) < -HARM]
+        mean = float(np.mean([g["skill"] for g in gains.values()])) if gains else 0.0
+        tried.append({"name": name, "gains": gains, "harmed": harmed, "mean": round(mean, 6)})
+        if not harmed and mean > 0:
+            return {"kept": name, "policy": policy.record(), "tried": tried}
+        if not harmed or len(harmed) == len(gains):
+            break
+        masked: dict[str, Mapping[str, Verdict]] = {
+            t: dict.fromkeys(policy.operations(), "mask") for t in harmed
+        }
+        policy = dataclasses.replace(policy, verdicts={**policy.verdicts, **masked})
+    return {"kept": "none", "tried": tried}
+
+
+def _check_features(policy: Policy, work: Work) -> None:
+    """Raise where operations on features have no classes to work on."""
+    for operation in policy.operations():
+        if operation in ("features.noise", "features.extrapolate", "features.tail") and not any(
+            t.kind in ("binary", "multiclass") for t in work.tasks
+        ):
+            raise ConfigError(
+                f"augment: {operation} needs a task with classes, and there is none; take it out"
+            )

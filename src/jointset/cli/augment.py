@@ -1,0 +1,62 @@
+"""``jointset augment``, and what is said about an augmentation that a run found."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def augment(config: Path, overrides: list[str], *, as_json: bool) -> None:
+    """Measure, operation by operation and task by task, whether labels are kept; the run itself is not begun."""
+    from jointset import config as configs
+    from jointset.augment.preserve import render
+    from jointset.augmenting import estimates, stated
+    from jointset.cli.progress import Progress
+    from jointset.data import apply
+    from jointset.prepare import prepare
+    from jointset.records import Edits
+    from jointset.rundir import RunDirectory
+    from jointset.workbench import set_up, threads
+
+    settings = configs.load(config, overrides)
+    with tempfile.TemporaryDirectory(prefix="jointset-augment-") as folder, Progress(settings) as progress:
+        work = prepare(settings, Path(folder))
+        bench = set_up(RunDirectory(Path(folder)), work, progress)
+        overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
+        policy = stated(work)
+        with threads(bench):
+            table = estimates(bench, overlay, policy)
+    if as_json:
+        typer.echo(json.dumps([_plain(dataclasses.asdict(e)) for e in table], indent=2))
+        return
+    typer.echo(
+        render(table) if table else "no operation of these modalities to look at; name some below augment"
+    )
+
+
+def augmentation_lines(found: Mapping[str, Any]) -> list[str]:
+    """What a run trains with, and why."""
+    policy = found["policy"]
+    shown = ", ".join(f"{o} {m:g}" for o, (m, _) in policy["steps"].items()) or "operations of single tasks"
+    lines = []
+    for tried in found.get("tried", ()):
+        gains = ", ".join(f"{t} {g['skill']:+.3f}" for t, g in tried["gains"].items())
+        lines.append(f"augmentation, {tried['name']} tasks: held-out skill {gains}")
+    masked = [
+        f"{o} for {t}" for t, v in policy["verdicts"].items() for o, what in v.items() if what != "keep"
+    ]
+    if found["kept"] == "none":
+        lines.append("augmentation: none, as no policy helped on held-out rows")
+    else:
+        lines.append(f"augmentation: {shown}" + (f"; not {', '.join(masked[:8])}" if masked else ""))
+    return lines
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and v != v else v for k, v in record.items()}

@@ -1,0 +1,192 @@
+"""Settings of augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from jointset.config.base import Settings
+from jointset.errors import nearest
+from jointset.operations import MODALITIES, OPERATIONS, mistake, modality_of, unknown, usual
+
+SMOTES = ("smote", "borderline", "svm", "adasyn", "decoded")
+Steps = dict[str, dict[str, float]]
+SEARCHES = ("trivial", "randaugment", "bayes", "population", "policy_gradient", "differentiable")
+
+
+def _steps(modality: str, value: Any) -> Steps | None:
+    """The operations of one modality, each with its magnitude and its relative chance."""
+    if value is None:
+        return None
+    if value is False:
+        return {}
+    if value in (True, "usual"):
+        return {n: {"magnitude": m, "chance": 1.0} for n, m in usual(modality).items()}
+    if isinstance(value, list):
+        value = {
+            k: v for entry in value for k, v in (entry if isinstance(entry, dict) else {entry: True}).items()
+        }
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"expected operations, for example {{{next(iter(usual(modality) or {'noise': 0}))}: true}}"
+        )
+    found: Steps = {}
+    for name, given in value.items():
+        if given is False or given == 0:
+            continue
+        options = dict(given) if isinstance(given, dict) else {} if given is True else {"magnitude": given}
+        known = OPERATIONS.get(f"{modality}.{name}")
+        options = {"magnitude": known.usual if known else 1.0, "chance": 1.0} | options
+        if odd := set(options) - {"magnitude", "chance"}:
+            raise ValueError(f"{name} has no option {odd.pop()!r}; its options are magnitude, chance")
+        for key, number in options.items():
+            if not isinstance(number, (int, float)):
+                raise ValueError(f"{name}.{key} is a number, found {number!r}")
+        if wrong := mistake(modality, str(name), options["magnitude"]):
+            raise ValueError(wrong)
+        if not options["chance"] > 0:
+            raise ValueError(f"{name}.chance is above 0, found {options['chance']:g}")
+        found[str(name)] = {k: float(v) for k, v in options.items()}
+    return found
+
+
+class _Operations(Settings):
+    """Operations by modality; ``None`` where nothing is said."""
+
+    image: Steps | None = None
+    text: Steps | None = None
+    audio: Steps | None = None
+    tabular: Steps | None = None
+    features: Steps | None = None
+
+    @field_validator(*MODALITIES, mode="before")
+    @classmethod
+    def _read(cls, value: Any, info: Any) -> Any:
+        return _steps(info.field_name, value)
+
+    def steps(self) -> dict[str, dict[str, float]]:
+        """Magnitude and chance by full name, of what is said."""
+        return {f"{m}.{n}": s for m in MODALITIES for n, s in (getattr(self, m) or {}).items()}
+
+
+class SmoteSettings(Settings):
+    """Further rows of a task's rare classes, between near rows of a class."""
+
+    method: Literal["smote", "borderline", "svm", "adasyn", "decoded"] = "smote"
+    neighbours: int = Field(default=5, ge=1)
+
+
+class TaskAugmentSettings(_Operations):
+    """What one task has of its own: operations, and what is known of its labels under them."""
+
+    keep: list[str] = []
+    mask: list[str] = []
+    forbid: list[str] = []
+    transform: dict[str, dict[str, Any]] = {}
+    smote: SmoteSettings | None = None
+
+    @field_validator("smote", mode="before")
+    @classmethod
+    def _smote_alone(cls, value: Any) -> Any:
+        value = {"method": value} if isinstance(value, str) else {} if value is True else value or None
+        method = value.get("method", "smote") if isinstance(value, dict) else None
+        if isinstance(method, str) and method not in SMOTES:
+            raise ValueError(f"no method {method!r}{nearest(method, SMOTES)}; one of {', '.join(SMOTES)}")
+        return value
+
+    @field_validator("keep", "mask", "forbid", "transform")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        for name in value:
+            if wrong := unknown(str(name)):
+                raise ValueError(wrong)
+        return value
+
+    @model_validator(mode="after")
+    def _once(self) -> TaskAugmentSettings:
+        said = [*self.keep, *self.mask, *self.forbid, *self.transform]
+        twice = sorted({n for n in said if said.count(n) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} stands in more than one of keep, mask, forbid and transform")
+        return self
+
+
+class AugmentSearchSettings(Settings):
+    """A search for the policy, on the held-out score, before the first round."""
+
+    method: Literal["trivial", "randaugment", "bayes", "population", "policy_gradient", "differentiable"]
+    budget: int = Field(default=8, ge=2)
+
+
+class AugmentSettings(_Operations):
+    """Which rows training sees changed, and how."""
+
+    mode: Literal["off", "auto", "on"] = "off"
+    share: float = Field(default=0.8, gt=0.0, le=1.0)
+    number: int = Field(default=2, ge=1, le=8)
+    fill: Literal["zero", "edge", "reflect", "mean"] = "zero"
+    views: int = Field(default=4, ge=1, le=64)
+    preserve: bool = True
+    tolerance: float = Field(default=0.05, gt=0.0, lt=1.0)
+    confirm: int = Field(default=2, ge=1)
+    search: AugmentSearchSettings | None = None
+    tasks: dict[str, TaskAugmentSettings] = {}
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _method_alone(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"method": value}
+        method = value.get("method") if isinstance(value, dict) else None
+        if isinstance(method, str) and method not in SEARCHES:
+            raise ValueError(f"no search {method!r}{nearest(method, SEARCHES)}; one of {', '.join(SEARCHES)}")
+        return value
+
+    @property
+    def trainings(self) -> int:
+        """Joint trainings before the first round, at most: the label check (of halves), a search, the comparison."""
+        if not self.on:
+            return 0
+        searched = self.search.budget if self.search else 0
+        return searched + self.preserve + (3 * self.confirm if self.mode == "auto" else 0)
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is asked for."""
+        return self.mode != "off"
+
+    def misfit(self, tasks: Mapping[str, set[str]]) -> str | None:
+        """What does not fit the configuration's tasks, each with the modalities of the datasets that label it."""
+        for name, own in self.tasks.items():
+            if name not in tasks:
+                return f"tasks.{name}: no task has this name{nearest(name, tasks)}"
+            has = {*tasks[name], "features"}
+            named = [*own.steps(), *own.keep, *own.mask, *own.forbid, *own.transform]
+            if own.smote and not has & (
+                {"tabular", "image"} if own.smote.method == "decoded" else {"tabular"}
+            ):
+                return f"tasks.{name}: smote needs tabular, and task {name!r} has {', '.join(tasks[name])}; take it out"
+            wrong = next((o for o in named if modality_of(o) not in has), None)
+            if wrong:
+                return f"tasks.{name}: {_lacks(wrong, f'task {name!r}', has)}"
+        every = {"features"}.union(*tasks.values())
+        wrong = next((o for o in self.steps() if modality_of(o) not in every), None)
+        return _lacks(wrong, "the configuration", every) if wrong else None
+
+
+def _lacks(operation: str, who: str, has: set[str]) -> str:
+    inputs = ", ".join(sorted(has - {"features"}))
+    return f"{operation} needs {modality_of(operation)}, and {who} has {inputs}; take it out"
+
+
+def read(value: Any) -> Any:
+    """The section as a word: off, auto, on; a section without ``mode`` means auto."""
+    if value in (False, None):
+        return {"mode": "off"}
+    if value is True:
+        return {"mode": "on"}
+    if isinstance(value, str):
+        return {"mode": value}
+    return {"mode": "auto", **value} if isinstance(value, dict) else value

@@ -1,0 +1,134 @@
+"""Rows that were added to the data as recipes, made for training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from jointset.augment import Recipe, image, spectrum, tables
+from jointset.data import Pool
+from jointset.models.encoders.base import Arrays, Encoder
+from jointset.models.inputs import Inputs, input_table
+from jointset.operations import is_raw, modality_of
+from jointset.records import Edits, Ints
+from jointset.training.problem import Problem
+from jointset.training.views import changed_table
+
+
+def extended(problem: Problem, pool: Pool, added: Edits, *, fill: str = "zero") -> Problem:
+    """The problem with the rows of the recipes of ``added`` after those of the pool.
+
+    A derived row has the labels of its source, as they stand now, of the tasks that the recipe names, with the edit's
+    weight on top. It belongs to its source's dataset, and is trained on only where its source is.
+    """
+    if not len(added):
+        return problem
+    source = pool.positions(added.dataset, added.row)
+    recipes = [Recipe.read(d, r, t) for d, r, t in zip(added.dataset, added.row, added.new, strict=True)]
+    labels, weights = {}, {}
+    for task in problem.tasks:
+        y, w = problem.labels[task.name], problem.weights[task.name]
+        own, carried = y[source].copy(), np.array([task.name in r.tasks for r in recipes])
+        for i, recipe in enumerate(recipes):
+            if recipe.labels and task.name in recipe.labels and task.classes and own.ndim == 1:
+                own[i] = task.classes.index(recipe.labels[task.name])
+        factor = (carried * added.weight).astype(np.float32)
+        labels[task.name] = np.concatenate([y, own])
+        weights[task.name] = np.concatenate([w, w[source] * (factor if w.ndim == 1 else factor[:, None])])
+    return dataclasses.replace(
+        problem,
+        inputs=_inputs(problem.inputs, pool, source, recipes, fill),
+        labels=labels,
+        weights=weights,
+        dataset_of=np.concatenate([problem.dataset_of, problem.dataset_of[source]]),
+        source=np.concatenate([problem.source, source]),
+    )
+
+
+def _inputs(inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe], fill: str) -> Inputs:
+    """Every modality's prepared rows with those of the derived rows behind them."""
+    arrays: dict[str, Arrays] = {}
+    row: dict[str, Ints] = {}
+    for modality, encoder in inputs.encoders.items():
+        own = inputs.row[modality]
+        there = np.flatnonzero(own[source] >= 0)
+        made = [
+            _one(inputs, encoder, modality, pool, int(source[i]), recipes[i], fill) for i in there.tolist()
+        ]
+        parts = [inputs.arrays[modality], *made]
+        start = _length(inputs.arrays[modality])
+        place = np.full(len(source), -1, np.int64)
+        place[there] = start + np.arange(len(there))
+        arrays[modality] = encoder.concat(parts) if len(parts) > 1 else inputs.arrays[modality]
+        row[modality] = np.concatenate([own, place])
+    return Inputs(inputs.encoders, inputs.states, arrays, row)
+
+
+def _one(
+    inputs: Inputs, encoder: Encoder, modality: str, pool: Pool, position: int, recipe: Recipe, fill: str
+) -> Arrays:  # fmt: skip
+    """One modality of one derived row, as prepared arrays."""
+    own = {o: s for o, s in recipe.operations.items() if modality_of(o) == modality}
+    raw = next((o for o in own if is_raw(o)), None)
+    if raw is not None:
+        dataset = pool.datasets[int(pool.dataset_of[position])]
+        at = position - pool.rows_of(dataset.name).start
+        table = input_table(dataset, modality).slice(at, 1)
+        state = inputs.states[modality]
+        return encoder.prepare(
+            changed_table(table, modality, encoder, state, [(raw, own[raw])], [[recipe.seed]]), state
+        )
+    place = np.array([inputs.row[modality][position]])
+    plain = _rows(inputs.arrays[modality], place)
+    strength = {o.partition(".")[2]: np.array([s]) for o, s in own.items()}
+    return _changed(modality, plain, strength, inputs, recipe.seed, fill) if strength else plain
+
+
+def _changed(
+    modality: str, plain: Arrays, strength: Mapping[str, Any], inputs: Inputs, seed: int, fill: str
+) -> Arrays:
+    rng = np.random.default_rng(seed)
+    if modality == "image":
+        pixels = image.augmented(torch.from_numpy(plain["pixels"].copy()), strength, fill, rng)
+        return {**plain, "pixels": pixels.round().to(torch.uint8).numpy()}
+    if modality == "audio":
+        mel = torch.from_numpy(plain["mel"].copy())[None]
+        hidden = spectrum.masked(mel, torch.tensor([mel.shape[1]]), strength, rng)
+        return {**plain, "mel": hidden[0].round().to(torch.uint8).numpy()}
+    every = inputs.arrays["tabular"]
+    other = int(rng.integers(len(every["numbers"])))
+    numbers, categories = tables.augmented(
+        torch.from_numpy(plain["numbers"].copy()),
+        torch.from_numpy(plain["categories"].astype(np.int64)),
+        (
+            torch.from_numpy(every["numbers"][[other]].copy()),
+            torch.from_numpy(every["categories"][[other]].astype(np.int64)),
+        ),
+        strength,
+        rng,
+    )
+    return {"numbers": numbers.numpy(), "categories": categories.numpy().astype(plain["categories"].dtype)}
+
+
+def _rows(arrays: Arrays, place: Ints) -> dict[str, NDArray[Any]]:
+    """One prepared row by itself."""
+    if "offsets" not in arrays:
+        return {k: np.asarray(a[place]) for k, a in arrays.items()}
+    lo, hi = int(arrays["offsets"][place[0]]), int(arrays["offsets"][place[0] + 1])
+    n = _length(arrays)
+    found: dict[str, NDArray[Any]] = {"offsets": np.array([0, hi - lo])}
+    for key, values in arrays.items():
+        if key != "offsets":
+            found[key] = np.asarray(
+                values[place] if key == "readable" and len(values) == n else values[lo:hi]
+            )
+    return found
+
+
+def _length(arrays: Arrays) -> int:
+    return len(arrays["offsets"]) - 1 if "offsets" in arrays else len(next(iter(arrays.values())))

@@ -1,0 +1,170 @@
+"""Changed copies of texts and sounds, prepared once: training shows a row, or one of its views."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jointset.augment import text, waves
+from jointset.data import Pool
+from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.models.encoders.ngrams import join_columns
+from jointset.models.encoders.sounds import waveforms
+from jointset.models.inputs import Inputs, input_table
+from jointset.operations import OPERATIONS, is_raw, modality_of
+from jointset.records import Floats, Ints
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Views:
+    """The prepared rows of one modality followed by their views.
+
+    ``place`` (V, N) is where a pool row's v-th view stands in ``arrays``, -1 = none; ``operation`` (V, N) is its
+    operation's place in ``operations``; ``strength`` (V, N) what it was done with.
+    """
+
+    arrays: Arrays
+    operations: tuple[str, ...]
+    place: Ints
+    operation: Ints
+    strength: Floats
+
+    def having(self, rows: Ints) -> dict[str, NDArray[np.bool_]]:
+        """Which of the rows ``(b,)`` have a view of each operation."""
+        there = self.place[:, rows] >= 0
+        return {o: ((self.operation[:, rows] == i) & there).any(0) for i, o in enumerate(self.operations)}
+
+    def chosen(self, rows: Ints, operation: Ints, rng: np.random.Generator) -> tuple[Ints, Floats]:
+        """A random view of each row's ``operation`` (b,): its place in ``arrays`` and its strength; -1, 0 = none."""
+        fits = (self.operation[:, rows] == operation) & (self.place[:, rows] >= 0) & (operation >= 0)
+        draw = np.where(fits, rng.random(fits.shape), -1.0).argmax(0)
+        some, at = fits.any(0), np.arange(len(rows))
+        place = np.where(some, self.place[:, rows][draw, at], -1)
+        return place, np.where(some, self.strength[:, rows][draw, at], 0.0)
+
+
+def make_views(
+    pool: Pool,
+    inputs: Inputs,
+    operations: Mapping[str, float],
+    rows: Ints,
+    *,
+    number: int,
+    seed: int,
+    cache: Path | None = None,
+) -> dict[str, Views]:
+    """``number`` views of the pool rows ``rows``, for every modality with raw ones among ``operations`` (magnitudes).
+
+    Operations take turns over the views of a row, so that with enough views each is there. A view depends on the
+    row's id, its number and ``seed`` alone.
+    """
+    found = {}
+    for modality, encoder in inputs.encoders.items():
+        own = {o: m for o, m in operations.items() if is_raw(o) and modality_of(o) == modality}
+        if own:
+            found[modality] = _views(pool, inputs, modality, encoder, own, rows, number, seed, cache)
+    return found
+
+
+def _views(
+    pool: Pool, inputs: Inputs, modality: str, encoder: Encoder, own: Mapping[str, float], rows: Ints,
+    number: int, seed: int, cache: Path | None,
+) -> Views:  # fmt: skip
+    names = tuple(own)
+    able = rows[inputs.row[modality][rows] >= 0]
+    rng = np.random.default_rng([seed, 5])
+    operation = np.full((number, len(pool)), -1, np.int64)
+    strength = np.zeros((number, len(pool)))
+    turn = (rng.integers(0, len(names), len(able)) + np.arange(number)[:, None]) % len(names)
+    operation[:, able] = turn
+    signed = np.array([OPERATIONS[o].signed for o in names])[turn]
+    sign = np.where(signed & (rng.random(turn.shape) < 0.5), -1.0, 1.0)
+    strength[:, able] = sign * (1 - rng.random(turn.shape)) * np.array([own[o] for o in names])[turn]
+    state = inputs.states[modality]
+
+    def compute() -> dict[str, Any]:
+        parts = [inputs.arrays[modality]]
+        for v in range(number):
+            for dataset in pool.datasets:
+                part = pool.rows_of(dataset.name)
+                at = able[(able >= part.start) & (able < part.stop)]
+                if len(at):
+                    table = input_table(dataset, modality).take(at - part.start)
+                    done = [(names[operation[v, i]], float(strength[v, i])) for i in at]
+                    seeds = [[seed, v, int(i)] for i in at]
+                    parts.append(
+                        encoder.prepare(changed_table(table, modality, encoder, state, done, seeds), state)
+                    )
+        return encoder.concat(parts)
+
+    facts: list[Any] = [
+        encoder.name,
+        {k: v for k, v in vars(encoder).items() if not k.startswith("_")},
+        state,
+    ]
+    facts += [dict(own), number, seed, [d.fingerprint for d in pool.datasets]]
+    facts.append(hashlib.sha256(able.tobytes()).hexdigest())
+    arrays = _kept(cache, modality, facts, compute)
+    start = _length(inputs.arrays[modality])
+    place = np.full((number, len(pool)), -1, np.int64)
+    place[:, able] = start + np.arange(number * len(able)).reshape(number, len(able))
+    return Views(arrays, names, place, operation, strength)
+
+
+def changed_table(
+    table: pa.Table,
+    modality: str,
+    encoder: Encoder,
+    state: State,
+    done: Sequence[tuple[str, float]],
+    seeds: Sequence[list[int]],
+) -> pa.Table:
+    """The rows of one modality, each after an operation (full name, strength) with a seed of its own."""
+    import pyarrow as pa
+
+    if modality == "text":
+        texts = join_columns(table).to_pylist()
+        found = [
+            None if t is None else text.changed(t, o.partition(".")[2], abs(m), s)
+            for t, (o, m), s in zip(texts, done, seeds, strict=True)
+        ]
+        return pa.table({table.column_names[0]: pa.array(found, pa.large_string())})
+    rate = int(state["rate"])
+    clips = []
+    for samples, (o, m), s in zip(
+        waveforms(table, rate, getattr(encoder, "seconds", 10.0)), done, seeds, strict=True
+    ):
+        clip = None if samples is None else waves.changed(samples, rate, o.partition(".")[2], m, s)
+        clips.append(None if clip is None else {"array": clip, "sampling_rate": rate})
+    kind = pa.struct([("array", pa.list_(pa.float32())), ("sampling_rate", pa.int64())])
+    return pa.table({table.column_names[0]: pa.array(clips, kind)})
+
+
+def _length(arrays: Arrays) -> int:
+    return len(arrays["offsets"]) - 1 if "offsets" in arrays else len(next(iter(arrays.values())))
+
+
+def _kept(cache: Path | None, modality: str, facts: Any, compute: Any) -> dict[str, Any]:
+    """What ``compute`` gives, through files that are read as they are needed."""
+    if cache is None:
+        return dict(compute())
+    key = json.dumps(facts, sort_keys=True, default=str)
+    folder = cache / f"views-{modality}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
+    if not folder.is_dir():
+        temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+        temporary.mkdir(parents=True, exist_ok=True)
+        for name, array in compute().items():
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+        temporary.replace(folder)
+    return {p.stem: np.load(p, mmap_mode="r", allow_pickle=False) for p in sorted(folder.glob("*.npy"))}
