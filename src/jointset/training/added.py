@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from jointset.augment import Recipe, image, spectrum, tables
 from jointset.data import Pool
 from jointset.models.encoders.base import Arrays, Encoder
+from jointset.models.encoders.ngrams import prepared_rows, take_prepared
 from jointset.models.inputs import Inputs, input_table
 from jointset.operations import is_raw, modality_of
 from jointset.records import Edits, Ints
@@ -61,7 +61,7 @@ def _inputs(inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe],
             _one(inputs, encoder, modality, pool, int(source[i]), recipes[i], fill) for i in there.tolist()
         ]
         parts = [inputs.arrays[modality], *made]
-        start = _length(inputs.arrays[modality])
+        start = prepared_rows(inputs.arrays[modality])
         place = np.full(len(source), -1, np.int64)
         place[there] = start + np.arange(len(there))
         arrays[modality] = encoder.concat(parts) if len(parts) > 1 else inputs.arrays[modality]
@@ -84,7 +84,7 @@ def _one(
             changed_table(table, modality, encoder, state, [(raw, own[raw])], [[recipe.seed]]), state
         )
     place = np.array([inputs.row[modality][position]])
-    plain = _rows(inputs.arrays[modality], place)
+    plain = take_prepared(inputs.arrays[modality], place)
     strength = {o.partition(".")[2]: np.array([s]) for o, s in own.items()}
     return _changed(modality, plain, strength, inputs, recipe.seed, fill) if strength else plain
 
@@ -113,22 +113,3 @@ def _changed(
         rng,
     )
     return {"numbers": numbers.numpy(), "categories": categories.numpy().astype(plain["categories"].dtype)}
-
-
-def _rows(arrays: Arrays, place: Ints) -> dict[str, NDArray[Any]]:
-    """One prepared row by itself."""
-    if "offsets" not in arrays:
-        return {k: np.asarray(a[place]) for k, a in arrays.items()}
-    lo, hi = int(arrays["offsets"][place[0]]), int(arrays["offsets"][place[0] + 1])
-    n = _length(arrays)
-    found: dict[str, NDArray[Any]] = {"offsets": np.array([0, hi - lo])}
-    for key, values in arrays.items():
-        if key != "offsets":
-            found[key] = np.asarray(
-                values[place] if key == "readable" and len(values) == n else values[lo:hi]
-            )
-    return found
-
-
-def _length(arrays: Arrays) -> int:
-    return len(arrays["offsets"]) - 1 if "offsets" in arrays else len(next(iter(arrays.values())))

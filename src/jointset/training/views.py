@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from jointset.augment import text, waves
 from jointset.data import Pool
 from jointset.models.encoders.base import Arrays, Encoder, State
-from jointset.models.encoders.ngrams import join_columns
+from jointset.models.encoders.ngrams import join_columns, prepared_rows
 from jointset.models.encoders.sounds import waveforms
 from jointset.models.inputs import Inputs, input_table
 from jointset.operations import OPERATIONS, is_raw, modality_of
@@ -116,7 +116,7 @@ def _views(
     facts += [dict(own), number, seed, [d.fingerprint for d in pool.datasets]]
     facts.append(hashlib.sha256(able.tobytes()).hexdigest())
     arrays = _kept(cache, modality, facts, compute)
-    start = _length(inputs.arrays[modality])
+    start = prepared_rows(inputs.arrays[modality])
     place = np.full((number, len(pool)), -1, np.int64)
     place[:, able] = start + np.arange(number * len(able)).reshape(number, len(able))
     return Views(arrays, names, place, operation, strength)
@@ -149,10 +149,6 @@ def changed_table(
         clips.append(None if clip is None else {"array": clip, "sampling_rate": rate})
     kind = pa.struct([("array", pa.list_(pa.float32())), ("sampling_rate", pa.int64())])
     return pa.table({table.column_names[0]: pa.array(clips, kind)})
-
-
-def _length(arrays: Arrays) -> int:
-    return len(arrays["offsets"]) - 1 if "offsets" in arrays else len(next(iter(arrays.values())))
 
 
 def _kept(cache: Path | None, modality: str, facts: Any, compute: Any) -> dict[str, Any]:

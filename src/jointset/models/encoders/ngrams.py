@@ -148,6 +148,37 @@ def concat_ragged(
     return {"offsets": np.cumsum(np.concatenate(sizes)), **values}
 
 
+def prepared_rows(arrays: Mapping[str, NDArray[Any]]) -> int:
+    """How many rows an encoder's prepared arrays have; ragged ones say so by their ``…offsets``.
+
+    >>> prepared_rows({"words_offsets": np.array([0, 2, 5]), "words_ids": np.arange(5)})
+    2
+    """
+    for name, values in arrays.items():
+        if name.endswith("offsets"):
+            return len(values) - 1
+    return len(next(iter(arrays.values())))
+
+
+def take_prepared(arrays: Mapping[str, NDArray[Any]], index: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """The rows ``index`` of an encoder's prepared arrays.
+
+    Values that ``NAME_offsets`` delimits are called ``NAME_…``; ``offsets`` alone delimits all others but
+    ``readable``, which is by row.
+
+    >>> take_prepared({"offsets": np.array([0, 2, 5]), "ids": np.arange(5)}, np.array([1]))["ids"]
+    array([2, 3, 4])
+    """
+    found: dict[str, NDArray[Any]] = {}
+    for name in (n for n in arrays if n.endswith("offsets")):
+        prefix = name.removesuffix("offsets")
+        found[name], positions = take_ragged(arrays[name], index)
+        for other, values in arrays.items():
+            if other.startswith(prefix) and other not in (name, "readable"):
+                found[other] = np.asarray(values[positions])
+    return {n: found[n] if n in found else np.asarray(v[index]) for n, v in arrays.items()}
+
+
 @dataclass(frozen=True)
 class _Tokens:
     """Words of one piece: ``codes`` and ``kind`` per character, ``rows`` and ``hashes`` per word."""
