@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from jointset.augment import text, waves
 from jointset.data import Pool
+from jointset.data.media.sounds import waveforms
 from jointset.models.encoders.base import Arrays, Encoder, State
 from jointset.models.encoders.ngrams import join_columns, prepared_rows
-from jointset.models.encoders.sounds import waveforms
 from jointset.models.inputs import Inputs, input_table
 from jointset.operations import OPERATIONS, is_raw, modality_of
 from jointset.records import Floats, Ints
