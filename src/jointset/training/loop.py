@@ -25,13 +25,14 @@ from jointset.training import checkpoint as checkpoints
 from jointset.training.augmented import Shown
 from jointset.training.average import WeightAverage
 from jointset.training.balance import draws
-from jointset.training.evaluate import predict, skill
+from jointset.training.evaluate import predict, skills
 from jointset.training.featured import Features
 from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
 from jointset.training.oversampled import oversampled
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
+from jointset.training.stopping import Stopping
 from jointset.weighting import LossWeighting, Weighting, backward, make_weighting
 from jointset.weighting.shared import Shared
 
@@ -84,7 +85,7 @@ def fit(
             run.restore(checkpoint)
         last = epochs or settings.epochs
         saved = time.monotonic()
-        while run.epoch < last and not (epochs is None and run.patience_is_over()):
+        while run.epoch < last and not (epochs is None and run.stopping.over):
             started = time.monotonic()
             loss, _ = run.one_epoch()
             run.judge(keep_best=epochs is None)
@@ -93,8 +94,8 @@ def fit(
                     "epoch": run.epoch,
                     "of": last,
                     "loss": loss,
-                    "skill": run.scores[-1],
-                    "best": run.scores[run.best_epoch - 1],
+                    "skill": run.stopping.scores[-1],
+                    "best": run.stopping.scores[run.stopping.best_epoch - 1],
                     "seconds": time.monotonic() - started,
                 }
             ):
@@ -159,8 +160,7 @@ class _Run:
         single = [t.name for t in problem.tasks if t.kind in ("binary", "multiclass")] if track_margin else []
         self.margin_sum = {n: torch.zeros(len(problem.dataset_of)) for n in single}
         self.margin_count = {n: torch.zeros(len(problem.dataset_of)) for n in single}
-        self.epoch, self.best_epoch = 0, 0
-        self.scores: list[float] = []
+        self.epoch, self.stopping = 0, Stopping(settings.patience, settings.stop_by_task)
         self.best: dict[str, Tensor] = {}
 
     def one_epoch(self, most: int | None = None) -> tuple[float, int]:
@@ -170,6 +170,7 @@ class _Run:
         if self.features is not None:
             self.features.forget()
         shared = Shared(self.model.shared_parameters())  # some ways of sharing part after a while
+        resting = self.stopping.resting
         total, steps = 0.0, 0
         for number, rows in enumerate(itertools.islice(self.sampler.epoch(), most)):
             self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
@@ -179,6 +180,7 @@ class _Run:
             trunk = self.model.trunk(shown.batch, len(rows), self._mix(index, shown, mixup, steps))
             logits, _ = self.model.outputs(trunk)
             known = shown.labels(self.labels.batch(index))
+            known = {n: found for n, found in known.items() if n not in resting}
             losses = self._losses(logits, self.model.auxiliary(trunk), known, mixup)
             if not losses:
                 continue
@@ -313,22 +315,15 @@ class _Run:
             self.margin_count[name].index_add_(0, index[known], torch.ones(int(known.sum())))
 
     def judge(self, *, keep_best: bool) -> None:
-        score = float("nan")
+        found: dict[str, float] = {}
         if keep_best and len(self.valid):
             with self.average.in_place():
                 outputs, _ = predict(self.model, self.problem.inputs, self.valid)
             watched = [t for t in self.problem.tasks if self.settings.watch in ("", t.name)]
-            score = skill(watched, {n: y[self.valid] for n, y in self.problem.labels.items()}, outputs)
-        self.scores.append(score)
-        better = not self.best_epoch or not score <= self.scores[self.best_epoch - 1]
-        if not keep_best or np.isnan(score) or better:
-            self.best_epoch = self.epoch
-            if keep_best and not np.isnan(score):
-                with self.average.in_place():
-                    self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-
-    def patience_is_over(self) -> bool:
-        return self.epoch - self.best_epoch >= self.settings.patience
+            found = skills(watched, {n: y[self.valid] for n, y in self.problem.labels.items()}, outputs)
+        if self.stopping.add(found) and found:
+            with self.average.in_place():
+                self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 
     def result(self) -> Fit:
         if not self.best:
@@ -342,9 +337,9 @@ class _Run:
             )[: self.problem.rows]
             for n in self.margin_sum
         }
-        score = self.scores[self.best_epoch - 1] if self.scores else float("nan")
-        passes = self.sampler.effective_epochs()
-        return Fit(self.model, self.best_epoch, score, passes, margin, tuple(self.scores))
+        best, scores = self.stopping.best_epoch, self.stopping.scores
+        score = scores[best - 1] if scores else float("nan")
+        return Fit(self.model, best, score, self.sampler.effective_epochs(), margin, tuple(scores))
 
     def save(self, path: Path) -> None:
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
@@ -358,8 +353,7 @@ class _Run:
         values = {
             "rng": self.rng.bit_generator.state,
             "epoch": self.epoch,
-            "best_epoch": self.best_epoch,
-            "scores": self.scores,
+            "stopping": self.stopping.state(),
             "sampler": self.sampler.state(),
         }
         checkpoints.save(path, tensors, values)
@@ -383,11 +377,8 @@ class _Run:
         self.margin_sum |= part("margin_sum")
         self.margin_count |= part("margin_count")
         torch.set_rng_state(tensors["generator"])
-        self.epoch, self.best_epoch, self.scores = (
-            values["epoch"],
-            values["best_epoch"],
-            list(values["scores"]),
-        )
+        self.epoch = values["epoch"]
+        self.stopping.restore(values["stopping"])
         self.sampler.restore(values["sampler"])
         self.rng.bit_generator.state = values["rng"]
 
