@@ -1,7 +1,7 @@
 """What sharing is worth: every way of sharing, with every weighting, against each task trained alone.
 
     python bench/sharing_quality.py --work FOLDER [--only SET …] [--seeds 0 1 2] [--sharings …] [--weightings …]
-                                    [--rows N]
+                                    [--rows N] [--kept FILE]
     python bench/sharing_quality.py --quick          # two small sets, few rows, few epochs, five ways: minutes
 
 One cell is Δ, the mean over the tasks of the relative gain in % of the test metric (Maninis et al. 2019), and below it
@@ -13,7 +13,6 @@ most come first, so that the table can be read at any time.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -26,7 +25,7 @@ if str(ROOT / "bench") in sys.path:  # a script's own folder would hide Hugging 
     sys.path.remove(str(ROOT / "bench"))
 sys.path.insert(0, str(ROOT))
 
-from bench.sharing import runs  # noqa: E402
+from bench.sharing import kept, runs  # noqa: E402
 from bench.sharing.sets import SETS  # noqa: E402
 
 SHARINGS = (
@@ -56,7 +55,9 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, help="keep at most so many training rows of each dataset")
     parser.add_argument("--work", type=Path, help="folder to work in; finished parts of it are taken over")
-    parser.add_argument("--out", type=Path, help="write the raw numbers here, as JSON")
+    parser.add_argument(
+        "--kept", type=Path, help="file of finished runs: read first, and added to at the end"
+    )
     parser.add_argument("--quick", action="store_true", help="a look in minutes, not a result")
     parser.add_argument(
         "--table", action="store_true", help="print the table of what --work holds, run nothing"
@@ -65,9 +66,11 @@ def main() -> None:
     chosen = choices(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         work = (arguments.work or Path(temporary)).resolve()
+        if arguments.kept:
+            kept.unpack(arguments.kept, work)
         raw = measured(work, **chosen, run=not arguments.table)
-    if arguments.out:
-        arguments.out.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+        if arguments.kept:
+            kept.pack(work, arguments.kept)
     print(markdown(raw))
 
 

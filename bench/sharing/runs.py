@@ -23,15 +23,16 @@ ALONE = "alone"
 
 @dataclass(frozen=True)
 class Variant:
-    """A way of sharing with its options, and a weighting."""
+    """A way of sharing, and a weighting; ``label`` tells runs with other settings apart."""
 
     sharing: str
     weighting: str = "equal"
+    label: str = ""
 
     @property
     def name(self) -> str:
         """How its files are called."""
-        return f"{self.sharing}-{self.weighting}"
+        return self.label or f"{self.sharing}-{self.weighting}"
 
     def settings(self, base: Mapping[str, Any]) -> dict[str, Any]:
         """The set's settings with this variant's."""

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
-from bench.sharing import runs, sets
+from bench.sharing import kept, runs, sets
 
 from bench import sharing_quality as bench
 
@@ -53,6 +53,23 @@ def test_a_spectrum_shows_where_a_tone_is():
     low, high = (sets.spectrum(t).mean(1).argmax() for t in tones)
     assert sets.spectrum(tones[0]).shape == (32, 32) and low < 12 < 20 < high
     assert sets.spectrum(np.zeros(10, "<i2")).max() == 0
+
+
+def test_finished_runs_are_kept_in_one_file(tmp_path):
+    scores = tmp_path / "work" / "adult" / "0" / "scores"
+    scores.mkdir(parents=True)
+    run = {"tasks": {"a": {"value": 0.123456, "auc": 1.0}}, "epochs": 3, "seconds": 1.5, "parameters": 9}
+    (scores / "hard-equal.json").write_text(json.dumps(run))
+    kept.pack(tmp_path / "work", tmp_path / "kept.json")
+    (scores / "hard-equal.json").rename(scores / "mmoe-equal.json")
+    kept.pack(tmp_path / "work", tmp_path / "kept.json")
+    assert list(kept.read(tmp_path / "kept.json")) == ["adult/0/hard-equal", "adult/0/mmoe-equal"]
+    kept.unpack(tmp_path / "kept.json", tmp_path / "other")
+    found = json.loads((tmp_path / "other" / "adult" / "0" / "scores" / "hard-equal.json").read_text())
+    assert found == {"tasks": {"a": {"value": 0.12346}}, "epochs": 3, "seconds": 1.5, "parameters": 9}
+    (scores / "mmoe-equal.json").write_text("mine")
+    kept.unpack(tmp_path / "kept.json", tmp_path / "work")
+    assert (scores / "mmoe-equal.json").read_text() == "mine"
 
 
 def small(folder, seed, rows):

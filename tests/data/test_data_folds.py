@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jointset.data import make_folds
+from jointset.data.partition import partition
 from jointset.errors import DataError
 
 
@@ -84,3 +85,22 @@ def test_too_few_components(component, k, message):
 def test_nothing_to_train_on():
     with pytest.raises(DataError, match="folds: there are no rows to train on"):
         make_folds(np.arange(3), None, np.zeros(3, bool), 2, seed=0)
+
+
+def test_a_dataset_that_is_all_copies_is_held_out_from_as_well():
+    many, copies = 4000, 300  # two datasets of the same texts, beside one of single rows
+    component = np.concatenate([np.arange(many), many + np.arange(copies), many + np.arange(copies)])
+    stratum = np.repeat([0, 1, 2], [many, copies, copies])
+    targets = np.array([[3400.0, 600.0], [255.0, 45.0], [255.0, 45.0]])
+    part = partition(component, stratum, targets, np.random.default_rng(0))
+    held = np.bincount(stratum, weights=part == 1)
+    assert np.array_equal(part[many : many + copies], part[many + copies :])
+    assert np.abs(held - targets[:, 1]).max() <= 3
+
+
+def test_copies_are_held_out_in_proportion():
+    component = np.concatenate([np.arange(800), 800 + np.repeat(np.arange(100), 2)])
+    part = partition(
+        component, np.zeros(1000, np.int64), np.array([[800.0, 200.0]]), np.random.default_rng(0)
+    )
+    assert (part == 1).sum() == 200 and abs((part[800:] == 1).sum() - 40) <= 2

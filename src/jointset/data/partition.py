@@ -20,8 +20,8 @@ def partition(
     ``component`` and ``stratum`` are ``(n,)`` codes from 0; ``targets`` is ``(S, P)``, the wanted number of
     rows of each stratum in each part (rows sum to the stratum's size); ``allowed`` is ``(C, P)``, the parts a
     component may go to. Components of several rows go first, the largest first, each where the squared
-    deviation from the targets falls most; single rows then fill up what is left, drawn at random within their
-    stratum.
+    deviation from their share of the targets falls most; single rows then fill up what is left, drawn at random within
+    their stratum.
 
     >>> rng = np.random.default_rng(0)
     >>> parts = partition(np.array([0, 0, 1, 2]), np.zeros(4, np.int64), np.array([[2.0, 2.0]]), rng)
@@ -35,9 +35,11 @@ def partition(
     deficit = targets.astype(np.float64)
     rows_of_many = ~single[component]
     if rows_of_many.any():
-        part, deficit = _place_many(
-            component[rows_of_many], stratum[rows_of_many], deficit, size, rng, allowed
-        )
+        many = np.bincount(stratum[rows_of_many], minlength=len(targets))
+        # Their share only: a component whose stratum has no single rows must not wait for those of the others.
+        wanted = deficit * (many / np.maximum(deficit.sum(1), 1.0))[:, None]
+        part, missed = _place_many(component[rows_of_many], stratum[rows_of_many], wanted, size, rng, allowed)
+        deficit = deficit - wanted + missed
     rows = np.flatnonzero(~rows_of_many)
     order = rows[np.lexsort((rng.random(len(rows)), stratum[rows]))]
     counts = np.bincount(stratum[order], minlength=len(targets))
@@ -54,7 +56,7 @@ def _place_many(
     rng: np.random.Generator,
     allowed: NDArray[np.bool_] | None,
 ) -> tuple[Ints, NDArray[np.float64]]:
-    """Greedy placement, largest first; returns the part per component and the rows still wanted."""
+    """Greedy placement, largest first; returns the part per component and the rows still wanted, ``(S, P)``."""
     n_strata = len(deficit)
     # one more row stands for the total, so that small strata do not pile up in one part
     deficit = np.vstack([deficit, deficit.sum(axis=0)])

@@ -83,10 +83,14 @@ class Multilabel(TaskKind):
         return found[..., 1] - found[..., 0]
 
     def loss(self, task: Task, logits: Tensor, labels: Tensor, weights: Tensor, seen: Seen) -> Tensor:
-        """The loss of every label's sigmoid, averaged with the entries' weights over known entries."""
+        """The losses of the labels' sigmoids, summed over labels: their mean with the entries' weights, times K.
+
+        So a task of K labels pulls as K binary tasks would, and known entries stand for those that are missing. Beside
+        tasks of few labels, the mean left one of 28 with a seventh of its pull and 5 % of its AUC.
+        """
         entries = class_loss(task).values(_pairs(logits), labels.clamp(min=0).long(), seen)  # (b, K)
         used = weights * (labels >= 0)
-        return (entries * used).sum() / used.sum().clamp(min=1e-8)
+        return labels.shape[1] * (entries * used).sum() / used.sum().clamp(min=1e-8)
 
     def calibrated(self, task: Task, logits: Tensor, seen: Seen) -> Tensor:
         """See :meth:`TaskKind.calibrated`."""

@@ -17,14 +17,17 @@ from jointset.training.optim import Optimizer
 TEXTS = ["a good book", None, "bad", "", "so so so good , a book to read twice", "bad book"]
 
 
-@pytest.fixture(params=["bag", "bag with characters", "cnn", "huggingface", "huggingface, frozen"])
+@pytest.fixture(
+    params=["bag", "bag of words", "bag of characters", "cnn", "huggingface", "huggingface, frozen"]
+)
 def encoder(request):
     if request.param.startswith("huggingface"):
         folder = request.getfixturevalue("backbone")
         return HuggingFaceText(path=folder, frozen=request.param.endswith("frozen"), max_length=8)
     made = {
         "bag": TextBag(bits=10),
-        "bag with characters": TextBag(bits=10, chars=(3, 4)),
+        "bag of words": TextBag(bits=10, chars=None),
+        "bag of characters": TextBag(bits=10, words=0, chars=(3, 4)),
         "cnn": TextCNN(bits=6, length=6, dim=4, filters=3),
     }
     return made[request.param]
@@ -115,25 +118,42 @@ def test_training_separates_two_texts(encoder):
 
 def test_bag_of_untrained_grams_is_that_of_no_text():
     encoder = TextBag(bits=12)
-    arrays = encoder.prepare(table(), {})
-    module = encoder.module({}, 5)
-    out = vectors(encoder, module, arrays, [0, 1])
+    state = encoder.fit([table()])
+    arrays = encoder.prepare(table(), state)
+    out = vectors(encoder, encoder.module(state, 5), arrays, [0, 1])
     assert torch.equal(out[0], out[1])
 
 
-def test_bag_is_the_scaled_sum_of_its_rows():
-    encoder = TextBag(bits=12, words=1)
+def kept(encoder, module, arrays, part, row):
+    start, end = arrays[f"{part}_offsets"][row : row + 2]
+    ids = torch.from_numpy(arrays[f"{part}_ids"][start:end].astype(np.int64))
+    share = min(max(encoder.least / len(ids), 1 - encoder.dropout), 1.0)
+    return len(ids), module.bag.weight[ids].sum(0) * (share / len(ids)) ** 0.5
+
+
+@pytest.mark.parametrize("least", [0, 2, 20])
+def test_bag_is_the_scaled_sum_of_its_rows(least):
+    encoder = TextBag(bits=12, words=1, least=least, chars=None)
     arrays, module = run(encoder)
-    ids = torch.from_numpy(arrays["ids"][: arrays["offsets"][1]].astype(np.int64))
-    assert len(ids) == 3
-    expected = module.out(module.bag.weight[ids].sum(0) / 3**0.5 * (1 - encoder.dropout) ** 0.5)
-    assert torch.allclose(vectors(encoder, module, arrays, [0])[0], expected, atol=1e-6)
+    n, expected = kept(encoder, module, arrays, "words", 0)
+    assert n == 3
+    assert torch.allclose(vectors(encoder, module, arrays, [0])[0], module.out(expected), atol=1e-6)
 
 
-def test_bag_keeps_its_scale_under_dropout():
-    encoder = TextBag(bits=12, words=1, dropout=0.5)
-    arrays = encoder.prepare(table([" ".join(f"w{i}" for i in range(2000))]), {})
-    module = encoder.module({}, 5)
+def test_words_and_characters_are_scaled_by_their_own_number():
+    encoder = TextBag(bits=12, words=1, least=0)
+    arrays, module = run(encoder)
+    (words, a), (chars, b) = (kept(encoder, module, arrays, part, 4) for part in ("words", "chars"))
+    assert chars > 2 * words
+    assert torch.allclose(vectors(encoder, module, arrays, [4])[0], module.out(a + b), atol=1e-5)
+
+
+@pytest.mark.parametrize("least", [0, 1500])
+def test_bag_keeps_its_scale_under_dropout(least):
+    encoder = TextBag(bits=12, words=1, dropout=0.5, least=least, chars=None)
+    state = encoder.fit([])
+    arrays = encoder.prepare(table([" ".join(f"w{i}" for i in range(2000))]), state)
+    module = encoder.module(state, 5)
     torch.nn.init.constant_(module.bag.weight, 0.01)
     batch = encoder.batch(arrays, np.array([0]))
     with torch.random.fork_rng(), torch.no_grad():
@@ -142,10 +162,37 @@ def test_bag_keeps_its_scale_under_dropout():
     assert torch.allclose(trained, predicted, rtol=0.05)
 
 
+def test_nothing_of_a_short_text_is_left_out():
+    encoder = TextBag(bits=12, words=1, least=20)
+    arrays, module = run(encoder)
+    batch = encoder.batch(arrays, np.array([2, 5]))
+    assert torch.allclose(module.train()(**batch), module.eval()(**batch))
+
+
+@pytest.mark.parametrize(("words", "chars"), [(10, [3, 5]), (49, [3, 5]), (50, None), (300, None)])
+def test_characters_are_read_where_texts_are_short(words, chars):
+    texts = [" ".join(f"w{i}" for i in range(words)), None]
+    assert TextBag().fit([table(texts)]) == {"chars": chars}
+    assert TextBag(chars=(2, 4)).fit([table(texts)]) == {"chars": [2, 4]}
+    assert TextBag(chars=None).fit([table(texts)]) == {"chars": None}
+
+
+def test_texts_of_all_datasets_say_whether_they_are_short():
+    long = table([" ".join(f"w{i}" for i in range(90))] * 3)
+    assert TextBag().fit([long, table(["a b", "c"])]) == {"chars": None}
+    assert TextBag().fit([long, table(["a b"] * 4)]) == {"chars": [3, 5]}
+
+
+@pytest.mark.parametrize("chars", ["all", [3], 4, ["a", "b"]])
+def test_characters_that_are_no_range_are_told(chars):
+    with pytest.raises(ConfigError, match=r"model\.text\.chars: .* such as \[3, 5\]"):
+        TextBag(chars=chars)
+
+
 def test_bag_reads_all_columns():
-    encoder = TextBag(words=1)
+    encoder = TextBag(words=1, chars=None)
     both = pa.table({"title": ["good", None], "body": ["book", None]})
-    assert np.diff(encoder.prepare(both, {})["offsets"]).tolist() == [2, 0]
+    assert np.diff(encoder.prepare(both, encoder.fit([]))["words_offsets"]).tolist() == [2, 0]
 
 
 def test_cnn_reads_the_first_words_only():
