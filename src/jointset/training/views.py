@@ -116,7 +116,7 @@ def _views(
     facts += [dict(own), number, seed, [d.fingerprint for d in pool.datasets]]
     facts.append(hashlib.sha256(able.tobytes()).hexdigest())
     arrays = _kept(cache, modality, facts, compute)
-    start = _length(inputs.arrays[modality])
+    start = length(inputs.arrays[modality])
     place = np.full((number, len(pool)), -1, np.int64)
     place[:, able] = start + np.arange(number * len(able)).reshape(number, len(able))
     return Views(arrays, names, place, operation, strength)
@@ -151,8 +151,10 @@ def changed_table(
     return pa.table({table.column_names[0]: pa.array(clips, kind)})
 
 
-def _length(arrays: Arrays) -> int:
-    return len(arrays["offsets"]) - 1 if "offsets" in arrays else len(next(iter(arrays.values())))
+def length(arrays: Arrays) -> int:
+    """Rows of prepared arrays; ragged ones have offsets."""
+    offsets = next((a for k, a in arrays.items() if k.endswith("offsets")), None)
+    return len(next(iter(arrays.values()))) if offsets is None else len(offsets) - 1
 
 
 def _kept(cache: Path | None, modality: str, facts: Any, compute: Any) -> dict[str, Any]:
