@@ -79,7 +79,7 @@ def test_derived_rows_are_trained_on_with_the_labels_they_keep(bench):
     batch = problem.inputs.batch(new)
     plain = problem.inputs.batch(problem.source)
     moved = (batch["tabular"][1]["numbers"] != plain["tabular"][1]["numbers"]).any(1).numpy()
-    shorter = np.diff(batch["text"][1]["offsets"]) < np.diff(plain["text"][1]["offsets"])
+    shorter = np.diff(batch["text"][1]["words_offsets"]) < np.diff(plain["text"][1]["words_offsets"])
     assert not (moved & shorter).any(), "each by its own operation"
     assert (moved | shorter).sum() > 9, "a word that stands in the text twice may go without a trace"
 

@@ -51,20 +51,21 @@ def extended(problem: Problem, pool: Pool, added: Edits, *, fill: str = "zero") 
 
 
 def _inputs(inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe], fill: str) -> Inputs:
-    """Every modality's prepared rows with those of the derived rows behind them."""
+    """Every modality's prepared rows, with those that a recipe changes behind them."""
     arrays: dict[str, Arrays] = {}
     row: dict[str, Ints] = {}
     for modality, encoder in inputs.encoders.items():
         own = inputs.row[modality]
-        there = np.flatnonzero(own[source] >= 0)
-        made = [
-            _one(inputs, encoder, modality, pool, int(source[i]), recipes[i], fill) for i in there.tolist()
+        place = own[source].copy()
+        there = [
+            i
+            for i, r in enumerate(recipes)
+            if place[i] >= 0 and any(modality_of(o) == modality for o in r.operations)
         ]
-        parts = [inputs.arrays[modality], *made]
-        start = prepared_rows(inputs.arrays[modality])
-        place = np.full(len(source), -1, np.int64)
-        place[there] = start + np.arange(len(there))
-        arrays[modality] = encoder.concat(parts) if len(parts) > 1 else inputs.arrays[modality]
+        made = [_one(inputs, encoder, modality, pool, int(source[i]), recipes[i], fill) for i in there]
+        place[there] = prepared_rows(inputs.arrays[modality]) + np.arange(len(there))
+        whole = inputs.arrays[modality]
+        arrays[modality] = encoder.concat([whole, *made]) if made else whole
         row[modality] = np.concatenate([own, place])
     return Inputs(inputs.encoders, inputs.states, arrays, row)
 
@@ -72,7 +73,7 @@ def _inputs(inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe],
 def _one(
     inputs: Inputs, encoder: Encoder, modality: str, pool: Pool, position: int, recipe: Recipe, fill: str
 ) -> Arrays:  # fmt: skip
-    """One modality of one derived row, as prepared arrays."""
+    """The modality of a derived row that its recipe changes, as prepared arrays."""
     own = {o: s for o, s in recipe.operations.items() if modality_of(o) == modality}
     raw = next((o for o in own if is_raw(o)), None)
     if raw is not None:
@@ -86,7 +87,7 @@ def _one(
     place = np.array([inputs.row[modality][position]])
     plain = take_prepared(inputs.arrays[modality], place)
     strength = {o.partition(".")[2]: np.array([s]) for o, s in own.items()}
-    return _changed(modality, plain, strength, inputs, recipe.seed, fill) if strength else plain
+    return _changed(modality, plain, strength, inputs, recipe.seed, fill)
 
 
 def _changed(
