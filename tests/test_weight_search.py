@@ -76,7 +76,7 @@ def test_a_search_through_the_command(searched, cli):
     model = json.loads((folder.runs / "small" / "model" / "config.json").read_text(encoding="utf-8"))
     assert {t["name"]: t["weight"] for t in model["tasks"]} == found["weights"]
     said = cli("status", folder.runs / "small").out
-    assert "weights: 5 trials (bayes)" in said and said == done.out.partition("\n\nnext")[0] + "\n"
+    assert "weights: 5 trials (bayes)" in said and said == done.out.partition("\n\nreport: ")[0] + "\n"
     again = cli("run", folder.config, "--runs", folder.runs)
     assert again.code == done.code and "trial" not in again.err
 

@@ -173,19 +173,14 @@ def audited(
 ) -> tuple[AuditResult, Issues]:
     """Audit the given labels against the predictions, test labels hidden; the issues go to the round's folder."""
     work = bench.work
-    hidden = work.pool.split == TEST
-    labels = {}
-    for task in work.tasks:
-        y = work.given[task.name].copy()
-        y[hidden] = task.missing(1)[0]
-        labels[task.name] = y
+    labels = _test_hidden(work, work.given)
     result = audit.run(
         labels,
         predictions.outputs,
         work.tasks,
         precision=work.config.improve.precision,
         margins=_margins(predictions, overlay, labels),
-        fit_rows=~hidden,
+        fit_rows=work.pool.split != TEST,
         heed=not bench.joint,  # heads that have read the other tasks' labels must not hear them twice
         seed=work.config.seed,
     )
@@ -205,6 +200,16 @@ def audited(
     return result, issues
 
 
+def _test_hidden(work: Work, labels: Mapping[str, Any]) -> dict[str, Any]:
+    """The labels without those of test rows, which never have a say in a repair."""
+    found = {}
+    for task in work.tasks:
+        y = labels[task.name].copy()
+        y[work.pool.split == TEST] = task.missing(1)[0]
+        found[task.name] = y
+    return found
+
+
 def surveyed(
     bench: Bench,
     overlay: Overlay,
@@ -218,7 +223,12 @@ def surveyed(
         return None
     bench.emit({"event": "stage", "stage": "checks", "round": round})
     noise = {name: task.noise_rate for name, task in found.tasks.items()}
-    seen = survey(bench.work, now=LabelsNow(overlay.labels, predictions), noise=noise, before=before)
+    seen = survey(
+        bench.work,
+        now=LabelsNow(_test_hidden(bench.work, overlay.labels), predictions),
+        noise=noise,
+        before=before,
+    )
     _write(bench.run.round(round) / "data_issues.parquet", seen.issues)
     asked = questions(bench.work, seen, probs=dict(predictions.outputs))
     ask = bench.run.round(round) / "ask.parquet"

@@ -106,13 +106,13 @@ def curves(*values, pruned=False):
 
 
 def test_a_trial_behind_the_median_is_hopeless_and_the_best_never_is():
-    done = curves((0.1, 0.2, 0.3), (0.2, 0.3, 0.4), (0.0, 0.1, 0.2), (0.3, 0.3, 0.3))
-    assert hopeless(0.29, 3, done)
-    assert not hopeless(0.31, 3, done)
-    assert not hopeless(0.4, 3, done)
-    assert not hopeless(0.0, 2, done), "too early"
-    assert not hopeless(0.0, 3, done[:3]), "too few"
-    assert not hopeless(0.0, 3, [*done[:3], *curves((0.5, 0.5, 0.5), pruned=True)]), (
+    done = curves((0.0, 0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 0.1, 0.2), (0.3, 0.3, 0.3, 0.3))
+    assert hopeless(0.29, 4, done)
+    assert not hopeless(0.31, 4, done)
+    assert not hopeless(0.4, 4, done)
+    assert not hopeless(0.0, 3, done), "too early"
+    assert not hopeless(0.0, 4, done[:3]), "too few"
+    assert not hopeless(0.0, 4, [*done[:3], *curves((0.5, 0.5, 0.5, 0.5), pruned=True)]), (
         "pruned ones do not count"
     )
     assert hopeless(0.29, 9, done), "a trial that had stopped by then counts with its best"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jointset.data.storage import write_atomically
 from jointset.records import Edits
 
 COLUMNS = {"dataset": "dataset", "row": "jointset_row", "task": "task", "new": "recipe", "weight": "weight"}
@@ -14,6 +13,8 @@ def with_recipes(folder: Path, added: Edits) -> Path:
     """Write ``added.parquet`` beside the datasets, where rows were added: source row, recipe (JSON) and weight."""
     if len(added):
         import pyarrow.parquet as pq
+
+        from jointset.data.storage import write_atomically
 
         table = added.to_arrow().select(list(COLUMNS)).rename_columns(list(COLUMNS.values()))
         write_atomically(

@@ -125,8 +125,8 @@ class Coder:
 
     def encode(self, values: Any) -> Ints:
         """The code of every value, ``(n,) int32``."""
-        for value in set(values) - self.code.keys():
-            self.code[value] = len(self.code)
+        for value in dict.fromkeys(values):
+            self.code.setdefault(value, len(self.code))
         return np.array([self.code[v] for v in values], np.int32)
 
 
