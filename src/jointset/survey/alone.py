@@ -145,7 +145,8 @@ def _columns(work: Work, inputs: PoolInputs, copies: Duplicates) -> list[Section
         mine = np.arange(len(work.pool))[work.pool.rows_of(dataset.name)]
         for side in (work.pool.split[mine] == TRAIN, work.pool.split[mine] != TRAIN):
             single[once(mine[side], copies.near)] = True
-    names = np.where(single[part.rows], names, "")
+    names = names.copy()
+    names[~single[part.rows]] = None
     out = []
     for dataset in work.pool.datasets:
         own = names == dataset.name
