@@ -369,10 +369,10 @@ def _held_out_ids(ledger: Ledger, rows: AllRows, round: int) -> dict[int, int]:
         return {}
     coder, ids, codes, names = Coder(), [], [], []
     for chunk in ledger.scan(("dataset", "row"), table="issue", round=round):
-        number, dataset, row = zip(*chunk, strict=True)
-        ids.append(np.array(number, np.int64))
-        codes.append(coder.encode(dataset))
-        names.append(pa.array(row, pa.large_string()))
+        numbers, datasets, row_ids = zip(*chunk, strict=True)
+        ids.append(np.array(numbers, np.int64))
+        codes.append(coder.encode(datasets))
+        names.append(pa.array(row_ids, pa.large_string()))
     if not ids:
         return {}
     number, code, name = np.concatenate(ids), np.concatenate(codes), pa.chunked_array(names)
