@@ -188,6 +188,10 @@ def measure_review(run: RunDirectory) -> dict[str, Any]:
         port = int(address.rsplit(":", 1)[1].split("/")[0])
         cookie = ""
 
+        def spent() -> float:
+            parts = Path(f"/proc/{server.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+            return 1000 * (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
+
         def ask(path: str) -> tuple[float, str]:
             nonlocal cookie
             begun = time.perf_counter()
@@ -207,6 +211,7 @@ def measure_review(run: RunDirectory) -> dict[str, Any]:
             except ConnectionError:
                 time.sleep(0.05)
         found: dict[str, Any] = {"start_seconds": round(time.perf_counter() - started, 2)}
+        found["start_cpu_seconds"] = round(spent() / 1000, 2)
         paths = {
             "first_page": "/", "second_page": "/queue?page=2", "last_page": "/queue?page=100000",
             "filter_action": "/queue?action=relabel", "filter_pair": "/queue?pair=bad%09good",
@@ -215,7 +220,9 @@ def measure_review(run: RunDirectory) -> dict[str, Any]:
             "bulk": "/bulk?action=drop",
         }  # fmt: skip
         for name, path in paths.items():
+            before = spent()
             found[f"{name}_ms"] = [round(ask(path)[0]) for _ in range(3)]
+            found[f"{name}_cpu_ms"] = round((spent() - before) / 3)
         status = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8")
         memory = {
             k: int(v.split()[0]) / 1024

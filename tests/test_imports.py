@@ -66,6 +66,7 @@ assert CliRunner().invoke(app, {}).exit_code == 0
         "gate",
         "ledger",
         "report",
+        "review",
         "export",
         "prepare",
         "project",

@@ -284,3 +284,27 @@ def test_marking_words_loses_nothing(text):
 
 def test_sections_are_named_for_their_functions():
     assert all(name == make.__name__ for name, make in SECTIONS.items())
+
+
+def test_a_run_writes_its_report_and_so_do_command_and_python(finished, cli):
+    path = finished.path / "report.html"
+    page = path.read_text(encoding="utf-8")  # written by the run itself
+    assert {"verdict", "slices", "confusion"} <= {a["id"] for a in Page(page).named("section")}
+    done = cli("report", finished.path)
+    assert done.code == 0 and done.out.strip() == str(path)
+    assert finished.report() == path and Page(path.read_text(encoding="utf-8")).named("section")
+    with Ledger(finished.directory.ledger) as ledger:
+        material = read(finished.directory, ledger)
+        for task, labels in finished.overlay().labels.items():  # the grid's coverage is that of the labels
+            if labels.ndim == 1:
+                given, last = material.rows.given(task), material.edits.last()
+                own = last[material.edits.is_("task", task)[last]]
+                gained = (
+                    material.edits.is_("action", "fill")[own].sum()
+                    - material.edits.is_("action", "drop")[own].sum()
+                )
+                assert known(labels) == known(given) + gained
+
+
+def known(labels):
+    return int((~np.isnan(labels)).sum() if labels.dtype.kind == "f" else (labels >= 0).sum())

@@ -155,3 +155,23 @@ def test_an_item_has_what_a_person_needs(run, queue, data):
     assert "".join(p for p, _ in found.texts[0][1]) == row.text and found.cells[0].column == "size"
     assert 0 < len(found.top) <= 5 and found.near and found.others and found.labels
     assert all(n.row != found.row for n in found.near)
+
+
+def test_blind_checks_ask_what_is_known_and_decide_nothing(tmp_path):
+    from jointset.review.desk import open_desk
+
+    run = craft(tmp_path)
+    desk = open_desk(run.directory, checks=1.0)
+    assert desk.check("Ada") is None  # nothing is known yet
+    first, second = (int(i) for i in desk.queue.ordered(Filters(task="mood", action="relabel"))[:2])
+    for index, verb in ((first, "accept"), (second, "keep")):
+        desk.decide(index, verb, "", reviewer="Bob", note="", seen=desk.queue.entry)
+    assert desk.check("Bob") is None  # one's own answers are no check
+    asked = {desk.check("Ada"), desk.check("Ada")}
+    assert asked == {first, second} and desk.check("Ada") is None
+    for index in asked:
+        desk.answer(index, "accept", "", reviewer="Ada")
+    assert desk.ledger.checked() == {"Ada": (1, 2)}
+    assert {d["reviewer"] for d in desk.ledger.decisions()} == {"Bob"}
+    assert desk.step(Filters(decided="done"), None, 0) in asked
+    desk.ledger.close()

@@ -167,11 +167,22 @@ def review(
     reviewer: Annotated[str, typer.Option(help="Your name in the ledger; by default the user's.")] = "",
     password: Annotated[str, typer.Option(help="Lets others in.", envvar="JOINTSET_REVIEW_PASSWORD")] = "",
     name: Annotated[list[str] | None, typer.Option(help="Further host name the page is opened by.")] = None,
+    checks: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of items with known answers, mixed in blind.")
+    ] = 0.0,
 ) -> None:
     """Look through the edits of a run in the browser: accept, keep, choose another label, exclude, undo."""
     from jointset.cli.review import review as command
 
-    command(path, host=host, port=port, reviewer=reviewer, password=password, names=tuple(name or ()))
+    command(
+        path,
+        host=host,
+        port=port,
+        reviewer=reviewer,
+        password=password,
+        names=tuple(name or ()),
+        checks=checks,
+    )
 
 
 @app.command()

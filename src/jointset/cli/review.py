@@ -10,7 +10,9 @@ from jointset.review import serve
 from jointset.rundir import RunDirectory
 
 
-def review(path: Path, *, host: str, port: int, reviewer: str, password: str, names: tuple[str, ...]) -> None:
+def review(
+    path: Path, *, host: str, port: int, reviewer: str, password: str, names: tuple[str, ...], checks: float
+) -> None:
     """Serve the review page until Ctrl-C."""
     directory = RunDirectory(path)
     if not (directory.data / "rows" / "rows.json").is_file():
@@ -25,4 +27,13 @@ def review(path: Path, *, host: str, port: int, reviewer: str, password: str, na
             f"review: {address}\nThe link works once. Ctrl-C ends the page; every decision is in the ledger already."
         )
 
-    serve(directory, host=host, port=port, reviewer=reviewer, password=password, names=names, tell=tell)
+    serve(
+        directory,
+        host=host,
+        port=port,
+        reviewer=reviewer,
+        password=password,
+        names=names,
+        checks=checks,
+        tell=tell,
+    )

@@ -15,7 +15,7 @@ from jointset.ledger.schema import CHUNK
 from jointset.ledger.text import now
 from jointset.records import Edits
 
-VERBS = ("accept", "keep", "label", "none", "exclude", "flag")
+VERBS = ("accept", "keep", "label", "none", "exclude", "flag", "check")
 ADDRESS = ("dataset", "row", "task", "position", "annotator")
 ENTRY = ("id", "kind", "edit", *ADDRESS, "verb", "value", "given", "reviewer", "note", "batch", "written")
 
@@ -35,8 +35,9 @@ class Decision:
     """What a person says of one label.
 
     ``verb``: accept (the edit, or the suggestion ``value``), keep (the given label), label (``value``), none (no
-    label), exclude (the whole row; ``task`` is ''), flag (for another look; changes nothing). ``value`` and ``given``
-    are label names, '' = missing; ``edit`` is the id of the edit that was shown, if any.
+    label), exclude (the whole row; ``task`` is ''), flag (for another look), check (the answer to an item mixed in
+    blind; ``given`` is then the answer that was known); the last two change nothing. ``value`` and ``given`` are label
+    names, '' = missing; ``edit`` is the id of the edit that was shown, if any.
     """
 
     dataset: str
@@ -156,6 +157,20 @@ class DecisionLog(Connection):
         )
         known = (*ENTRY, *(f"edit_{n}" for n in edit))
         return [dict(zip(known, row, strict=True)) for row in self._rows(sql)]
+
+    def known_label(self, dataset: str, row: str, task: str, position: str) -> str | None:
+        """The label that the last decision at an address gives it, '' = none; None without a decision."""
+        here = "d.row = ? AND d.dataset = ? AND d.task = ? AND d.position = ?"
+        sql = f"SELECT d.value FROM entry d WHERE {here} AND {_SETTLES} ORDER BY d.id DESC LIMIT 1"
+        found = self._rows(sql, (row, dataset, task, position))
+        return str(found[0][0]) if found else None
+
+    def checked(self) -> dict[str, tuple[int, int]]:
+        """Reviewer → (blind checks answered as known, all of them)."""
+        sql = (
+            "SELECT reviewer, SUM(value = given), COUNT(*) FROM entry WHERE verb = 'check' GROUP BY reviewer"
+        )
+        return {name: (int(right), int(n)) for name, right, n in self._rows(sql)}
 
     def reviewed(self) -> Edits:
         """Decisions that stand as edits; their reason begins with "review". A kept missing label needs none."""

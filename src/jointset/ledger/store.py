@@ -232,17 +232,21 @@ class Ledger(DecisionLog):
         after: int = 0,
         round: int | None = None,
         code: str | None = None,
+        ids: Sequence[int] | None = None,
     ) -> Iterator[list[Any]]:
         """``id`` and the named columns of ``edit`` or ``issue``, of ids above ``after``, by chunks, in order.
 
-        ``round`` and, of issues, ``code`` choose among them. The status of an edit is that it was decided with;
-        :meth:`entries` say what was undone since.
+        ``round``, ``ids`` and, of issues, ``code`` choose among them. The status of an edit is that it was
+        decided with; :meth:`entries` say what was undone since.
         """
         chosen = [("round", round), ("code", code)]
         condition = "".join(f" AND {column} = ?" for column, value in chosen if value is not None)
+        values: list[Any] = [int(after), *(value for _, value in chosen if value is not None)]
+        if ids is not None:
+            condition += " AND id IN (SELECT value FROM json_each(?))"
+            values.append(json.dumps([int(i) for i in ids]))
         with self._guard():
             sql = f"SELECT id, {', '.join(names)} FROM {table} WHERE id > ?{condition} ORDER BY id"
-            values = [int(after), *(value for _, value in chosen if value is not None)]
             cursor = self._db.execute(sql, values)
             while rows := cursor.fetchmany(CHUNK):
                 yield rows

@@ -124,6 +124,10 @@ class Pages:
         desk = _desk(request)
         desk.refresh()
         key, by = _int(request.query_params.get("key")), _int(request.query_params.get("step")) or 0
+        if by and (resume := _int(request.query_params.get("resume"))) is not None:
+            return self._page(
+                request, "item.html", **self._item_facts(request, desk, desk.queue.index(resume))
+            )
         if by:
             index = desk.step(read_filters(request.query_params), key, by)
             if index is None and key is not None and desk.queue.index(key) >= 0:
@@ -138,8 +142,10 @@ class Pages:
         """Write a decision down, and show what comes next."""
         desk, session, form = _desk(request), _session(request), await _form(request)
         verb, index = form.get("verb", ""), desk.queue.index(_int(form.get("key")) or 0)
-        if verb not in VERBS or index < 0:
+        if verb not in VERBS or verb == "check" or index < 0:
             return Response("unknown decision or item", 400)
+        if (resume := _int(form.get("resume"))) is not None:
+            return self._checked(request, index, form, resume)
         filters = read_filters(form)
         after = desk.step(filters, int(desk.queue.key[index]), 1)
         try:
@@ -156,9 +162,30 @@ class Pages:
             after = index
         if after is None:  # the last of the order: what is left before it, if anything
             after = desk.step(filters, None, 0)
-        response = self._page(request, "item.html", **self._item_facts(request, desk, after))
+        blind = (
+            desk.check(session.reviewer)
+            if after is not None and verb != "flag" and not filters.held_out
+            else None
+        )
+        facts = self._item_facts(request, desk, after if blind is None else blind)
+        if blind is not None and after is not None:
+            facts["resume"] = int(desk.queue.key[after])
+        response = self._page(request, "item.html", **facts)
         response.headers["HX-Trigger"] = "changed"
         return response
+
+    def _checked(self, request: Request, index: int, form: Mapping[str, str], resume: int) -> Response:
+        """Note the answer to a blind check, and go on where it was put in."""
+        desk, verb = _desk(request), form.get("verb", "")
+        try:
+            if verb != "flag":
+                desk.answer(index, verb, form.get("value", ""), reviewer=_session(request).reviewer)
+        except ValueError as error:
+            return Response(str(error), 400)
+        after = desk.queue.index(resume)
+        return self._page(
+            request, "item.html", **self._item_facts(request, desk, after if after >= 0 else None)
+        )
 
     async def undo(self, request: Request) -> Response:
         """Take back the reviewer's last decision, or last bulk."""
@@ -206,7 +233,9 @@ class Pages:
 
     async def observed(self, request: Request) -> Response:
         """Observed precision per kind of change."""
-        return self._page(request, "observed.html", rows=_desk(request).observed())
+        return self._page(
+            request, "observed.html", rows=_desk(request).observed(), checks=_desk(request).ledger.checked()
+        )
 
     async def invite(self, request: Request) -> Response:
         """A one-time link for another browser."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from jointset.report import reliability
 from jointset.report.material import read
 from jointset.report.rows import AllRows, open_rows
 from jointset.review.items import Item, decision, item
-from jointset.review.queue import Filters, Queue, build
+from jointset.review.queue import DECIDED, Filters, Queue, build
 from jointset.rundir import RunDirectory
 
 PAGE = 50
@@ -31,6 +32,8 @@ class Desk:
     rows: AllRows
     queue: Queue
     outputs: Mapping[str, NDArray[Any]]
+    checks: float = 0.0
+    asked: dict[str, set[int]] = field(default_factory=dict)  # reviewer → checks that were shown
     mine: dict[str, list[int]] = field(default_factory=dict)  # reviewer → batches, for undo
     _observed: tuple[int, list[dict[str, Any]]] = (-1, [])
 
@@ -43,9 +46,9 @@ class Desk:
         self.refresh()
         return [e for e in self.queue.recent if e["id"] > after and e["reviewer"] != reviewer]
 
-    def item(self, index: int) -> Item:
+    def item(self, index: int, *, brief: bool = False) -> Item:
         """The item at an index."""
-        return item(self.queue, index, self.ledger, self.outputs)
+        return item(self.queue, index, self.ledger, self.outputs, brief=brief)
 
     def step(self, filters: Filters, key: int | None, by: int) -> int | None:
         """The index of the item ``by`` steps from the one of this key, or of the first; None at the end."""
@@ -81,7 +84,7 @@ class Desk:
             return 0, float("nan"), []
         drawn: Ints = self.queue.sample(items, EXAMPLES, len(items))
         mean = float(self.queue.confidence[items].mean())
-        return len(items), mean, [self.item(int(i)) for i in drawn]
+        return len(items), mean, [self.item(int(i), brief=True) for i in drawn]
 
     def undo(self, reviewer: str) -> int:
         """Take back the reviewer's last batch that stands; how many decisions it held."""
@@ -95,6 +98,37 @@ class Desk:
                 self.queue.heed(self.ledger)
                 return count
         return 0
+
+    def check(self, reviewer: str) -> int | None:
+        """In a share ``checks`` of the calls, an item whose answer is known, to be shown as if it were open.
+
+        Answers are known of what another reviewer decided, and of held-out rows that are marked as trusted.
+        """
+        asked = self.asked.setdefault(reviewer, set())
+        if random.Random(f"{reviewer} {len(asked)} {self.queue.entry}").random() >= self.checks:
+            return None
+        queue, own = self.queue, self.queue.reviewers.code.get(reviewer, -2)
+        by_others = (queue.decided > 0) & (queue.decided < DECIDED.index("exclude")) & (queue.reviewer != own)
+        known = np.flatnonzero(by_others | ((queue.key < 0) & self.rows.column("trusted")[queue.place]))
+        free = (
+            [int(i) for i in queue.sample(known, 200, len(asked)) if int(queue.key[i]) not in asked]
+            if len(known)
+            else []
+        )
+        if not free:
+            return None
+        asked.add(int(queue.key[free[0]]))
+        return free[0]
+
+    def answer(self, index: int, verb: str, value: str, *, reviewer: str) -> None:
+        """Write down what was said of a blind check, beside what was known; it decides nothing."""
+        made = decision(self.queue, index, "keep" if verb == "exclude" else verb, value)
+        known = self.ledger.known_label(made.dataset, made.row, made.task, made.position)
+        said = replace(made, verb="check", given=made.given if known is None else known)
+        if verb == "exclude":
+            said = replace(said, value="(excluded)")
+        self.ledger.decide([said], reviewer=reviewer)
+        self.queue.heed(self.ledger)
 
     def observed(self) -> list[dict[str, Any]]:
         """Per task and action: what was promised and what people found; worked out anew when something was written."""
@@ -125,9 +159,9 @@ class Desk:
         return done
 
 
-def open_desk(directory: RunDirectory) -> Desk:
+def open_desk(directory: RunDirectory, checks: float = 0.0) -> Desk:
     """Open a run whose rows are laid out; RunError when it has no ledger or no rows."""
     ledger = Ledger(directory.ledger, create=False)
     rows = open_rows(directory)
     material = read(directory, ledger)
-    return Desk(directory, ledger, rows, build(ledger, rows), material.predictions())
+    return Desk(directory, ledger, rows, build(ledger, rows), material.predictions(), checks)

@@ -58,8 +58,13 @@ class Item:
     flagged: bool
 
 
-def item(queue: Queue, index: int, ledger: Ledger, outputs: Mapping[str, NDArray[Any]]) -> Item:
-    """The item at an index of the queue; ``outputs`` are the last round's cross-fitted predictions."""
+def item(
+    queue: Queue, index: int, ledger: Ledger, outputs: Mapping[str, NDArray[Any]], *, brief: bool = False
+) -> Item:
+    """The item at an index of the queue; ``outputs`` are the last round's cross-fitted predictions.
+
+    A brief item comes without what takes a look at other rows.
+    """
     place = int(queue.place[index])
     data, row = queue.rows.dataset_at(place)
     name = {n: queue.name(n, index) for n in ("task", "position", "action", "old", "new")}
@@ -90,17 +95,22 @@ def item(queue: Queue, index: int, ledger: Ledger, outputs: Mapping[str, NDArray
         suggested=suggested,
         labels=choices(task, [n for n, _ in top], suggested),
         top=tuple(top),
-        near=tuple(evidence.neighbours(outputs, queue.rows, task, place, name["position"])),
+        near=() if brief else tuple(evidence.neighbours(outputs, queue.rows, task, place, name["position"])),
         others=tuple(evidence.others(queue.rows, task, place)),
         why=tuple((k, str(told[k])) for k in ("because", "with", "p_given", "margin") if k in told),
         images=data.inputs.get("image", ()),
         sounds=data.inputs.get("audio", ()),
         texts=tuple(
-            (column, tuple(evidence.marked_text(data, column, text, task, given, suggested)))
+            (
+                column,
+                ((text, ""),)
+                if brief
+                else tuple(evidence.marked_text(data, column, text, task, given, suggested)),
+            )
             for column, text in media.texts(data, row)
         ),
         cells=tuple(media.cells(data, row)),
-        copies=_copies(data, row),
+        copies=() if brief else _copies(data, row),
         state=DECIDED[state] if state else "",
         reviewer=list(queue.reviewers.code)[queue.reviewer[index]] if queue.reviewer[index] >= 0 else "",
         flagged=bool(queue.flagged[index]),

@@ -93,7 +93,7 @@ class Queue:
         address = (
             self.place * np.int64(self._widths[0]) + self.codes["task"] * positions + self.codes["position"]
         )
-        self._by_address = np.argsort(address, kind="stable")
+        self._by_address = np.argsort(address, kind="stable").astype(np.int32)
         self._addresses = address[self._by_address]
         self._orders = {
             "worth": np.argsort(-self.worth, kind="stable"),
@@ -102,6 +102,7 @@ class Queue:
             "random": np.random.default_rng(0).permutation(len(self.key)),
             "row": by_place,
         }
+        self._orders = {name: order.astype(np.int32) for name, order in self._orders.items()}
         self._held_out = self.key < 0
         self._found_text = lru_cache(maxsize=8)(self._search)
 
@@ -350,24 +351,37 @@ def _held_out(ledger: Ledger, rows: AllRows) -> dict[str, list[Any]]:
     names = ("id", "code", "round", "dataset", "row", "task", "position", "old", "new", "confidence")
     found: dict[str, list[Any]] = {n: [] for n in (*names, "place", "action")}
     last = max(ledger.rounds(), default=0)
+    at = _held_out_ids(ledger, rows, last)
     wanted = ("code", "round", "dataset", "row", "task", "position", "given", "suggested", "confidence")
-    splits = {name: d.split for name, d in rows.datasets.items()}
-    parts: dict[str, list[tuple[Any, ...]]] = {}
-    if all((s == TRAIN).all() for s in splits.values()):
-        return found
-    for chunk in ledger.scan(wanted, table="issue", round=last):
+    for chunk in ledger.scan(wanted, table="issue", round=last, ids=list(at)) if at else ():
         for made in chunk:
-            if made[1] != "contradiction":
-                parts.setdefault(made[3], []).append(made)
-    for name, made_here in parts.items():
-        data = rows.datasets[name]
-        place = data.places(pa.chunked_array([pa.array([m[4] for m in made_here], pa.large_string())]))
-        for at, made in zip(place.tolist(), made_here, strict=True):
-            if at >= 0 and data.split[at - data.start] != TRAIN and made[8]:
+            if made[1] != "contradiction" and made[8]:
                 for n, value in zip(names, made, strict=True):
                     found[n].append(value)
-                found["place"].append(at)
+                found["place"].append(at[made[0]])
                 found["action"].append(CHECK)
+    return found
+
+
+def _held_out_ids(ledger: Ledger, rows: AllRows, round: int) -> dict[int, int]:
+    """Issue → place, of the issues of a round on rows that are held out; only ids and numbers are held at a time."""
+    if all((d.split == TRAIN).all() for d in rows.datasets.values()):
+        return {}
+    coder, ids, codes, names = Coder(), [], [], []
+    for chunk in ledger.scan(("dataset", "row"), table="issue", round=round):
+        numbers, datasets, row_ids = zip(*chunk, strict=True)
+        ids.append(np.array(numbers, np.int64))
+        codes.append(coder.encode(datasets))
+        names.append(pa.array(row_ids, pa.large_string()))
+    if not ids:
+        return {}
+    number, code, name = np.concatenate(ids), np.concatenate(codes), pa.chunked_array(names)
+    found: dict[int, int] = {}
+    for dataset, i in coder.code.items():
+        data, here = rows.datasets[dataset], code == i
+        place = data.places(name.filter(pa.array(here)))
+        held = (place >= 0) & (data.split[np.maximum(place - data.start, 0)] != TRAIN)
+        found |= dict(zip(number[here][held].tolist(), place[held].tolist(), strict=True))
     return found
 
 

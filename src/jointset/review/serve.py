@@ -19,10 +19,12 @@ def serve(
     reviewer: str = "",
     password: str = "",
     names: tuple[str, ...] = (),
+    checks: float = 0.0,
     tell: Callable[[str], None],
 ) -> None:
     """Open the run and serve its page; ``tell`` is given the address with its one-time token.
 
+    ``checks`` is the share of items with known answers that are mixed in blind, in [0, 1].
     ``host`` other than this machine needs a ``password``; ``names`` are further names the page is asked for by. Raises
     :class:`~jointset.errors.UserError` for a host without a password or a port that is taken.
     """
@@ -47,7 +49,7 @@ def serve(
     door = Door(
         hosts=(*hosts, *(n.lower() for n in names)), reviewer=reviewer or user(), password=password or None
     )
-    app = make_app(partial(open_desk, directory), door)
+    app = make_app(partial(open_desk, directory, checks), door)
     shown = f"[{host}]" if ":" in host else host
     tell(f"http://{shown}:{port}/?token={door.invite()}")
     config = uvicorn.Config(

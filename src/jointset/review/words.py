@@ -107,6 +107,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "enlarge": ("enlarge", "放大"),
     "unusual": ("unusual", "异常"),
     "held": ("held out", "留出"),
+    "checks": ("Blind checks answered as known", "盲测与已知答案一致"),
     "news": ("new decisions by others", "他人的新决定"),
     "language": ("Language", "语言"),
     "page": ("Page", "页"),

@@ -77,6 +77,10 @@
     }
     if (id === "item" || id === "queue") remember();
   });
+  document.addEventListener("htmx:configRequest", (event) => {  // where to go on after an item that was put in
+    const resume = document.getElementById("resume");
+    if (resume && event.detail.target.id === "item") event.detail.parameters.resume = resume.value;
+  });
   remember();
   document.addEventListener("htmx:afterSettle", (event) => {  // only now do new buttons answer
     if (event.detail.target.id !== "queue") return;
