@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from jointset.training.stopping import Stopping
 
 
-def after(curves, **settings):
-    stopping = Stopping(patience=2, **settings)
+def after(curves, by_task=True):
+    stopping = Stopping(patience=2, by_task=by_task)
     better = [stopping.add(dict(zip("ab", skills, strict=False))) for skills in curves]
     return stopping, better
 
@@ -52,7 +52,7 @@ def test_it_goes_on_from_its_state(curves, data):
     cut = data.draw(st.integers(1, len(curves) - 1))
     whole, _ = after(curves)
     part, _ = after(curves[:cut])
-    resumed = Stopping(patience=2)
+    resumed = Stopping(patience=2, by_task=True)
     resumed.restore(json.loads(json.dumps(part.state())))
     for skills in curves[cut:]:
         resumed.add(dict(zip("ab", skills, strict=True)))

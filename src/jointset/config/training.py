@@ -63,7 +63,7 @@ class TrainingSettings(Settings):
     weight_decay: float = Field(default=1e-2, ge=0.0)
     warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
     patience: int = Field(default=3, ge=1)
-    stop_by_task: bool = True
+    stop_by_task: bool = False
     temperature: float = Field(default=1.0, gt=0.0)
     cap: int | None = Field(default=None, ge=1)
     weighting: str | dict[str, Any] | SearchSettings = "fixed"

@@ -22,7 +22,7 @@ class TrainSettings:
     weight_decay: float = 1e-2
     warmup: float = 0.1
     patience: int = 3
-    stop_by_task: bool = True
+    stop_by_task: bool = False
     temperature: float = 1.0
     cap: int | None = None
     weighting: str | Mapping[str, Any] = "fixed"

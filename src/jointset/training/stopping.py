@@ -25,7 +25,7 @@ class Stopping:
     """
 
     patience: int
-    by_task: bool = True
+    by_task: bool = False
     scores: list[float] = field(default_factory=list)
     best_epoch: int = 0
     best: dict[str, tuple[float, int]] = field(default_factory=dict)
