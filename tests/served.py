@@ -20,7 +20,6 @@ class Server:
     run: Crafted
     url: str
     process: subprocess.Popen
-    seconds: float
     cookies: dict = field(default_factory=dict)
     csrf: str = ""
 
@@ -79,7 +78,6 @@ def serve(run: Crafted, *options: str) -> Server:
         "Ada",
         *options,
     ]
-    started = time.monotonic()
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -90,7 +88,7 @@ def serve(run: Crafted, *options: str) -> Server:
     assert select.select([process.stdout], [], [], 120)[0], "the server said nothing"
     line = process.stdout.readline()
     assert "token=" in line, line + process.stdout.read()
-    server = Server(run, line.split()[1], process, time.monotonic() - started)
+    server = Server(run, line.split()[1], process)
     for _ in range(600):  # the socket is bound before the pages are ready; the first answer waits for them
         if answers(server):
             return server

@@ -1,6 +1,7 @@
 """The page over HTTP: who is let in, what is refused, and that nothing from data acts."""
 
 import html
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -27,7 +28,9 @@ def seen_of(text):
 
 
 def test_it_opens_in_little_time_and_without_torch(server):
-    assert server.seconds < 20  # a second or two on an idle machine
+    spent = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    # Of the processor, as the wall clock says more of what else runs; about a second and a half, with a few requests.
+    assert (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK") < 5
     modules = Path(f"/proc/{server.process.pid}/maps").read_text(encoding="utf-8")
     assert "libtorch" not in modules
 

@@ -117,7 +117,9 @@ def said(ledger: Ledger, round: int, dataset: str, row: str, task: str, position
     if not known:
         return {}
     found = known[-1]
-    return {**json.loads(found["evidence"] or "{}"), "code": found["code"], "score": found["score"]}
+    facts = json.loads(found["evidence"] or "{}")
+    shown = {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in facts.items()}
+    return {**shown, "code": found["code"], "score": found["score"]}
 
 
 @lru_cache(maxsize=64)
