@@ -9,8 +9,9 @@ from crafted import craft
 from jointset.ledger import Decision, Ledger, Selector
 from jointset.records import ACTIONS, STATUSES, Task
 from jointset.report import open_rows
+from jointset.review.build import build
 from jointset.review.items import choices, decision, item
-from jointset.review.queue import DECIDED, ISSUES, ORDERS, Filters, build
+from jointset.review.queue import DECIDED, ISSUES, ORDERS, Filters
 
 
 @pytest.fixture(scope="module")

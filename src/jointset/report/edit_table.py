@@ -52,7 +52,7 @@ class EditTable:
     def address(self) -> Ints:
         """A number per label, ``(n,)``, the same for all edits of one label."""
         tasks, positions = len(self.names["task"]), len(self.names["position"])
-        return (self.place * tasks + self.codes["task"]) * positions + self.codes["position"]
+        return (self.place.astype(np.int64) * tasks + self.codes["task"]) * positions + self.codes["position"]
 
     def last(self) -> Ints:
         """Of the edits in force, the last of every label that changes it (a weight changes none)."""

@@ -5,29 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader
 from starlette.staticfiles import StaticFiles
 
-from jointset.errors import DataError, MissingExtra, RunError
+from jointset.errors import DataError, MissingExtra
 from jointset.ledger import VERBS
 from jointset.report import media, svg
 from jointset.report.html import short
 from jointset.report.rows import Rows
 from jointset.review.desk import PAGE, Desk
+from jointset.review.forms import MOST_BODY, read_filters, read_form, to_query, whole
 from jointset.review.queue import ORDERS, Filters
 from jointset.review.security import COOKIE, HEADERS, Door, Session
 from jointset.review.words import LANGUAGES, Speech, preferred
 
 HERE = Path(__file__).parent
 LANGUAGE = "jointset_language"
-MOST_BODY = 100_000
 PICTURE, THUMB = 512, 64
 
 
@@ -98,7 +96,7 @@ class Pages:
         desk = _desk(request)
         desk.refresh()
         filters = read_filters(request.query_params)
-        key = _int(request.query_params.get("key"))
+        key = whole(request.query_params.get("key"))
         index = desk.queue.index(key) if key is not None else -1
         found = index if index >= 0 else desk.step(filters, None, 0)
         return self._page(
@@ -114,7 +112,7 @@ class Pages:
         desk = _desk(request)
         desk.refresh()
         filters = read_filters(request.query_params)
-        key = _int(request.query_params.get("key"))
+        key = whole(request.query_params.get("key"))
         return self._page(
             request, "queue.html", **self._queue_facts(desk, filters, key, request.query_params)
         )
@@ -123,8 +121,8 @@ class Pages:
         """An item by its key, or the one some steps away from it."""
         desk = _desk(request)
         desk.refresh()
-        key, by = _int(request.query_params.get("key")), _int(request.query_params.get("step")) or 0
-        if by and (resume := _int(request.query_params.get("resume"))) is not None:
+        key, by = whole(request.query_params.get("key")), whole(request.query_params.get("step")) or 0
+        if by and (resume := whole(request.query_params.get("resume"))) is not None:
             return self._page(
                 request, "item.html", **self._item_facts(request, desk, desk.queue.index(resume))
             )
@@ -140,18 +138,18 @@ class Pages:
 
     async def decide(self, request: Request) -> Response:
         """Write a decision down, and show what comes next."""
-        desk, session, form = _desk(request), _session(request), await _form(request)
-        verb, index = form.get("verb", ""), desk.queue.index(_int(form.get("key")) or 0)
+        desk, session, form = _desk(request), _session(request), await read_form(request)
+        verb, index = form.get("verb", ""), desk.queue.index(whole(form.get("key")) or 0)
         if verb not in VERBS or verb == "check" or index < 0:
             return Response("unknown decision or item", 400)
-        if (resume := _int(form.get("resume"))) is not None:
+        if (resume := whole(form.get("resume"))) is not None:
             return self._checked(request, index, form, resume)
         filters = read_filters(form)
         after = desk.step(filters, int(desk.queue.key[index]), 1)
         try:
             done = desk.decide(
                 index, verb, form.get("value", ""), reviewer=session.reviewer, note=form.get("note", "")[:2000],
-                seen=_int(form.get("seen")) or 0,
+                seen=whole(form.get("seen")) or 0,
             )  # fmt: skip
         except ValueError as error:
             return Response(str(error), 400)
@@ -189,9 +187,9 @@ class Pages:
 
     async def undo(self, request: Request) -> Response:
         """Take back the reviewer's last decision, or last bulk."""
-        desk, session, form = _desk(request), _session(request), await _form(request)
+        desk, session, form = _desk(request), _session(request), await read_form(request)
         count = desk.undo(session.reviewer)
-        key = _int(form.get("key"))
+        key = whole(form.get("key"))
         index = desk.queue.index(key) if key is not None else -1
         shown = index if index >= 0 else desk.step(read_filters(form), None, 0)
         response = self._page(request, "item.html", undone=count, **self._item_facts(request, desk, shown))
@@ -207,13 +205,13 @@ class Pages:
 
     async def accept(self, request: Request) -> Response:
         """Accept everything that matches, if it is still as many as were shown."""
-        desk, session, form = _desk(request), _session(request), await _form(request)
+        desk, session, form = _desk(request), _session(request), await read_form(request)
         filters = read_filters(form)
         desk.refresh()
         count, _, _ = desk.preview(filters)
-        if count != _int(form.get("count")):
+        if count != whole(form.get("count")):
             return Response("the selection has changed; look at it again", 409)
-        done = desk.accept_all(filters, reviewer=session.reviewer, seen=_int(form.get("seen")) or 0)
+        done = desk.accept_all(filters, reviewer=session.reviewer, seen=whole(form.get("seen")) or 0)
         shown = desk.step(filters, None, 0)
         response = self._page(
             request, "item.html", accepted=done.count, **self._item_facts(request, desk, shown)
@@ -223,7 +221,7 @@ class Pages:
 
     async def news(self, request: Request) -> Response:
         """What others decided since the page last asked."""
-        desk, after = _desk(request), _int(request.query_params.get("after")) or 0
+        desk, after = _desk(request), whole(request.query_params.get("after")) or 0
         found = desk.news(_session(request).reviewer, after)
         if not found:
             return Response(status_code=204)
@@ -246,7 +244,7 @@ class Pages:
 
     async def language(self, request: Request) -> Response:
         """Change the language of the interface."""
-        chosen = (await _form(request)).get("language", "en")
+        chosen = (await read_form(request)).get("language", "en")
         response = Response(headers={"HX-Refresh": "true"})
         response.set_cookie(
             LANGUAGE, chosen if chosen in LANGUAGES else "en", samesite="strict", httponly=True
@@ -255,15 +253,15 @@ class Pages:
 
     async def login(self, request: Request) -> Response:
         """Let a browser in by password."""
-        form = await _form(request)
+        form = await read_form(request)
         name = self.door.log_in(form.get("password", ""), form.get("reviewer", "").strip()[:80])
         return self._door(request, 403, wrong=True) if name is None else _let_in(name)
 
     async def media(self, request: Request) -> Response:
         """A picture or a sound of a row, decoded and written anew; only of columns that are inputs."""
         desk, query = _desk(request), request.query_params
-        index = desk.queue.index(_int(query.get("key")) or 0)
-        kind, number = query.get("kind", ""), _int(query.get("column")) or 0
+        index = desk.queue.index(whole(query.get("key")) or 0)
+        kind, number = query.get("kind", ""), whole(query.get("column")) or 0
         if index < 0 or kind not in ("image", "thumb", "sound"):
             return Response("no such medium", 404)
         data, row = desk.rows.dataset_at(int(desk.queue.place[index]))
@@ -285,7 +283,7 @@ class Pages:
         self, desk: Desk, filters: Filters, key: int | None, query: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         order = desk.queue.ordered(filters)
-        page = (_int(query.get("page")) if query else None) or 0
+        page = (whole(query.get("page")) if query else None) or 0
         if not page and key is not None:
             at = (desk.queue.key[order] == key).nonzero()[0]
             page = int(at[0]) // PAGE + 1 if len(at) else 1
@@ -334,37 +332,6 @@ class Pages:
         )
 
 
-def read_filters(query: Mapping[str, Any]) -> Filters:
-    """Filters out of a query or a form; what makes no sense is as if it were not there."""
-    given = {f.name: query[f.name] for f in fields(Filters) if f.type == "str" and f.name in query}
-    old = new = None
-    if query.get("pair"):
-        old, _, new = str(query["pair"]).partition("\t")
-    return Filters(
-        **given,
-        old=old,
-        new=new,
-        round=_int(query.get("round")),
-        low=_float(query.get("low"), 0.0),
-        high=_float(query.get("high"), 1.0),
-        flagged=bool(query.get("flagged")),
-        held_out=bool(query.get("held_out")),
-    )
-
-
-def to_query(filters: Filters) -> str:
-    """The filters as a query string; defaults are left out.
-
-    >>> to_query(Filters(task="digit"))
-    'task=digit'
-    """
-    plain = asdict(Filters())
-    found = {k: v for k, v in asdict(filters).items() if v != plain[k] and k not in ("old", "new")}
-    if filters.old is not None:
-        found["pair"] = f"{filters.old}\t{filters.new}"
-    return urlencode({k: "1" if v is True else v for k, v in found.items()})
-
-
 def _line(desk: Desk, index: int) -> dict[str, Any]:
     queue = desk.queue
     data, row = desk.rows.dataset_at(int(queue.place[index]))
@@ -399,27 +366,6 @@ def _desk(request: Request) -> Desk:
 def _session(request: Request) -> Session:
     session: Session = request.state.session
     return session
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = await request.body()
-    if len(body) > MOST_BODY:
-        raise RunError("the form is too large")
-    return {k: v[-1] for k, v in parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).items()}
-
-
-def _int(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _float(value: Any, otherwise: float) -> float:
-    try:
-        return min(max(float(value), 0.0), 1.0)
-    except (TypeError, ValueError):
-        return otherwise
 
 
 def user() -> str:

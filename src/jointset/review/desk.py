@@ -15,8 +15,9 @@ from jointset.records import Ints
 from jointset.report import reliability
 from jointset.report.material import read
 from jointset.report.rows import AllRows, open_rows
+from jointset.review.build import build
 from jointset.review.items import Item, decision, item
-from jointset.review.queue import DECIDED, Filters, Queue, build
+from jointset.review.queue import DECIDED, Filters, Queue
 from jointset.rundir import RunDirectory
 
 PAGE = 50
