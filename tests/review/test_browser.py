@@ -41,11 +41,27 @@ def key(page):
     return page.input_value("#key")
 
 
+def at_rest(page):
+    """Wait until nothing is under way: the page takes no keys while the item on it is about to change."""
+    page.wait_for_load_state()
+    moving = page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")
+    until(page, lambda: moving.count() == 0)
+    page.wait_for_timeout(60)
+
+
+def strike(page, letter):
+    """Press a key once the page takes it."""
+    at_rest(page)
+    page.keyboard.press(letter)
+
+
 def press(page, letter):
     """Press a key and wait for another item."""
+    at_rest(page)
     before = key(page)
     page.keyboard.press(letter)
     until(page, lambda: key(page) != before)
+    at_rest(page)
 
 
 def until(page, true):
@@ -80,7 +96,7 @@ def test_keys_accept_keep_choose_exclude_and_undo(page, server):
     )
     until(page, lambda: count(page) < start)
     for _ in shown:
-        page.keyboard.press("z")
+        strike(page, "z")
         page.wait_for_selector("#item .told")
         page.wait_for_timeout(300)
     until(page, lambda: not decisions(server))
@@ -95,16 +111,16 @@ def test_moving_skipping_and_flagging_change_no_label(page, server):
     assert key(page) == first
     press(page, " ")
     assert key(page) == second and not decisions(server)
-    page.keyboard.press("f")
+    strike(page, "f")
     page.wait_for_selector("#item .chip >> text=⚑")
     assert key(page) == second and not decisions(server)
-    page.keyboard.press("z")
+    strike(page, "z")
     page.wait_for_selector("#item .told")
 
 
 def test_search_filter_and_reload_keep_the_place(page, server):
     whole = count(page)
-    page.keyboard.press("/")
+    strike(page, "/")
     page.keyboard.type("bell")
     until(page, lambda: 0 < count(page) < whole)
     some = count(page)
@@ -136,7 +152,7 @@ def test_bulk_shows_a_count_and_ten_examples_and_is_one_step_back(page, server):
     page.click("#bulk-apply")
     until(page, lambda: len(decisions(server)) == expected)
     until(page, lambda: count(page) == 0)
-    page.keyboard.press("z")
+    strike(page, "z")
     until(page, lambda: count(page) == expected)
     assert not decisions(server)
 
@@ -151,7 +167,7 @@ def test_held_out_rows_have_a_queue_of_their_own(page, server):
         made = ledger.decisions()
         assert len(made) == 1 and made[0]["edit"] is None and made[0]["verb"] == "keep"
         assert (ledger.reviewed().reason == "review: keep by Ada").all()
-    page.keyboard.press("z")
+    strike(page, "z")
     until(page, lambda: not decisions(server))
 
 
@@ -167,7 +183,7 @@ def test_a_second_tab_sees_the_first(page, context, server):
     other.reload()
     other.wait_for_selector("#item h2")
     assert count(other) == before - 1 and other.locator(f"[data-item='{shown}']").count() == 0
-    other.keyboard.press("z")
+    strike(other, "z")
     until(other, lambda: not decisions(server))
     other.close()
 
