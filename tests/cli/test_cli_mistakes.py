@@ -547,9 +547,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(folder):
     ):
         time.sleep(0.05)
     out, err = "", ""
-    for _ in range(
-        8
-    ):  # Python drops the interrupt where it falls into a destructor; a person would press again, too
+    for _ in range(8):  # Python loses an interrupt that falls into a destructor; a person would press again
         process.send_signal(signal.SIGINT)
         try:
             out, err = process.communicate(timeout=15)

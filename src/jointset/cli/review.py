@@ -19,8 +19,9 @@ def review(
         from jointset.project import Run
         from jointset.report import write_rows
 
+        run = Run(path)  # a mistaken path is told before anything else
         typer.echo("laying out the rows of the run, once …", err=True)
-        write_rows(directory, Run(path).work)
+        write_rows(directory, run.work)
 
     def tell(address: str) -> None:
         typer.echo(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -11,8 +11,8 @@ from jointset.config.base import Settings
 from jointset.errors import nearest
 from jointset.options import WEIGHTINGS
 
-FIXES = ("leaks", "relabel", "fill", "duplicates", "drop", "weight", "shift", "tail", "add")
 Fix = Literal["leaks", "relabel", "fill", "duplicates", "drop", "weight", "shift", "tail", "add"]
+FIXES: tuple[str, ...] = get_args(Fix)
 
 
 class SearchSettings(Settings):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jointset.data import Dataset, Pool
 from jointset.models.encoders.base import Arrays, Encoder, State
@@ -116,17 +117,29 @@ def _prepared(
     def compute() -> dict[str, Any]:
         return encoder.concat([encoder.prepare(t, state) for t in tables.values()])
 
-    if cache is None:
-        return compute()
     prints = {d.name: d.fingerprint for d in pool.datasets if d.name in tables}
     columns = {n: t.column_names for n, t in tables.items()}
-    options = {k: v for k, v in vars(encoder).items() if not k.startswith("_")}
-    key = json.dumps([encoder.name, options, state, prints, columns], sort_keys=True, default=str)
-    folder = cache / f"{encoder.modality}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
+    facts = [encoder.name, options_of(encoder), state, prints, columns]
+    return kept_arrays(cache, encoder.modality, facts, compute)
+
+
+def options_of(encoder: Encoder) -> dict[str, Any]:
+    """What an encoder was constructed with."""
+    return {k: v for k, v in vars(encoder).items() if not k.startswith("_")}
+
+
+def kept_arrays(
+    cache: Path | None, name: str, facts: Any, compute: Callable[[], Mapping[str, NDArray[Any]]]
+) -> dict[str, Any]:
+    """What ``compute`` gives, through memory-mapped files in ``cache`` that are found again by ``facts``."""
+    if cache is None:
+        return dict(compute())
+    key = json.dumps(facts, sort_keys=True, default=str)
+    folder = cache / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
     if not folder.is_dir():
         temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
         temporary.mkdir(parents=True, exist_ok=True)
-        for name, array in compute().items():
-            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+        for part, array in compute().items():
+            np.save(temporary / f"{part}.npy", array, allow_pickle=False)
         temporary.replace(folder)
     return {p.stem: np.load(p, mmap_mode="r", allow_pickle=False) for p in sorted(folder.glob("*.npy"))}

@@ -71,6 +71,17 @@ def propose(
     )
 
 
+def drop_surest(issues: Issues, wrong: Floats, *, precision: float, round: int) -> Edits:
+    """Drops of the labels of as many ``issues`` as keep the expected precision; ``wrong`` (n,) is P(it should go)."""
+    chosen, expected = per_task(issues, wrong, precision)
+    kept = issues.take(chosen)
+    n = len(kept)
+    return propose(
+        kept, "drop", round=round, new=np.full(n, "", object), weight=np.zeros(n), confidence=wrong[chosen],
+        expected=expected[chosen],
+    )  # fmt: skip
+
+
 def weigh(issues: Issues, code: str, *, round: int) -> Edits:
     """The weights that issues of a code name in their evidence, as edits."""
     found = issues.take(issues.code == code)

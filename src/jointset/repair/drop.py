@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from jointset.records import Edits, Issues
-from jointset.repair.base import per_task, propose
+from jointset.repair.base import drop_surest
 
 
 def drop(issues: Issues, *, precision: float, round: int) -> Edits:
@@ -14,11 +12,4 @@ def drop(issues: Issues, *, precision: float, round: int) -> Edits:
     The runner offers it only the errors that were not relabelled.
     """
     found = issues.take(issues.code == "label_error")
-    wrong = 1.0 - found.score
-    chosen, expected = per_task(found, wrong, precision)
-    kept = found.take(chosen)
-    n = len(kept)
-    return propose(
-        kept, "drop", round=round, new=np.full(n, "", object), weight=np.zeros(n), confidence=wrong[chosen],
-        expected=expected[chosen],
-    )  # fmt: skip
+    return drop_surest(found, 1.0 - found.score, precision=precision, round=round)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from jointset.records import Edits, Issues
-from jointset.repair.base import per_task, propose
+from jointset.repair.base import drop_surest
 
 
 def merge_duplicates(issues: Issues, *, precision: float, round: int) -> Edits:
@@ -15,10 +13,4 @@ def merge_duplicates(issues: Issues, *, precision: float, round: int) -> Edits:
     the confidence is P(the dropped label is wrong), and as many are dropped as keep the expected precision.
     """
     found = issues.take(issues.code == "spare_copy")
-    chosen, expected = per_task(found, found.confidence, precision)
-    kept = found.take(chosen)
-    n = len(kept)
-    return propose(
-        kept, "drop", round=round, new=np.full(n, "", object), weight=np.zeros(n), confidence=kept.confidence,
-        expected=expected[chosen],
-    )  # fmt: skip
+    return drop_surest(found, found.confidence, precision=precision, round=round)

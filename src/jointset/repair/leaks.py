@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from jointset.records import Edits, Issues
-from jointset.repair.base import per_task, propose
+from jointset.repair.base import drop_surest
 
 
 def drop_leaks(issues: Issues, *, precision: float, round: int) -> Edits:
@@ -14,10 +12,4 @@ def drop_leaks(issues: Issues, *, precision: float, round: int) -> Edits:
     The held-out side stays: it judges. What is lost are training rows that would let the judge be fooled.
     """
     found = issues.take(issues.code == "leak_source")
-    chosen, expected = per_task(found, found.confidence, precision)
-    kept = found.take(chosen)
-    n = len(kept)
-    return propose(
-        kept, "drop", round=round, new=np.full(n, "", object), weight=np.zeros(n), confidence=kept.confidence,
-        expected=expected[chosen],
-    )  # fmt: skip
+    return drop_surest(found, found.confidence, precision=precision, round=round)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from jointset.data import Pool
 from jointset.data.media.sounds import waveforms
 from jointset.models.encoders.base import Arrays, Encoder, State
 from jointset.models.encoders.ngrams import join_columns, prepared_rows
-from jointset.models.inputs import Inputs, input_table
+from jointset.models.inputs import Inputs, input_table, kept_arrays, options_of
 from jointset.operations import OPERATIONS, is_raw, modality_of
 from jointset.records import Floats, Ints
 
@@ -110,12 +108,12 @@ def _views(
 
     facts: list[Any] = [
         encoder.name,
-        {k: v for k, v in vars(encoder).items() if not k.startswith("_")},
+        options_of(encoder),
         state,
     ]
     facts += [dict(own), number, seed, [d.fingerprint for d in pool.datasets]]
     facts.append(hashlib.sha256(able.tobytes()).hexdigest())
-    arrays = _kept(cache, modality, facts, compute)
+    arrays = kept_arrays(cache, f"views-{modality}", facts, compute)
     start = prepared_rows(inputs.arrays[modality])
     place = np.full((number, len(pool)), -1, np.int64)
     place[:, able] = start + np.arange(number * len(able)).reshape(number, len(able))
@@ -149,18 +147,3 @@ def changed_table(
         clips.append(None if clip is None else {"array": clip, "sampling_rate": rate})
     kind = pa.struct([("array", pa.list_(pa.float32())), ("sampling_rate", pa.int64())])
     return pa.table({table.column_names[0]: pa.array(clips, kind)})
-
-
-def _kept(cache: Path | None, modality: str, facts: Any, compute: Any) -> dict[str, Any]:
-    """What ``compute`` gives, through files that are read as they are needed."""
-    if cache is None:
-        return dict(compute())
-    key = json.dumps(facts, sort_keys=True, default=str)
-    folder = cache / f"views-{modality}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
-    if not folder.is_dir():
-        temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
-        temporary.mkdir(parents=True, exist_ok=True)
-        for name, array in compute().items():
-            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        temporary.replace(folder)
-    return {p.stem: np.load(p, mmap_mode="r", allow_pickle=False) for p in sorted(folder.glob("*.npy"))}

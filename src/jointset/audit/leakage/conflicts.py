@@ -62,16 +62,8 @@ def find_conflicts(
     size = np.bincount(groups[known], minlength=int(groups.max(initial=-1)) + 1)
     rows = known[size[groups[known]] > 1]
     if not len(rows):
-        return Conflicts(
-            "passed",
-            "no labelled row has a labelled copy",
-            Findings.empty(),
-            {"groups": 0},
-            rows,
-            np.empty(0),
-            np.empty(0, bool),
-            {},
-        )
+        reason, none = "no labelled row has a labelled copy", Findings.empty()
+        return Conflicts("passed", reason, none, {"groups": 0}, rows, np.empty(0), np.empty(0, bool), {})
     _, place = np.unique(groups[rows], return_inverse=True)
     width = k if predicted is None else predicted.shape[1]
     posterior, wrong = _settle(

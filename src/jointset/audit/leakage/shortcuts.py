@@ -81,19 +81,7 @@ def find_shortcuts(
     if together:
         whole = mean_area(y, _boosted(columns, rows, y, fold, seed))
         if whole >= level:
-            best = sorted(alone, key=lambda n: -abs(alone[n] - 0.5))[:NAMED]
-            evidence = {"area": whole, "features": {n: round(alone[n], 4) for n in best}, "task": task}
-            found = Findings.concat(
-                [
-                    found,
-                    Findings.of(
-                        "artefact",
-                        subjects=["simple features"],
-                        scores=[2 * (1 - whole)],
-                        evidence=[evidence],
-                    ),
-                ]
-            )
+            found = Findings.concat([found, _artefact(whole, alone, task)])
     best_one = max(alone, key=lambda n: alone[n], default="")
     facts = {
         "features": len(alone),
@@ -108,6 +96,15 @@ def find_shortcuts(
         f"no feature alone tells the label (best {best_one}, area {alone.get(best_one, float('nan')):.2f})",
     )
     return Shortcuts(outcome, reason, found, facts, alone, whole)
+
+
+def _artefact(whole: float, alone: Mapping[str, float], task: str) -> Findings:
+    """The finding that all features together tell the label, with those that say most by themselves."""
+    best = sorted(alone, key=lambda n: -abs(alone[n] - 0.5))[:NAMED]
+    evidence = {"area": whole, "features": {n: round(alone[n], 4) for n in best}, "task": task}
+    return Findings.of(
+        "artefact", subjects=["simple features"], scores=[2 * (1 - whole)], evidence=[evidence]
+    )
 
 
 def _judged(given: NDArray[Any]) -> Ints:
