@@ -82,7 +82,8 @@ def gains(features: Floats, column: Array, permutations: int, rng: np.random.Gen
 def evidence(features: Floats, targets: Floats) -> Floats:
     """The greatest log evidence a row of y = F w + ε, w ~ N(0, 1/α), ε ~ N(0, 1/β), for ``targets``.
 
-    ``targets`` are ``(n, m)``, the result ``(m,)``. Fixed-point iteration of α and β (You et al. 2021, algorithm 1) on the singular values of ``features`` ``(n, d)``.
+    ``targets`` are ``(n, m)``, the result ``(m,)``. Fixed-point iteration of α and β (You et al. 2021, algorithm 1) on
+    the singular values of ``features`` ``(n, d)``.
     """
     n = len(features)
     u, s, _ = np.linalg.svd(features, full_matrices=False)
