@@ -44,6 +44,10 @@ MEASURES: dict[str, Measure] = {
 }
 
 
+TELLING = tuple(n for n, m in MEASURES.items() if not m.reads or "outputs" in m.reads)
+"""Measures of what a source says of the target's labels; the others compare inputs, or which inputs matter."""
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """What the measures read: labels of every task, features ``(n, d)`` of one small encoder, texts ``(n,)``.
