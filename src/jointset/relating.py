@@ -37,6 +37,7 @@ from jointset.survey.inputs import read_inputs
 
 ROWS = 2000  # of each dataset that are looked at
 MOST_AUXILIARIES = 3
+HARDLY = 0.1  # of what the target's own says: not worth a training
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +175,7 @@ def _chosen(
     own = next(t for t in treated if t.task == target)
     if own.action == "drop":
         return Choice(target, ())
-    return choose_auxiliaries(together, target, most=MOST_AUXILIARIES, exclude=exclude)
+    return choose_auxiliaries(together, target, most=MOST_AUXILIARIES, floor=HARDLY, exclude=exclude)
 
 
 def _only(together: Affinity, tasks: Sequence[str]) -> Affinity:

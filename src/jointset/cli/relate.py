@@ -79,11 +79,11 @@ def _evidence(found: Relations, source: str, target: str) -> str:
             continue
         chance = affinity.chance
         beside = (
-            f" (chance {chance[affinity.index(source), affinity.index(target)]:.2f})"
+            f" (chance {chance[affinity.index(source), affinity.index(target)]:.2g})"
             if chance is not None
             else ""
         )
-        told.append(f"{name} {value:.2f}{beside}")
+        told.append(f"{name} {value:.2g}{beside}")
     return ", ".join(told)
 
 

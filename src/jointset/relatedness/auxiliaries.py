@@ -54,14 +54,16 @@ def choose_auxiliaries(
     most: int = 3,
     gain: Callable[[tuple[str, ...]], Interval] | None = None,
     patience: int = 2,
+    floor: float = 0.0,
     exclude: Mapping[str, str] | None = None,
 ) -> Choice:
     """Choose up to ``most`` auxiliary tasks for ``target``.
 
-    Candidates are the sources above chance, best affinity first. Without ``gain`` the first ``most`` are chosen. With
-    it, a set of auxiliaries → measured gain of the target over training alone with its interval, a candidate stays when
-    the gain with it is greater than without, and not all of its interval is below zero; after ``patience`` refusals in
-    a row the search ends. ``exclude`` are sources that must not be taken, each with the reason. Raises ArrayError.
+    Candidates are the sources above chance and above ``floor``, best affinity first. Without ``gain`` the first
+    ``most`` are chosen. With it, a set of auxiliaries → measured gain of the target over training alone with its
+    interval, a candidate stays when the gain with it is greater than without, and not all of its interval is below
+    zero; after ``patience`` refusals in a row the search ends. ``exclude`` are sources that must not be taken, each
+    with the reason. Raises ArrayError.
 
     >>> found = Affinity("a", ("t", "x", "y"), np.array([[1, 0, 0], [0.5, 1, 0], [0.2, 0, 1.0]]), "share", (0, 1))
     >>> choose_auxiliaries(found, "t", most=1).chosen
@@ -80,8 +82,8 @@ def choose_auxiliaries(
         if source in (exclude or {}):
             steps.append(Step(source, value, nan, nan, nan, False, (exclude or {})[source]))
             continue
-        if not above[affinity.index(source)]:
-            steps.append(Step(source, value, nan, nan, nan, False, "no more than chance"))
+        if not above[affinity.index(source)] or value <= floor:
+            steps.append(Step(source, value, nan, nan, nan, False, "no more than chance, or hardly"))
             continue
         if len(chosen) == most or refused == patience:
             break

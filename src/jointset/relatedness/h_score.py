@@ -15,15 +15,20 @@ from jointset.relatedness.pairs import Pair, filled, level
 
 PERMUTATIONS = 19
 FEWEST = 10
+WIDE = 10  # rows for every column, below which the covariance is shrunk
+TINY = 1e-9  # of the greatest eigenvalue: probabilities that sum to one have a column too many
 
 
 def h_score(
     labels: Mapping[str, Any], outputs: Mapping[str, Any], *, permutations: int = PERMUTATIONS, seed: int = 0
 ) -> Affinity:
-    """Regularised H-score of every source's outputs for every target's classes, over its greatest value K − 1.
+    """H-score of every source's outputs for every target's classes, over its greatest value K − 1.
 
     ``labels`` and ``outputs`` as in :func:`~jointset.relatedness.leep`. Numbers are cut into five groups; a label set
     is the mean over its labels. ``permutations`` of the target's labels give the level of chance. Raises ArrayError.
+
+    Regularised where there are fewer than ten rows for every column of the outputs; not elsewhere, as the shrinkage is
+    near 1, and with it the score near 0, for few columns of equal spread whatever they say.
 
     >>> y = np.tile([0, 1], 30)
     >>> found = h_score({"a": y, "b": 1 - y}, {"a": np.eye(2)[y], "b": np.eye(2)[1 - y]})
@@ -44,8 +49,9 @@ def h_score(
                 continue
             support = max(support, len(y))
             draws = [y, *(rng.permutation(y) for _ in range(permutations))]
-            white = _inverse(features[source][rows], True)
-            found.append([_trace(features[source][rows], d, white) / (len(np.unique(y)) - 1) for d in draws])
+            x = features[source][rows]
+            white = _inverse(x, len(x) < WIDE * x.shape[1])
+            found.append([_trace(x, d, white) / (len(np.unique(y)) - 1) for d in draws])
         if not found:
             return Pair()
         both = np.mean(found, axis=0)
@@ -77,9 +83,9 @@ def _inverse(features: Floats, regularised: bool) -> Floats:
 
     centred = features - features.mean(axis=0)
     if not regularised:
-        return np.linalg.pinv(centred.T @ centred / len(centred), hermitian=True)
+        return np.linalg.pinv(centred.T @ centred / len(centred), rcond=TINY, hermitian=True)
     cov, shrinkage = ledoit_wolf(centred, assume_centered=True)
-    return np.asarray((1 - shrinkage) * np.linalg.pinv(cov, hermitian=True))
+    return np.asarray((1 - shrinkage) * np.linalg.pinv(cov, rcond=TINY, hermitian=True))
 
 
 def _trace(features: Floats, labels: Ints, white: Floats) -> float:
