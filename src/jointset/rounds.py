@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jointset import augmenting, proposals, stages, weight_search, workbench
+from jointset import apart, augmenting, proposals, stages, weight_search, workbench
 from jointset.data import Overlay, apply
 from jointset.ledger import Ledger
 from jointset.prepare import Work
@@ -40,6 +40,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
 
         bench = weight_search.settled(bench, overlay_with(Edits.empty(), 0))
         bench = augmenting.settled(bench, overlay_with(Edits.empty(), 0))
+        bench = apart.settled(bench, overlay_with(Edits.empty(), 0))
         first = model = stages.train(bench, overlay_with(Edits.empty(), 0), "round-00")
         reason = f"the {improve.rounds} rounds asked for are done"
         done, checked = 0, None
