@@ -95,6 +95,32 @@ def augment(
 
 
 @app.command()
+def relate(
+    config: ConfigFile = Path("jointset.yaml"),
+    overrides: Overrides = None,
+    measure: Annotated[list[str] | None, typer.Option(help="Only this measure; may be repeated.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Only for this task; may be repeated.")] = None,
+    groups: Annotated[int, typer.Option(min=0, help="Put the tasks into at most so many groups.")] = 0,
+    rows: Annotated[
+        int, typer.Option(min=100, help="Training rows of each dataset that are looked at.")
+    ] = 2000,
+    as_json: Json = False,
+) -> None:
+    """Say how tasks relate: who helps whom, which to drop, group or pool; no joint model is trained."""
+    from jointset.cli.relate import relate as command
+
+    command(
+        config,
+        overrides or [],
+        measures=measure or [],
+        targets=target or [],
+        groups=groups,
+        rows=rows,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def run(
     config: ConfigFile = Path("jointset.yaml"),
     overrides: Overrides = None,
