@@ -172,7 +172,7 @@ def render(told: Mapping[str, Any]) -> str:
         skew = told["labels"]
         lines.append(
             f"labels of {told['task']}: Cramér's V {skew['cramers_v']:.3f}, χ² {skew['chi2']:.1f} with {skew['dof']} "
-            f"degrees of freedom, p = {skew['p_value']:.2g}"
+            f"degrees of freedom, p {_p(skew['p_value'])}"
         )
     for what, values in told.get("expected", {}).items():
         lines.append(f"{what}: " + ", ".join(f"{k} {v:.3f}" for k, v in values.items()))
@@ -181,6 +181,10 @@ def render(told: Mapping[str, Any]) -> str:
             f"⚠ {told['copies_apart']:,} rows stand apart from a copy or their group; --together keeps them on one site"
         )
     return "\n".join([*lines, *(f"⚠ {n}" for n in told["notes"])])
+
+
+def _p(value: float) -> str:
+    return f"= {value:.2g}" if value > 0 else "< 1e-300"
 
 
 def _cell(key: str, value: Any) -> str:

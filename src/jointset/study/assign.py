@@ -84,9 +84,9 @@ def label_codes(column: pa.ChunkedArray, kind: str, name: str) -> tuple[Ints, li
         if value.dtype.kind != "f":
             raise DataError(f"{where} is no number, and the task is a regression; say its kind")
         known = np.isfinite(value)
-        cuts = (
-            np.unique(np.quantile(value[known], np.arange(1, QUANTILES) / QUANTILES)) if known.any() else []
-        )
+        cuts: Floats = np.empty(0)
+        if known.any():
+            cuts = np.unique(np.quantile(value[known], np.arange(1, QUANTILES) / QUANTILES))
         codes = np.where(known, np.searchsorted(cuts, value, side="left"), -1)
         return codes, [f"≤ {c:g}" for c in cuts] + ([f"> {cuts[-1]:g}"] if len(cuts) else [])
     values = read_values(column, where)

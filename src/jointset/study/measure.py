@@ -49,7 +49,7 @@ def expected(plan: Plan, found: Heterogeneity) -> dict[str, Any] | None:
         law = dirichlet_share(np.full(p, strength))
         return {
             "site's share of the rows": _beside(law.mean[0], law.variance[0], shares),
-            "gini": {"expected": gini_of_dirichlet(strength), "found": round(found.gini, 6)},
+            "gini": {"expected": round(gini_of_dirichlet(strength, p), 6), "found": round(found.gini, 6)},
         }
     if plan.method == "lognormal":
         return {"gini": {"expected": round(gini_of_lognormal(strength), 6), "found": round(found.gini, 6)}}

@@ -47,15 +47,19 @@ def dirichlet_share(alpha: ArrayLike, rows: int | None = None) -> Moments:
     return Moments(mean, variance, float((variance + mean**2).sum()))
 
 
-def gini_of_dirichlet(alpha: float) -> float:
-    """The Gini coefficient of many sizes by Dir(α 1), which is that of the gamma law: Γ(α + ½) / (√π Γ(α + 1)).
+def gini_of_dirichlet(alpha: float, sites: int) -> float:
+    """The expected Gini coefficient of P shares by Dir(α 1): (P − 1)/P · Γ(α + ½) / (√π Γ(α + 1)).
 
-    >>> gini_of_dirichlet(1.0)  # exponential sizes
-    0.5
+    The second factor is that of the gamma law (McDonald and Jensen 1979); the first makes it exact for P shares, which
+    are independent of their gammas' sum.
+
+    >>> round(gini_of_dirichlet(1.0, 10), 12)  # exponential sizes
+    0.45
     """
     from scipy.special import gammaln
 
-    return round(float(np.exp(gammaln(alpha + 0.5) - gammaln(alpha + 1)) / np.sqrt(np.pi)), 12)
+    law = np.exp(gammaln(alpha + 0.5) - gammaln(alpha + 1)) / np.sqrt(np.pi)
+    return float((sites - 1) / sites * law)
 
 
 def gini_of_lognormal(sigma: float) -> float:
