@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
 
 Emit = Callable[[dict[str, Any]], None]
@@ -251,6 +252,29 @@ class Run:
             folder, tables, work.tasks, inputs=inputs, media=media, name=work.config.name, format=format
         )
         return export.with_recipes(written, self.overlay().added)
+
+    def explain(
+        self,
+        row: Any,
+        *,
+        dataset: str | None = None,
+        task: str | None = None,
+        label: str | None = None,
+        method: str = "occlusion",
+        rows: int = 5,
+    ) -> Explanation:
+        """Why the joint model predicts what it predicts for one row.
+
+        ``row`` is a row id of ``dataset``, a text, a mapping of columns, or a frame of one row; ``label`` the class to
+        explain instead of the predicted one; ``method`` occlusion or integrated_gradients; ``rows`` how many training
+        labels for and against are looked for (0: none, which is quick).
+        """
+        from jointset.explaining import explain
+
+        return explain(
+            self.directory, self.work, self.model, self.overlay(), row,
+            dataset=dataset, task=task, label=label, method=method, rows=rows,
+        )  # fmt: skip
 
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""

@@ -279,6 +279,23 @@ def predict(
 
 
 @app.command()
+def explain(
+    path: RunPath,
+    dataset: Annotated[str, typer.Argument(help="Dataset of the row.")],
+    row: Annotated[str, typer.Argument(help="Row id, or a text in quotes.")],
+    task: Annotated[Optional[str], typer.Option(help="Task, where there are several.")] = None,  # noqa: UP045
+    label: Annotated[str | None, typer.Option(help="Class to explain; the predicted one by default.")] = None,
+    method: Annotated[str, typer.Option(help="occlusion or integrated_gradients.")] = "occlusion",
+    rows: Annotated[int, typer.Option(help="Training labels shown for and against; 0: none.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Say why a prediction is what it is: words, columns or regions, and the training labels behind it."""
+    from jointset.cli.explain import explain as command
+
+    command(path, dataset, row, task, label, method, rows, as_json=as_json)
+
+
+@app.command()
 def export(
     path: RunPath,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write; RUN/export by default.")] = None,

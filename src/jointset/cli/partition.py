@@ -82,7 +82,7 @@ def partition(
 
 
 def _one_method(method: Mapping[str, Any]) -> tuple[str, Any]:
-    chosen = {k: v for k, v in method.items() if v not in (None, False)}
+    chosen = {k: v for k, v in method.items() if v is not None and v is not False}
     if len(chosen) != 1:
         names = ", ".join(f"--{m}" for m in method)
         found = ", ".join(f"--{m}" for m in chosen) or "none"

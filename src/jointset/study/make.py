@@ -67,44 +67,45 @@ def make_study(
         raise DataError(f"{target} exists already; name another folder with --out, or remove it")
     columns = {t: str(s["column"]) for t, s in tasks.items()}
     _check(plan, table, name, inputs, columns)
-    wanted = dict(roles or {})
+    wanted = {"id": None, "split": None, **(roles or {})}
+    coded = {
+        t: label_codes(table.column(c), str(tasks[t]["kind"]), c)
+        for t, c in columns.items()
+        if tasks[t]["kind"] != "multilabel" or (c == plan.label and plan.method in NEEDS_LABEL)
+    }
+    main = next((t for t in coded if columns[t] == plan.label), next(iter(coded), None))
     with tempfile.TemporaryDirectory(prefix="jointset-partition-") as cache:
         dataset = load_dataset(
-            name, table, inputs=inputs, id=wanted.get("id"), group=plan.group, split=wanted.get("split"),
+            name, table, inputs=inputs, id=wanted["id"], group=plan.group, split=wanted["split"],
             cache=Path(cache), label_columns=list(columns.values()), root=folder_of(source),
         )  # fmt: skip
         pool = build_pool([dataset], strata=None, split_settings={name: (None, 0.0, 0.0)}, seed=plan.seed)
-        coded = {
-            t: label_codes(table.column(c), str(tasks[t]["kind"]), c)
-            for t, c in columns.items()
-            if tasks[t]["kind"] != "multilabel"
-        }
-        main = next((t for t, c in columns.items() if c == plan.label), next(iter(coded), None))
-        if plan.method in NEEDS_LABEL and main not in coded:
-            label_codes(table.column(columns[str(main)]), "multilabel", columns[str(main)])
-        label = coded[main][0] if main in coded else None
         read = read_inputs(pool, seed=plan.seed)
-        site, names = assign(plan, pool, label, read)
+        site, names = assign(plan, pool, coded[main][0] if main else None, read)
+        told = _statistics(plan, pool, site, names, coded[main] if main else None, read.embedding)
+        changed = dataset.table
         if plan.method == "noise":
-            table = with_noise(dataset, site, len(names), float(plan.strength or 0), plan.seed)
-        told = _statistics(plan, pool, site, names, coded.get(main) if main else None, read.embedding)
-        paths, notes = write_sites(
-            dataset.table if plan.method != "noise" else table, dataset, site, names, out, format
-        )
+            changed = with_noise(dataset, site, len(names), float(plan.strength or 0), plan.seed)
+        kept = {"id": wanted["id"], "group": plan.group, "split": wanted["split"]}
+        used = [
+            *(c for cs in dataset.inputs.values() for c in cs),
+            *columns.values(),
+            *map(str, kept.values()),
+        ]
+        paths, notes = write_sites(changed, dataset, site, names, out, format, used)
     labelled = {t: _labelled(table.column(c), site, names) for t, c in columns.items()}
-    full = {
-        t: {**s, "classes": coded[t][1] if s["kind"] in ("binary", "multiclass") else None}
-        for t, s in tasks.items()
-    }
-    kept = {"id": wanted.get("id"), "group": plan.group, "split": wanted.get("split")}
-    text = configuration(
-        name, paths, {m: list(dataset.inputs[m]) for m in dataset.inputs}, full, labelled, kept, plan.seed
-    )
+    full = {t: {**s, "classes": _classes(s, coded.get(t))} for t, s in tasks.items()}
+    text = configuration(name, paths, dataset.inputs, full, labelled, kept, plan.seed)
     write_text(target, text)
     config.load(target)
     told |= {"task": main, "notes": [*dataset.notes, *notes], "files": paths}
     write_json(out / "statistics.json", told)
     return Study(out, target, told)
+
+
+def _classes(settings: Mapping[str, Any], coded: tuple[Ints, list[str]] | None) -> list[str] | None:
+    """All classes by name, as a site may lack some."""
+    return coded[1] if coded and settings["kind"] in ("binary", "multiclass") else None
 
 
 def _check(

@@ -79,33 +79,41 @@ def _noisy_images(
 
 
 def write_sites(
-    table: pa.Table, dataset: Dataset, site: Ints, names: Sequence[str], folder: Path, format: str
+    table: pa.Table,
+    dataset: Dataset,
+    site: Ints,
+    names: Sequence[str],
+    folder: Path,
+    format: str,
+    used: Sequence[str],
 ) -> tuple[dict[str, str], list[str]]:
     """Write every site's rows to ``folder/sites``; returns the path within the folder by site, and notes.
 
-    A CSV file that would not be read back with the source's types is not one study: Parquet is written instead."""
+    A CSV file whose columns in use, ``used``, would be read back with other types than the source's does not fit the
+    other sites: Parquet is written instead."""
     table = _with_full_paths(table, dataset)
     if ROW not in table.column_names:
         table = table.append_column(ROW, pa.array(np.arange(table.num_rows)))
     parts = {name: table.filter(pa.array(site == j)) for j, name in enumerate(names)}
+    notes = []
     if format == "csv":
-        lost = _lost_types(parts, folder)
+        lost = _lost_types(parts, folder, set(used))
         if lost is None:
             return {n: f"sites/{n}.csv" for n in parts}, []
         for name in parts:
             (folder / "sites" / f"{name}.csv").unlink(missing_ok=True)
-        note = f"{lost} would be read back from CSV with another type; Parquet is written instead"
-        return write_sites(table, dataset, site, names, folder, "parquet")[0], [note]
-    return {n: f"sites/{WRITERS[format](t, folder / 'sites', n)}" for n, t in parts.items()}, []
+        notes = [f"{lost} would be read back from CSV with another type; Parquet is written instead"]
+        format = "parquet"
+    return {n: f"sites/{WRITERS[format](t, folder / 'sites', n)}" for n, t in parts.items()}, notes
 
 
-def _lost_types(parts: Mapping[str, pa.Table], folder: Path) -> str | None:
+def _lost_types(parts: Mapping[str, pa.Table], folder: Path, used: set[str]) -> str | None:
     """Write CSV files and read them back; the first column whose type changed, with its site."""
     for name, part in parts.items():
         WRITERS["csv"](part, folder / "sites", name)
         again = read(folder / "sites" / f"{name}.csv", name=name)
         for before, after in zip(part.schema, again.schema, strict=True):
-            if _family(before.type) != _family(after.type):
+            if before.name in used and _family(before.type) != _family(after.type):
                 return f"column {before.name!r} of {name}"
     return None
 
