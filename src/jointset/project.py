@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
 
 Emit = Callable[[dict[str, Any]], None]
@@ -261,6 +262,29 @@ class Run:
         from jointset.derived import derived_tables
 
         return derived_tables(self.directory, self.work, overlay)
+
+    def explain(
+        self,
+        row: Any,
+        *,
+        dataset: str | None = None,
+        task: str | None = None,
+        label: str | None = None,
+        method: str = "occlusion",
+        rows: int = 5,
+    ) -> Explanation:
+        """Why the joint model predicts what it predicts for one row.
+
+        ``row`` is a row id of ``dataset``, a text, a mapping of columns, or a frame of one row; ``label`` the class to
+        explain instead of the predicted one; ``method`` occlusion or integrated_gradients; ``rows`` how many training
+        labels for and against are looked for (0: none, which is quick).
+        """
+        from jointset.explaining import explain
+
+        return explain(
+            self.directory, self.work, self.model, self.overlay(), row,
+            dataset=dataset, task=task, label=label, method=method, rows=rows,
+        )  # fmt: skip
 
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""

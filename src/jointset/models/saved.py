@@ -73,6 +73,15 @@ class SavedModel:
         return self.judged(table, dataset=dataset, root=root, known=known)[0]
 
     @property
+    def module(self) -> JointModel:
+        """The network."""
+        return self._model
+
+    def read(self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None) -> Inputs:
+        """The rows' prepared inputs, as the network takes them; see :meth:`outputs`."""
+        return self._inputs(table, dataset, root)
+
+    @property
     def joint(self) -> bool:
         """Whether tasks read a row's labels of other tasks."""
         return self._model.others is not None
