@@ -23,6 +23,7 @@ _RETRACTED = "EXISTS (SELECT 1 FROM entry t WHERE t.verb = 'retract' AND t.batch
 _SETTLES = (
     f"d.kind = 'decision' AND d.verb IN ('accept', 'keep', 'label', 'none', 'exclude') AND NOT {_RETRACTED}"
 )
+_DECIDES = "kind = 'decision' AND verb NOT IN ('flag', 'check')"
 UNDECIDED = (
     "NOT EXISTS (SELECT 1 FROM entry d WHERE d.row = e.row AND "
     + " AND ".join(f"d.{name} = e.{name}" for name in ADDRESS if name != "row")
@@ -199,6 +200,14 @@ class DecisionLog(Connection):
                 before = found.get(key, (0.0, 0.0, 0))
                 found[key] = (before[0] + right, before[1] + d["edit_confidence"], before[2] + 1)
         return found
+
+    def last_decision(self) -> int:
+        """The entry of the last decision that settles something or takes such back; 0 without any."""
+        return int(self._rows(f"SELECT COALESCE(MAX(id), 0) FROM entry WHERE {_DECIDES}")[0][0])
+
+    def decided_after(self, entry: int) -> int:
+        """How many such decisions were written after an entry."""
+        return int(self._rows(f"SELECT COUNT(*) FROM entry WHERE {_DECIDES} AND id > ?", (int(entry),))[0][0])
 
     def settled(self) -> set[tuple[str, str, str, str]]:
         """Addresses (dataset, row, task, position) that people decided; the task is '' where they excluded a row."""
