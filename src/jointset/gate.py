@@ -101,7 +101,9 @@ def judge(
     for task in tasks.values() if isinstance(tasks, Mapping) else tasks:
         arrays = _arrays(task, labels, before, after, trusted)
         by_people = None if reviewed is None else reviewed.get(task.name)
-        cases.append(_case(task, *arrays, None if noise is None else noise.get(task.name), trusted, by_people))
+        cases.append(
+            _case(task, *arrays, None if noise is None else noise.get(task.name), trusted, by_people)
+        )
     draws = _draws(cases, len(next(iter(labels.values()))) if labels else 0, seed, resamples)
     side = 1 - (1 - WORSE) / max(1, sum(case.judged for case in cases))
     verdicts, changes = [], []

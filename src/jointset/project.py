@@ -276,9 +276,7 @@ class Run:
         """The labels that held-out rows are judged by: as people decided them, else as given."""
         work = self.work
         with Ledger(self.directory.ledger) as ledger:
-            return held_out_labels(
-                work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split
-            )
+            return held_out_labels(work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"

@@ -22,8 +22,8 @@ class Sitting:
     """What the rounds of one call begin with.
 
     ``first`` and ``model`` are the model of the labels as given and the one that stands now; rounds up to ``done`` are
-    recorded, those up to ``until`` may follow, unless ``stopped`` says why the last one ended the loop. ``heeded`` is the
-    last decision that ``model`` surely knows, 0 where it was trained in an earlier call.
+    recorded, those up to ``until`` may follow, unless ``stopped`` says why the last one ended the loop. ``heeded`` is
+    the last decision that ``model`` surely knows, 0 where it was trained in an earlier call.
     """
 
     first: Trained

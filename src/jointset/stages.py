@@ -260,7 +260,8 @@ def decide(
 ) -> tuple[Edits, Trained, list[tuple[str, Verdict]]]:
     """Gate the candidates: train with them, compare held-out; while a task gets worse, again without its edits.
 
-    ``truth`` are the held-out labels as people have them by the time of the comparison. Returns the edits with their status and reason, the model of the state that stands, and the verdicts.
+    ``truth`` are the held-out labels as people have them by the time of the comparison. Returns the edits with
+    their status and reason, the model of the state that stands, and the verdicts.
     """
     verdicts: list[tuple[str, Verdict]] = []
     if not len(candidates):

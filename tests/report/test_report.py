@@ -201,8 +201,8 @@ def test_observed_precision_is_weighted_by_what_was_not_looked_at(make, tmp_path
         ids = material.edits.id[kind]
         sure = material.edits.numbers["confidence"][kind] > 0.8
         decisions = [
-            Decision("d", str(i), "mood", "", "accept" if s else "keep", edit=int(i))
-            for i, s in zip(ids, sure, strict=True)
+            Decision("d", f"r{place}", "mood", "", "accept" if s else "keep", edit=int(i))
+            for i, place, s in zip(ids, material.edits.place[kind], sure, strict=True)
         ]
         ledger.decide(decisions, reviewer="Ada")
         whole = observed(material.edits, ledger.decisions())["mood", "relabel"]

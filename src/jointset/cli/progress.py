@@ -65,7 +65,9 @@ class Progress:
 
     def _reviewed(self, event: dict[str, Any]) -> None:
         self.rounds_before = event["rounds"]
-        self.line(f"{event['decisions']:,} decisions by people since the run was finished; it goes on with them")
+        self.line(
+            f"{event['decisions']:,} decisions by people since the run was finished; it goes on with them"
+        )
 
     def _stage(self, event: dict[str, Any]) -> None:
         folds = f"cross-fit, {self.config.training.folds} folds"

@@ -137,11 +137,12 @@ class DecisionLog(Connection):
             )
         return int(held[0])
 
-    def entries(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """What was undone, decided and taken back after entry number ``after``, in order."""
+    def entries(self, after: int = 0, *, kind: str | None = None) -> Iterator[dict[str, Any]]:
+        """What was undone, decided and taken back after entry number ``after``, in order; of one ``kind`` if named."""
+        only, values = ("", [int(after)]) if kind is None else (" AND kind = ?", [int(after), kind])
         with self._guard():
             cursor = self._db.execute(
-                f"SELECT {', '.join(ENTRY)} FROM entry WHERE id > ? ORDER BY id", (int(after),)
+                f"SELECT {', '.join(ENTRY)} FROM entry WHERE id > ?{only} ORDER BY id", values
             )
             while rows := cursor.fetchmany(CHUNK):
                 yield from (dict(zip(ENTRY, row, strict=True)) for row in rows)

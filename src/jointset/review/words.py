@@ -109,6 +109,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "held": ("held out", "留出"),
     "checks": ("Blind checks answered as known", "盲测与已知答案一致"),
     "news": ("new decisions by others", "他人的新决定"),
+    "new_edits": ("new edits of a further round", "项来自新一轮的修改"),
     "language": ("Language", "语言"),
     "page": ("Page", "页"),
     "log_in": ("Log in", "登录"),
