@@ -20,6 +20,7 @@ from jointset.report.rows import Rows
 from jointset.review.desk import PAGE, Desk
 from jointset.review.forms import MOST_BODY, read_filters, read_form, to_query, whole
 from jointset.review.queue import ORDERS, Filters
+from jointset.review.ranges import ranged
 from jointset.review.security import COOKIE, HEADERS, Door, Session
 from jointset.review.words import LANGUAGES, Speech, preferred
 
@@ -278,7 +279,7 @@ class Pages:
                 body, mime = media.image(data, columns[number], row, side), "image/png"
         except (DataError, MissingExtra) as error:
             return Response(str(error), 404)
-        return Response("none", 404) if body is None else Response(body, media_type=mime)
+        return Response("none", 404) if body is None else ranged(body, mime, request.headers.get("range"))
 
     def _queue_facts(
         self, desk: Desk, filters: Filters, key: int | None, query: Mapping[str, Any] | None = None
@@ -349,10 +350,10 @@ def _line(desk: Desk, index: int) -> dict[str, Any]:
 def _wave(data: Rows, column: str, row: int) -> str:
     """The waveform of a sound, or why there is none."""
     try:
-        sound = media.sound(data, column, row, 10.0)
+        sound = media.sound(data, column, row)
     except (DataError, MissingExtra) as error:
         return str(error)
-    return svg.curve(sound[0], column) if sound else ""
+    return svg.curve(sound[0], column, width=480, height=72) if sound else ""
 
 
 def _let_in(name: str) -> Response:

@@ -254,7 +254,8 @@ class Queue:
         settling = batch.items[use & (batch.verbs > 0)]
         self.decided[settling] = batch.verbs[use & (batch.verbs > 0)]
         self.reviewer[settling] = batch.reviewer
-        self.right[settling] = -1
+        judging = batch.items[use & (batch.verbs > 0) & (batch.verbs != DECIDED.index("exclude"))]
+        self.right[judging] = -1  # whoever excludes the row says nothing of an edit that was judged before
         shown = here[batch.shown]
         self.right[batch.shown[shown]] = batch.right[shown]
         self.flagged[batch.items[use & (batch.verbs < 0)]] = True
@@ -287,7 +288,11 @@ class Queue:
 
     def _said(self, made: Mapping[str, Any]) -> tuple[int, int]:
         """The edit a decision was shown with, -1 for none, and whether it says that it is right, -1 for neither."""
-        at = self.index(made["edit"]) if made["edit"] is not None and made["verb"] != "flag" else -1
+        at = (
+            self.index(made["edit"])
+            if made["edit"] is not None and made["verb"] not in ("flag", "exclude")
+            else -1
+        )
         if at < 0:
             return -1, -1
         said = {f"edit_{n}": self.name(n, at) for n in ("action", "old", "new")}

@@ -110,6 +110,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "checks": ("Blind checks answered as known", "盲测与已知答案一致"),
     "news": ("new decisions by others", "他人的新决定"),
     "new_edits": ("new edits of a further round", "项来自新一轮的修改"),
+    "play": ("play or pause the sound", "播放或暂停声音"),
+    "seek": ("click the waveform to play from there", "点击波形从该处播放"),
     "language": ("Language", "语言"),
     "page": ("Page", "页"),
     "log_in": ("Log in", "登录"),
