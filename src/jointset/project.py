@@ -13,7 +13,7 @@ import numpy as np
 from jointset import config as configs
 from jointset import export, rundir
 from jointset.config import Config
-from jointset.data import Overlay, apply
+from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
 from jointset.errors import ConfigError, DataError, nearest
 from jointset.ledger import Ledger, Selector
 from jointset.prepare import Work, own_label_columns, prepare
@@ -40,6 +40,9 @@ def execute(
 ) -> Run:
     """Run a configuration to its end, or go on where an earlier call was interrupted.
 
+    A finished run goes on as well once people have decided something since: their decisions come into the model, and
+    as many rounds as are asked for may follow, judged by the held-out labels as they have them.
+
     Parameters
     ----------
     config : the configuration.
@@ -60,7 +63,7 @@ def execute(
         work = prepare(config, directory.data, sources)
         rundir.check_data(directory, work.facts())
         tell({"event": "prepared", "rows": len(work.pool), "notes": list(work.notes)})
-        if not (directory.path / "summary.json").is_file():
+        if _goes_on(directory, tell):
             from jointset.rounds import run_rounds
             from jointset.summary import finish
 
@@ -69,6 +72,18 @@ def execute(
             tell({"event": "finished", **summary})
             write_report(directory, work)
     return Run(directory.path)
+
+
+def _goes_on(directory: RunDirectory, tell: Emit) -> bool:
+    """Whether a run has more to do: it is not finished, or people have decided something since it was."""
+    if not (directory.path / "summary.json").is_file():
+        return True
+    summary = directory.summary()
+    with Ledger(directory.ledger) as ledger:
+        new = ledger.decided_after(summary.get("heeded", 0))
+    if new:
+        tell({"event": "reviewed", "decisions": new, "rounds": summary["rounds"]})
+    return bool(new)
 
 
 def write_report(directory: RunDirectory, work: Work) -> None:
@@ -290,6 +305,12 @@ class Run:
         """Labels and weights as the accepted edits leave them now."""
         with Ledger(self.directory.ledger) as ledger:
             return apply(self.work.given, ledger.accepted(), self.work.by_name, self.work.pool)
+
+    def held_out_labels(self) -> HeldOutLabels:
+        """The labels that held-out rows are judged by: as people decided them, else as given."""
+        work = self.work
+        with Ledger(self.directory.ledger) as ledger:
+            return held_out_labels(work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"

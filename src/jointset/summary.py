@@ -28,7 +28,9 @@ def finish(outcome: Outcome, seconds: float) -> dict[str, Any]:
     bench = outcome.bench
     write_model(outcome)
     write_held_out(outcome)
-    summary = summarise(outcome, seconds)
+    run = bench.run
+    before = run.summary()["seconds"] if (run.path / "summary.json").is_file() else 0.0
+    summary = summarise(outcome, before + seconds)
     write_json(bench.run.path / "summary.json", summary)
     shutil.rmtree(bench.run.path / "checkpoints", ignore_errors=True)
     return summary
@@ -43,7 +45,8 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
         facts = ledger.facts(outcome.rounds) if outcome.rounds else {}
     singly = _singly(outcome, TEST if tested else HOLDOUT)
     noise = {n: np.array(t) for n, t in facts.get("noise_matrix", {}).items()}
-    verdict = compare(work, outcome.first, outcome.last, noise, split=TEST if tested else HOLDOUT)
+    split = TEST if tested else HOLDOUT
+    verdict = compare(work, outcome.first, outcome.last, noise, outcome.truth, split=split)
     searched = {"weights": read_json(run.weights)} if run.weights.is_file() else {}
     return {
         "name": work.config.name,
@@ -52,6 +55,7 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
         **({"augmentation": read_json(run.augmentation)} if run.augmentation.is_file() else {}),
         "edits": counts,
         "rounds": outcome.rounds,
+        "heeded": outcome.heeded,
         "stopped": outcome.reason,
         "seconds": round(seconds, 2),
         "peak_memory_bytes": peak_memory(),
@@ -84,7 +88,7 @@ def _tasks(
     side = work.pool.split[rows] == (TEST if judged_on == "test" else HOLDOUT)
     tasks = {}
     for task, judged in zip(work.tasks, verdict.tasks, strict=True):
-        y, last = work.given[task.name][rows][side], outcome.last
+        y, last = outcome.truth.labels[task.name][rows][side], outcome.last
         scores = evaluate(task, y, last.held_out[task.name][side], last.decided[task.name][side])
         tasks[task.name] = {
             "metric": judged.metric,
@@ -94,6 +98,7 @@ def _tasks(
             "after": _number(judged.after),
             "interval": [_number(judged.low), _number(judged.high)],
             "verdict": judged.outcome,
+            "reviewed": dict(outcome.truth.counts[task.name]),
             "noise_rate": _number(facts.get("noise_rate", {}).get(task.name, float("nan"))),
             "metrics_after": {k: _number(v) for k, v in scores.items()},
             **({"single": singly[task.name]} if task.name in singly else {}),

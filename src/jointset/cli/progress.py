@@ -33,6 +33,7 @@ class Progress:
         self.done = 0
         self.per_fit = config.training.epochs
         self.rounds_left = config.improve.rounds
+        self.rounds_before = 0  # of earlier sittings
         search = config.training.search
         self.trials_left = search.trainings if search else 0
         self.expected = self._expected()
@@ -63,6 +64,12 @@ class Progress:
         )
         for note in event["notes"]:
             self.line(f"  note: {note}")
+
+    def _reviewed(self, event: dict[str, Any]) -> None:
+        self.rounds_before = event["rounds"]
+        self.line(
+            f"{event['decisions']:,} decisions by people since the run was finished; it goes on with them"
+        )
 
     def _stage(self, event: dict[str, Any]) -> None:
         folds = f"cross-fit, {self.config.training.folds} folds"
@@ -110,7 +117,7 @@ class Progress:
         )
 
     def _round(self, event: dict[str, Any]) -> None:
-        self.rounds_left = self.config.improve.rounds - event["round"]
+        self.rounds_left = self.config.improve.rounds + self.rounds_before - event["round"]
         verdict = event["verdict"]
         judged = "nothing to judge"
         if verdict and verdict["outcome"] == "not judged":
