@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ConfigError, MissingExtra
-from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.models.encoders.base import ROWS, Arrays, Encoder, State
 from jointset.models.encoders.ngrams import concat_ragged, join_columns, take_ragged
 from jointset.records import Ints
 
@@ -44,6 +44,7 @@ class HuggingFaceText(Encoder):
     name: ClassVar[str] = "huggingface"
     modality: ClassVar[str] = "text"
     heavy: ClassVar[bool] = True
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {"ids": {0: ROWS, 1: "tokens"}, "mask": {0: ROWS, 1: "tokens"}}
 
     def __init__(
         self, *, path: str, frozen: bool = False, max_length: int = 256, backbone_lr: float | None = None
