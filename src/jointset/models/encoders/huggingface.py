@@ -58,7 +58,7 @@ class HuggingFaceText(Encoder):
 
     def fit(self, tables: Sequence[pa.Table]) -> State:
         """See :meth:`Encoder.fit`: the backbone brings its own vocabulary; the state tells it from others."""
-        config = self._load("AutoConfig")
+        config = self.load("AutoConfig")
         files = sorted(p for p in Path(self.path).glob("*.json") if p.is_file())
         digest = hashlib.sha256(b"".join(p.name.encode() + p.read_bytes() for p in files)).hexdigest()
         padding, layers = getattr(config, "pad_token_id", None), getattr(config, "num_hidden_layers", None)
@@ -66,7 +66,7 @@ class HuggingFaceText(Encoder):
 
     def prepare(self, table: pa.Table, state: State) -> dict[str, NDArray[Any]]:
         """See :meth:`Encoder.prepare`: ``offsets (n + 1,) int64`` and ``ids (m,) int32`` of tokens."""
-        tokenizer = self._load("AutoTokenizer")
+        tokenizer = self.load("AutoTokenizer")
         texts = join_columns(table).fill_null("")
         sizes, parts = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
         for start in range(0, len(texts), ROWS):
@@ -96,7 +96,7 @@ class HuggingFaceText(Encoder):
         from jointset.models.encoders.huggingface_module import HuggingFaceModule
 
         return HuggingFaceModule(
-            self._load("AutoModel"),
+            self.load("AutoModel"),
             state["padding"],
             self.frozen,
             width,
@@ -109,7 +109,8 @@ class HuggingFaceText(Encoder):
         layers = state.get("layers", 0)
         return ("embeddings", *(f"layer{i}" for i in range(1, layers + 1))) if layers else ()
 
-    def _load(self, kind: str) -> Any:
+    def load(self, kind: str) -> Any:
+        """The folder's tokenizer, configuration or model, by the name of its class of transformers."""
         if not Path(self.path).is_dir():
             raise ConfigError(
                 f"model.text.path: no folder {self.path!r}: give that of a saved tokenizer and model"
