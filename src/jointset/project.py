@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from jointset.models.saved import SavedModel
+    from jointset.tracking import Tracking
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -47,12 +49,21 @@ def execute(
     emit : called with every event, a dict with the key ``event``.
     new_run : start afresh in a numbered directory beside an earlier run.
     """
+    from jointset import tracking
+
     started = time.monotonic()
+    tracking.ready(config.tracking)
     directory = rundir.open_run(config, Path(root), new_run=new_run)
-    with rundir.locked(directory), rundir.disk_errors(directory), rundir.begun(directory, config):
+    with (
+        rundir.locked(directory),
+        rundir.disk_errors(directory),
+        rundir.begun(directory, config),
+        _tracked(directory, config) as tracked,
+    ):
 
         def tell(event: dict[str, Any]) -> None:
             directory.metric(event)
+            tracked(event)
             if emit:
                 emit(event)
 
@@ -67,7 +78,21 @@ def execute(
             directory.log(f"finished: {summary['stopped']}")
             tell({"event": "finished", **summary})
             write_report(directory, work)
+            tracked.finish(directory.kept(), summary)
     return Run(directory.path)
+
+
+@contextlib.contextmanager
+def _tracked(directory: RunDirectory, config: Config) -> Iterator[Tracking]:
+    """The trackers of a run, which end with it, well or not."""
+    from jointset.tracking import Facts, Tracking
+
+    facts = Facts(config.name, directory.path, config.model_dump(mode="json"))
+    tracked = Tracking(config.tracking, facts, directory.log)
+    try:
+        yield tracked
+    finally:
+        tracked.finish()  # nothing is left to end where the run ended well
 
 
 def write_report(directory: RunDirectory, work: Work) -> None:

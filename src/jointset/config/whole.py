@@ -14,7 +14,7 @@ from jointset.config.model import ModelSettings
 from jointset.config.tasks import TaskSettings
 from jointset.config.training import ImproveSettings, TrainingSettings
 from jointset.errors import nearest
-from jointset.options import WEIGHTINGS
+from jointset.options import TRACKERS, WEIGHTINGS
 
 
 class Config(Settings):
@@ -36,12 +36,26 @@ class Config(Settings):
     training: TrainingSettings = TrainingSettings()
     augment: AugmentSettings = AugmentSettings()
     improve: ImproveSettings = ImproveSettings()
+    tracking: list[str] = []
     seed: int = Field(default=0, ge=0)
 
     @field_validator("augment", mode="before")
     @classmethod
     def _augment_as_a_word(cls, value: Any) -> Any:
         return augment.read(value)
+
+    @field_validator("tracking", mode="before")
+    @classmethod
+    def _one_tracker(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else [] if value in (None, False) else value
+
+    @field_validator("tracking")
+    @classmethod
+    def _known_trackers(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in TRACKERS:
+                raise ValueError(f"no tracker {name!r}{nearest(name, TRACKERS)}; one of {', '.join(TRACKERS)}")
+        return list(dict.fromkeys(value))
 
     @model_validator(mode="after")
     def _names_meet(self) -> Config:
