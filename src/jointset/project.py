@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jointset.tracking import Tracking
 
 Emit = Callable[[dict[str, Any]], None]
+MODEL_FORMATS = ("onnx", "huggingface")
 
 
 def execute(
@@ -263,8 +264,16 @@ class Run:
         with Ledger(self.directory.ledger) as ledger:
             return ledger.edits(round=round, status=status)
 
-    def export(self, folder: str | Path, *, format: str = "parquet") -> Path:
-        """Write every dataset, a narrow table per task, and a dataset card to a folder."""
+    def export(self, folder: str | Path, *, format: str = "parquet", task: str | None = None) -> Path:
+        """Write every dataset, a narrow table per task, and a dataset card to a folder; or the model.
+
+        ``format="onnx"`` writes the joint model as one ONNX file, ``format="huggingface"`` one ``task`` of it as a text
+        classifier that transformers loads; naming a task alone means the latter.
+        """
+        if task is not None or format in MODEL_FORMATS:
+            from jointset.hand_over import write_model
+
+            return write_model(self, Path(folder), "huggingface" if format == "parquet" else format, task)
         work = self.work
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}

@@ -54,7 +54,9 @@ class Config(Settings):
     def _known_trackers(cls, value: list[str]) -> list[str]:
         for name in value:
             if name not in TRACKERS:
-                raise ValueError(f"no tracker {name!r}{nearest(name, TRACKERS)}; one of {', '.join(TRACKERS)}")
+                raise ValueError(
+                    f"no tracker {name!r}{nearest(name, TRACKERS)}; one of {', '.join(TRACKERS)}"
+                )
         return list(dict.fromkeys(value))
 
     @model_validator(mode="after")

@@ -127,7 +127,11 @@ class JointEstimator(BaseEstimator):
         sharing = {"method": self.sharing} if isinstance(self.sharing, str) else dict(self.sharing)
         method = sharing.pop("method", "hard")
         checked = check_sharing(method, sharing)
-        depth = usual_depth(method, all(e.linear for e in encoders.values())) if self.depth is None else self.depth
+        depth = (
+            usual_depth(method, all(e.linear for e in encoders.values()))
+            if self.depth is None
+            else self.depth
+        )
         train = np.flatnonzero(~held)
         self.encoders_ = encoders
         self.states_ = {m: encoders[m].fit([t.take(train)]) for m, t in tables.items()}

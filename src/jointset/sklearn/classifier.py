@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
 from jointset.errors import ArrayError
-from jointset.records import Bools, Floats, Task
+from jointset.records import Bools, Task
 from jointset.sklearn import targets
 from jointset.sklearn.base import JointEstimator
 
@@ -87,7 +87,9 @@ class JointClassifier(ClassifierMixin, JointEstimator):
             seen = _plain(values[there[name]], name)
             own, codes = np.unique(seen, return_inverse=True)
             if len(own) < 2:
-                raise ArrayError(f"task {name!r}: one class, {own[0]!r}, in {len(seen)} labels; two are needed")
+                raise ArrayError(
+                    f"task {name!r}: one class, {own[0]!r}, in {len(seen)} labels; two are needed"
+                )
             found = np.full(len(values), -1, np.int64)
             found[there[name]] = codes
             kind = "binary" if len(own) == 2 else "multiclass"

@@ -56,11 +56,15 @@ class JointRegressor(RegressorMixin, JointEstimator):
             try:
                 seen = values[there[name]].astype(np.float64)
             except (TypeError, ValueError) as error:
-                raise ArrayError(f"task {name!r}: labels are no numbers ({error}); take JointClassifier") from None
+                raise ArrayError(
+                    f"task {name!r}: labels are no numbers ({error}); take JointClassifier"
+                ) from None
             if not np.isfinite(seen).all():
                 raise ArrayError(f"task {name!r}: Input y contains infinity; remove or blank those labels")
             found = np.full(len(values), np.nan)
             found[there[name]] = seen
-            tasks.append(Task(name, "regression", scale=(float(seen.mean()), float(seen.std()) or 1.0), metric="r2"))
+            tasks.append(
+                Task(name, "regression", scale=(float(seen.mean()), float(seen.std()) or 1.0), metric="r2")
+            )
             labels[name] = found
         return tuple(tasks), labels

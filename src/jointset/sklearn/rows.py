@@ -38,7 +38,9 @@ def tables(estimator: Any, X: Any, inputs: Inputs, *, reset: bool) -> dict[str, 
     _check_feature_names(estimator, X, reset=reset)
     _check_n_features(estimator, X, reset=reset)
     if len(X) < (2 if reset else 1):
-        raise ArrayError(f"X has {len(X)} rows (n_samples = {len(X)}); {2 if reset else 1} are needed at least")
+        raise ArrayError(
+            f"X has {len(X)} rows (n_samples = {len(X)}); {2 if reset else 1} are needed at least"
+        )
     table = pa.Table.from_pandas(X, preserve_index=False)
     wanted = {"tabular": table.column_names} if inputs is None else inputs
     return {m: table.select(_names(m, c, table.column_names)) for m, c in wanted.items()}

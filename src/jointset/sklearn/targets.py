@@ -21,14 +21,18 @@ def columns(y: Any, name: str) -> tuple[dict[str, NDArray[Any]], bool]:
     array([2, 4])
     """
     if y is None:
-        raise ArrayError(f"This {name} estimator requires y to be passed, but the target y is None; give labels")
+        raise ArrayError(
+            f"This {name} estimator requires y to be passed, but the target y is None; give labels"
+        )
     if hasattr(y, "columns"):
         return {str(c): y[c].to_numpy() for c in y.columns}, False
     array = np.asarray(y)
     if array.ndim == 1:
         return {str(getattr(y, "name", None) or "y"): array}, True
     if array.ndim != 2 or not array.shape[1]:
-        raise ArrayError(f"y should be a 1d array, or have a column for each task; got an array of shape {array.shape}")
+        raise ArrayError(
+            f"y should be a 1d array, or have a column for each task; got an array of shape {array.shape}"
+        )
     return {f"y{i}": array[:, i] for i in range(array.shape[1])}, False
 
 
@@ -51,4 +55,6 @@ def known(values: NDArray[Any], missing: Any) -> Bools:
 def some(there: Bools, task: str) -> None:
     """Raise unless two labels are there."""
     if there.sum() < 2:
-        raise ArrayError(f"task {task!r}: {int(there.sum())} labels are there, or have weight; two are needed at least")
+        raise ArrayError(
+            f"task {task!r}: {int(there.sum())} labels are there, or have weight; two are needed at least"
+        )

@@ -36,7 +36,9 @@ def measured(event: Mapping[str, Any]) -> Measured | None:
             for name, task in event["tasks"].items()
             for side in ("before", "after")
         }
-        values |= {f"edits/{status}": event["edits"].get(status) for status in ("proposed", "accepted", "rejected")}
+        values |= {
+            f"edits/{status}": event["edits"].get(status) for status in ("proposed", "accepted", "rejected")
+        }
         return "summary", _numbers({**values, "seconds": event["seconds"]}), event["rounds"]
     return None
 

@@ -133,14 +133,15 @@ def test_with_layers_between_it_is_not(text_model, eurobert, tmp_path):
 def test_what_a_loss_adds_is_part_of_the_classifier(text_model, tmp_path):
     loss = {"name": "logit_adjustment", "tau": 1.0}
     model = text_model(tasks=(Task("mood", "multiclass", ("sad", "so so", "glad"), loss=loss),))
-    assert differs(
-        model, "mood", huggingface.write(model, "mood", tmp_path / "out"), trust_remote_code=True
-    ) < 1e-4
+    assert (
+        differs(model, "mood", huggingface.write(model, "mood", tmp_path / "out"), trust_remote_code=True)
+        < 1e-4
+    )
 
 
 def test_what_no_classifier_says_is_refused(text_model, saved, tmp_path):
     model = text_model(sharing="mmoe")
-    with pytest.raises(RunError, match="MMoE sharing mixes layers of several tasks.*--format onnx"):
+    with pytest.raises(RunError, match=r"MMoE sharing mixes layers of several tasks.*--format onnx"):
         huggingface.write(model, "mood", tmp_path / "out")
     with pytest.raises(DataError, match=r"no task 'moood' \(did you mean 'mood'\?\); one of mood, urgent"):
         huggingface.write(model, "moood", tmp_path / "out")
@@ -156,7 +157,7 @@ def test_a_loss_that_bends_probabilities_is_refused(text_model, tmp_path, loss):
 
 def test_a_run_without_a_backbone_or_with_more_than_text_is_refused(saved, backbone, tmp_path):
     bag = saved({"text": ("bag", {"bits": 6})}, TABLES, INPUTS)
-    with pytest.raises(RunError, match="needs model.text.encoder: huggingface, found text bag"):
+    with pytest.raises(RunError, match=r"needs model.text.encoder: huggingface, found text bag"):
         huggingface.write(bag, "mood", tmp_path / "out")
 
 
@@ -181,6 +182,6 @@ def test_nothing_is_written_that_differs(text_model, tmp_path, monkeypatch):
         return made
 
     monkeypatch.setattr(huggingface, "_own", other)
-    with pytest.raises(InternalError, match="differs from the joint model by .* nothing was written"):
+    with pytest.raises(InternalError, match=r"differs from the joint model by .* nothing was written"):
         huggingface.write(text_model(), "mood", tmp_path / "out")
     assert not (tmp_path / "out").exists()

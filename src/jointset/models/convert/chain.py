@@ -98,8 +98,8 @@ def _trunk(network: JointModel, task: Task, column: int) -> tuple[Affine | None,
         layers = list(sharing.layers[column].children())
     else:
         raise RunError(
-            f"task {task.name!r}: {type(sharing).__name__} sharing mixes layers of several tasks, which a classifier of "
-            "one task has not; export with --format onnx, or share by hard, soft, shared_init, lora or adapters"
+            f"task {task.name!r}: {type(sharing).__name__} sharing mixes layers of several tasks, which a classifier "
+            "of one task has not; export with --format onnx, or share by hard, soft, shared_init, lora or adapters"
         )
     if len(layers) == 1 and isinstance(layers[0], Affine):
         return layers[0], ()

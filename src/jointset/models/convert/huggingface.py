@@ -120,7 +120,7 @@ def _own(found: Chain, task: Task) -> Any:
         **_labels(task),
     )
     made = JointsetForSequenceClassification(config)
-    state = {k: v for k, v in found.backbone.state_dict().items()}
+    state = dict(found.backbone.state_dict())
     for name, adapter in found.adapters.items():
         for key in [k for k in state if k.startswith(f"{name}.")]:
             state[f"{name}.base.{key.removeprefix(name + '.')}"] = state.pop(key)

@@ -112,16 +112,21 @@ class JointsetForSequenceClassification(PreTrainedModel):
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         deep = any(s >= 0 for s in self.config.stages)
         made = self.backbone(input_ids=input_ids, attention_mask=mask, output_hidden_states=deep or None)
-        x = torch.stack(
-            [
-                linear(_mean(made.last_hidden_state if s < 0 else made.hidden_states[s], mask))
-                for s, linear in zip(self.config.stages, self.maps, strict=True)
-            ]
-        ).sum(0) / len(self.config.stages) ** 0.5
+        x = (
+            torch.stack(
+                [
+                    linear(_mean(made.last_hidden_state if s < 0 else made.hidden_states[s], mask))
+                    for s, linear in zip(self.config.stages, self.maps, strict=True)
+                ]
+            ).sum(0)
+            / len(self.config.stages) ** 0.5
+        )
         for layer in self.layers:
             x = layer(x)
         logits = self.classifier(x)
-        return SequenceClassifierOutput(loss=None if labels is None else self._loss(logits, labels), logits=logits)
+        return SequenceClassifierOutput(
+            loss=None if labels is None else self._loss(logits, labels), logits=logits
+        )
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.config.problem_type == "regression":

@@ -97,11 +97,11 @@ def feeds(
 
 
 def _installed() -> None:
-    for package in ("onnx", "onnxscript"):
-        try:
-            __import__(package)
-        except ImportError as error:
-            raise MissingExtra(package, "onnx", "an ONNX file") from error
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(error.name or "onnxscript", "onnx", "an ONNX file") from error
 
 
 def _size(given: int | str, n: int) -> int:
@@ -152,7 +152,9 @@ def _export(
     outputs: list[str],
     path: Path,
 ) -> None:
-    dims = {s: torch.export.Dim(s) for shape in shapes.values() for s in shape if isinstance(s, str) and s != ENDS}
+    dims = {
+        s: torch.export.Dim(s) for shape in shapes.values() for s in shape if isinstance(s, str) and s != ENDS
+    }
     dims[ENDS] = dims[ROWS] + 1
     dynamic = {k: {i: dims[s] for i, s in enumerate(v) if isinstance(s, str)} for k, v in shapes.items()}
     try:
@@ -190,7 +192,9 @@ def _quiet() -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(torch|onnxscript|onnx_ir|onnx|copyreg|transformers)(\.|$)")
+            warnings.filterwarnings(
+                "ignore", module=r"(torch|onnxscript|onnx_ir|onnx|copyreg|transformers)(\.|$)"
+            )
             yield
     finally:
         for name, level in levels.items():

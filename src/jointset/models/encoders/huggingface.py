@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor, nn
 
-ROWS = 1000  # texts tokenised at a time
+AT_ONCE = 1000  # texts tokenised at a time
 
 
 class HuggingFaceText(Encoder):
@@ -44,7 +44,10 @@ class HuggingFaceText(Encoder):
     name: ClassVar[str] = "huggingface"
     modality: ClassVar[str] = "text"
     heavy: ClassVar[bool] = True
-    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {"ids": {0: ROWS, 1: "tokens"}, "mask": {0: ROWS, 1: "tokens"}}
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {
+        "ids": {0: ROWS, 1: "tokens"},
+        "mask": {0: ROWS, 1: "tokens"},
+    }
 
     def __init__(
         self, *, path: str, frozen: bool = False, max_length: int = 256, backbone_lr: float | None = None
@@ -69,8 +72,8 @@ class HuggingFaceText(Encoder):
         tokenizer = self.load("AutoTokenizer")
         texts = join_columns(table).fill_null("")
         sizes, parts = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
-        for start in range(0, len(texts), ROWS):
-            rows = texts.slice(start, ROWS).to_pylist()
+        for start in range(0, len(texts), AT_ONCE):
+            rows = texts.slice(start, AT_ONCE).to_pylist()
             encoded = tokenizer(rows, truncation=True, max_length=self.max_length)["input_ids"]
             sizes.append(np.array([len(ids) for ids in encoded], np.int64))
             parts.extend(np.array(ids, np.int32) for ids in encoded)
