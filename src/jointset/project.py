@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
     from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
+    from jointset.tracking import Tracking
 
 Emit = Callable[[dict[str, Any]], None]
+MODEL_FORMATS = ("onnx", "huggingface")
 
 
 def execute(
@@ -51,12 +54,21 @@ def execute(
     emit : called with every event, a dict with the key ``event``.
     new_run : start afresh in a numbered directory beside an earlier run.
     """
+    from jointset import tracking
+
     started = time.monotonic()
+    tracking.ready(config.tracking)
     directory = rundir.open_run(config, Path(root), new_run=new_run)
-    with rundir.locked(directory), rundir.disk_errors(directory), rundir.begun(directory, config):
+    with (
+        rundir.locked(directory),
+        rundir.disk_errors(directory),
+        rundir.begun(directory, config),
+        _tracked(directory, config) as tracked,
+    ):
 
         def tell(event: dict[str, Any]) -> None:
             directory.metric(event)
+            tracked(event)
             if emit:
                 emit(event)
 
@@ -71,6 +83,7 @@ def execute(
             directory.log(f"finished: {summary['stopped']}")
             tell({"event": "finished", **summary})
             write_report(directory, work)
+            tracked.finish(directory.kept(), summary)
     return Run(directory.path)
 
 
@@ -84,6 +97,19 @@ def _goes_on(directory: RunDirectory, tell: Emit) -> bool:
     if new:
         tell({"event": "reviewed", "decisions": new, "rounds": summary["rounds"]})
     return bool(new)
+
+
+@contextlib.contextmanager
+def _tracked(directory: RunDirectory, config: Config) -> Iterator[Tracking]:
+    """The trackers of a run, which end with it, well or not."""
+    from jointset.tracking import Facts, Tracking
+
+    facts = Facts(config.name, directory.path, config.model_dump(mode="json"))
+    tracked = Tracking(config.tracking, facts, directory.log)
+    try:
+        yield tracked
+    finally:
+        tracked.finish()  # nothing is left to end where the run ended well
 
 
 def write_report(directory: RunDirectory, work: Work) -> None:
@@ -254,8 +280,16 @@ class Run:
         with Ledger(self.directory.ledger) as ledger:
             return ledger.edits(round=round, status=status)
 
-    def export(self, folder: str | Path, *, format: str = "parquet") -> Path:
-        """Write every dataset, a narrow table per task, and a dataset card to a folder."""
+    def export(self, folder: str | Path, *, format: str = "parquet", task: str | None = None) -> Path:
+        """Write every dataset, a narrow table per task, and a dataset card to a folder; or the model.
+
+        ``format="onnx"`` writes the joint model as one ONNX file, ``format="huggingface"`` one ``task`` of it as a text
+        classifier that transformers loads; naming a task alone means the latter.
+        """
+        if task is not None or format in MODEL_FORMATS:
+            from jointset.hand_over import write_model
+
+            return write_model(self, Path(folder), "huggingface" if format == "parquet" else format, task)
         work = self.work
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}

@@ -325,12 +325,15 @@ def explain(
 def export(
     path: RunPath,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write; RUN/export by default.")] = None,
-    format: Annotated[str, typer.Option(help="parquet, csv, jsonl or arrow.")] = "parquet",
+    format: Annotated[
+        str, typer.Option(help="parquet, csv, jsonl or arrow; of the model: onnx or huggingface.")
+    ] = "parquet",
+    task: Annotated[Optional[str], typer.Option(help="With huggingface: the task to write.")] = None,  # noqa: UP045
 ) -> None:
-    """Write the repaired datasets, a table per task and a dataset card."""
+    """Write the repaired datasets, a table per task and a dataset card; or the model for other programs."""
     from jointset.cli.predict import export as command
 
-    command(path, out, format)
+    command(path, out, format, task)
 
 
 @app.callback(invoke_without_command=True)

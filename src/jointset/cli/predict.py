@@ -12,7 +12,7 @@ import typer
 from jointset.data.dataset import folder_of
 from jointset.data.sources import read as read_source
 from jointset.errors import DataError, UserError
-from jointset.project import Run
+from jointset.project import MODEL_FORMATS, Run
 
 WRITERS = (".parquet", ".csv", ".jsonl")
 
@@ -156,8 +156,12 @@ def _scores(task: Any, labels: Any, outputs: Any, decisions: Any, seed: int) -> 
     }
 
 
-def export(path: Path, out: Path | None, format: str) -> None:
+def export(path: Path, out: Path | None, format: str, task: str | None) -> None:
     """Write the export folder."""
     run = Run(path)
+    if task is not None or format in MODEL_FORMATS:
+        name = "onnx" if task is None else task
+        typer.echo(f"model: {run.export(out or run.path / f'export-{name}', format=format, task=task)}")
+        return
     folder = run.export(out or run.path / "export", format=format)
     typer.echo(f"{len(run.datasets)} datasets, {len(run.work.tasks)} tasks: {folder}")

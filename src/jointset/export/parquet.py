@@ -47,7 +47,9 @@ def write(
     there is replaced; RunError when the folder holds anything else.
     """
     if format not in WRITERS:
-        raise DataError(f"no export format is called {format!r}; known: {', '.join(WRITERS)}")
+        raise DataError(
+            f"no export format is called {format!r}; known: {', '.join(WRITERS)}, and of the model onnx, huggingface"
+        )
     folder = Path(folder)
     _check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
