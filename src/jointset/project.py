@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 from jointset import config as configs
 from jointset import export, rundir
 from jointset.config import Config
-from jointset.data import Overlay, apply
+from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
 from jointset.errors import ConfigError, DataError, nearest
 from jointset.ledger import Ledger, Selector
 from jointset.prepare import Work, own_label_columns, prepare
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
+    from jointset.tracking import Tracking
 
 Emit = Callable[[dict[str, Any]], None]
+MODEL_FORMATS = ("onnx", "huggingface")
 
 
 def execute(
@@ -39,6 +43,9 @@ def execute(
 ) -> Run:
     """Run a configuration to its end, or go on where an earlier call was interrupted.
 
+    A finished run goes on as well once people have decided something since: their decisions come into the model, and
+    as many rounds as are asked for may follow, judged by the held-out labels as they have them.
+
     Parameters
     ----------
     config : the configuration.
@@ -47,19 +54,28 @@ def execute(
     emit : called with every event, a dict with the key ``event``.
     new_run : start afresh in a numbered directory beside an earlier run.
     """
+    from jointset import tracking
+
     started = time.monotonic()
+    tracking.ready(config.tracking)
     directory = rundir.open_run(config, Path(root), new_run=new_run)
-    with rundir.locked(directory), rundir.disk_errors(directory), rundir.begun(directory, config):
+    with (
+        rundir.locked(directory),
+        rundir.disk_errors(directory),
+        rundir.begun(directory, config),
+        _tracked(directory, config) as tracked,
+    ):
 
         def tell(event: dict[str, Any]) -> None:
             directory.metric(event)
+            tracked(event)
             if emit:
                 emit(event)
 
         work = prepare(config, directory.data, sources)
         rundir.check_data(directory, work.facts())
         tell({"event": "prepared", "rows": len(work.pool), "notes": list(work.notes)})
-        if not (directory.path / "summary.json").is_file():
+        if _goes_on(directory, tell):
             from jointset.rounds import run_rounds
             from jointset.summary import finish
 
@@ -67,7 +83,33 @@ def execute(
             directory.log(f"finished: {summary['stopped']}")
             tell({"event": "finished", **summary})
             write_report(directory, work)
+            tracked.finish(directory.kept(), summary)
     return Run(directory.path)
+
+
+def _goes_on(directory: RunDirectory, tell: Emit) -> bool:
+    """Whether a run has more to do: it is not finished, or people have decided something since it was."""
+    if not (directory.path / "summary.json").is_file():
+        return True
+    summary = directory.summary()
+    with Ledger(directory.ledger) as ledger:
+        new = ledger.decided_after(summary.get("heeded", 0))
+    if new:
+        tell({"event": "reviewed", "decisions": new, "rounds": summary["rounds"]})
+    return bool(new)
+
+
+@contextlib.contextmanager
+def _tracked(directory: RunDirectory, config: Config) -> Iterator[Tracking]:
+    """The trackers of a run, which end with it, well or not."""
+    from jointset.tracking import Facts, Tracking
+
+    facts = Facts(config.name, directory.path, config.model_dump(mode="json"))
+    tracked = Tracking(config.tracking, facts, directory.log)
+    try:
+        yield tracked
+    finally:
+        tracked.finish()  # nothing is left to end where the run ended well
 
 
 def write_report(directory: RunDirectory, work: Work) -> None:
@@ -238,8 +280,16 @@ class Run:
         with Ledger(self.directory.ledger) as ledger:
             return ledger.edits(round=round, status=status)
 
-    def export(self, folder: str | Path, *, format: str = "parquet") -> Path:
-        """Write every dataset, a narrow table per task, and a dataset card to a folder."""
+    def export(self, folder: str | Path, *, format: str = "parquet", task: str | None = None) -> Path:
+        """Write every dataset, a narrow table per task, and a dataset card to a folder; or the model.
+
+        ``format="onnx"`` writes the joint model as one ONNX file, ``format="huggingface"`` one ``task`` of it as a text
+        classifier that transformers loads; naming a task alone means the latter.
+        """
+        if task is not None or format in MODEL_FORMATS:
+            from jointset.hand_over import write_model
+
+            return write_model(self, Path(folder), "huggingface" if format == "parquet" else format, task)
         work = self.work
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
@@ -247,15 +297,54 @@ class Run:
             d.name: {c: m for m in ("image", "audio") for c in d.inputs.get(m, ())}
             for d in work.pool.datasets
         }
-        written = export.write(
-            folder, tables, work.tasks, inputs=inputs, media=media, name=work.config.name, format=format
-        )
-        return export.with_recipes(written, self.overlay().added)
+        return export.write(
+            folder, tables, work.tasks, inputs=inputs, media=media, derived=self.derived, name=work.config.name,
+            format=format,
+        )  # fmt: skip
+
+    @property
+    def derived(self) -> Mapping[str, pa.Table]:
+        """By dataset, the rows that accepted edits added: derived from others by a recipe, made here."""
+        overlay = self.overlay()
+        if not len(overlay.added):
+            return {}
+        from jointset.derived import derived_tables
+
+        return derived_tables(self.directory, self.work, overlay)
+
+    def explain(
+        self,
+        row: Any,
+        *,
+        dataset: str | None = None,
+        task: str | None = None,
+        label: str | None = None,
+        method: str = "occlusion",
+        rows: int = 5,
+    ) -> Explanation:
+        """Why the joint model predicts what it predicts for one row.
+
+        ``row`` is a row id of ``dataset``, a text, a mapping of columns, or a frame of one row; ``label`` the class to
+        explain instead of the predicted one; ``method`` occlusion or integrated_gradients; ``rows`` how many training
+        labels for and against are looked for (0: none, which is quick).
+        """
+        from jointset.explaining import explain
+
+        return explain(
+            self.directory, self.work, self.model, self.overlay(), row,
+            dataset=dataset, task=task, label=label, method=method, rows=rows,
+        )  # fmt: skip
 
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""
         with Ledger(self.directory.ledger) as ledger:
             return apply(self.work.given, ledger.accepted(), self.work.by_name, self.work.pool)
+
+    def held_out_labels(self) -> HeldOutLabels:
+        """The labels that held-out rows are judged by: as people decided them, else as given."""
+        work = self.work
+        with Ledger(self.directory.ledger) as ledger:
+            return held_out_labels(work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"

@@ -56,6 +56,58 @@ def init(
 
 
 @app.command()
+def partition(
+    file: Annotated[Path, typer.Argument(help="File with all rows.")],
+    by: Annotated[Optional[str], typer.Option(help="Natural sites: the values of this column.")] = None,  # noqa: UP045
+    iid: Annotated[bool, typer.Option("--iid", help="Even sites.")] = False,
+    dirichlet: Annotated[
+        float | None, typer.Option(help="Label skew: each class shared out by Dir(ALPHA); sizes differ.")
+    ] = None,
+    mixture: Annotated[
+        float | None, typer.Option(help="Label skew: each site's classes by Dir(ALPHA p); one size.")
+    ] = None,
+    quantity: Annotated[float | None, typer.Option(help="Sizes by Dir(ALPHA).")] = None,
+    lognormal: Annotated[float | None, typer.Option(help="Log-normal sizes with this SIGMA.")] = None,
+    shards: Annotated[int | None, typer.Option(help="Label skew: shards of sorted labels per site.")] = None,
+    classes: Annotated[int | None, typer.Option(help="Label skew: this many classes a site.")] = None,
+    clusters: Annotated[
+        Optional[str], typer.Option(help="Feature shift: k-means on these columns; '*' for all inputs.")  # noqa: UP045
+    ] = None,
+    noise: Annotated[float | None, typer.Option(help="Feature shift: noise from 0 up to this SIGMA.")] = None,
+    sites: Annotated[int, typer.Option(help="How many sites.")] = 0,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Label column, or COLUMN:KIND; the first is the one skewed. Guessed by default."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", help="MODALITY=COLUMN[,COLUMN]; guessed by default.")
+    ] = None,
+    group: Annotated[Optional[str], typer.Option(help="Column whose equal values stay on one site.")] = None,  # noqa: UP045
+    together: Annotated[bool, typer.Option("--together", help="Copies of a row stay on one site.")] = False,
+    least: Annotated[int, typer.Option(help="Fewest rows of a site.")] = 1,
+    id: Annotated[Optional[str], typer.Option(help="Column of row ids.")] = None,  # noqa: UP045
+    split: Annotated[Optional[str], typer.Option(help="Column of train, holdout and test.")] = None,  # noqa: UP045
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write; FILE-sites by default.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="parquet, csv or jsonl; as the source by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Part one file into sites, measure how they differ, and write them with a configuration."""
+    from jointset.cli.partition import partition as command
+
+    method = {
+        "by": by, "iid": iid, "dirichlet": dirichlet, "mixture": mixture, "quantity": quantity,
+        "lognormal": lognormal, "shards": shards, "classes": classes, "clusters": clusters, "noise": noise,
+    }  # fmt: skip
+    command(
+        file, out, method=method, sites=sites, labels=label or [], inputs=inputs or [], group=group,
+        together=together, least=least, id=id, split=split, format=format, seed=seed, as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command()
 def check(
     config: ConfigFile = Path("jointset.yaml"),
     overrides: Overrides = None,
@@ -253,15 +305,35 @@ def predict(
 
 
 @app.command()
+def explain(
+    path: RunPath,
+    dataset: Annotated[str, typer.Argument(help="Dataset of the row.")],
+    row: Annotated[str, typer.Argument(help="Row id, or a text in quotes.")],
+    task: Annotated[Optional[str], typer.Option(help="Task, where there are several.")] = None,  # noqa: UP045
+    label: Annotated[str | None, typer.Option(help="Class to explain; the predicted one by default.")] = None,
+    method: Annotated[str, typer.Option(help="occlusion or integrated_gradients.")] = "occlusion",
+    rows: Annotated[int, typer.Option(help="Training labels shown for and against; 0: none.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Say why a prediction is what it is: words, columns or regions, and the training labels behind it."""
+    from jointset.cli.explain import explain as command
+
+    command(path, dataset, row, task, label, method, rows, as_json=as_json)
+
+
+@app.command()
 def export(
     path: RunPath,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write; RUN/export by default.")] = None,
-    format: Annotated[str, typer.Option(help="parquet, csv, jsonl or arrow.")] = "parquet",
+    format: Annotated[
+        str, typer.Option(help="parquet, csv, jsonl or arrow; of the model: onnx or huggingface.")
+    ] = "parquet",
+    task: Annotated[Optional[str], typer.Option(help="With huggingface: the task to write.")] = None,  # noqa: UP045
 ) -> None:
-    """Write the repaired datasets, a table per task and a dataset card."""
+    """Write the repaired datasets, a table per task and a dataset card; or the model for other programs."""
     from jointset.cli.predict import export as command
 
-    command(path, out, format)
+    command(path, out, format, task)
 
 
 @app.callback(invoke_without_command=True)

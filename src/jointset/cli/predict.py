@@ -12,7 +12,7 @@ import typer
 from jointset.data.dataset import folder_of
 from jointset.data.sources import read as read_source
 from jointset.errors import DataError, UserError
-from jointset.project import Run
+from jointset.project import MODEL_FORMATS, Run
 
 WRITERS = (".parquet", ".csv", ".jsonl")
 
@@ -82,7 +82,7 @@ def _shown(metrics: dict[str, float | None]) -> str:
 def _held_out(run: Run, *, read: bool) -> dict[str, Any]:
     from jointset.records import HOLDOUT, TEST
 
-    work = run.work
+    work, truth = run.work, run.held_out_labels()
     split = TEST if (work.pool.split == TEST).any() else HOLDOUT
     scores: dict[str, Any] = {}
     parts: dict[str, list[Any]] = {t.name: [] for t in work.tasks}
@@ -100,7 +100,7 @@ def _held_out(run: Run, *, read: bool) -> dict[str, Any]:
         for task in work.tasks:
             parts[task.name].append(outputs[task.name])
             decided[task.name].append(decisions[task.name])
-            labels[task.name].append(work.given[task.name][rows])
+            labels[task.name].append(truth.labels[task.name][rows])
     for task in work.tasks:
         y, p, named = (np.concatenate(found[task.name]) for found in (labels, parts, decided))
         scores[task.name] = _scores(task, y, p, named, work.config.seed)
@@ -156,8 +156,12 @@ def _scores(task: Any, labels: Any, outputs: Any, decisions: Any, seed: int) -> 
     }
 
 
-def export(path: Path, out: Path | None, format: str) -> None:
+def export(path: Path, out: Path | None, format: str, task: str | None) -> None:
     """Write the export folder."""
     run = Run(path)
+    if task is not None or format in MODEL_FORMATS:
+        name = "onnx" if task is None else task
+        typer.echo(f"model: {run.export(out or run.path / f'export-{name}', format=format, task=task)}")
+        return
     folder = run.export(out or run.path / "export", format=format)
     typer.echo(f"{len(run.datasets)} datasets, {len(run.work.tasks)} tasks: {folder}")

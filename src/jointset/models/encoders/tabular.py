@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import DataError
-from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.models.encoders.base import ROWS, Arrays, Encoder, State
 from jointset.records import Ints
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Tabular(Encoder):
 
     name: ClassVar[str] = "mlp"
     modality: ClassVar[str] = "tabular"
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {"numbers": {0: ROWS}, "categories": {0: ROWS}}
 
     def __init__(self, *, hidden: int = 256, max_categories: int = 1000, clip: float = 8.0) -> None:
         self.hidden = hidden
@@ -107,6 +108,30 @@ class Tabular(Encoder):
         return TabularModule(
             n_numbers, [len(kept) + 2 for kept in state["categories"].values()], self.hidden, width
         )
+
+    def restored(self, arrays: Arrays, state: State) -> dict[str, list[Any]]:
+        """See :meth:`Encoder.restored`; a category that is not among the kept ones is missing.
+
+        >>> import pyarrow as pa
+        >>> table = pa.table({"age": [20.0, None, 40.0], "job": ["a", "b", None]})
+        >>> state = Tabular().fit([table])
+        >>> Tabular().restored(Tabular().prepare(table, state), state)
+        {'age': [20.0, None, 40.0], 'job': ['a', 'b', None]}
+        """
+        columns: dict[str, list[Any]] = {}
+        values, hidden = np.split(np.asarray(arrays["numbers"], np.float64), 2, axis=1)
+        at = 0
+        for name, (mean, std) in state["numeric"].items():
+            part = slice(at, at := at + len(mean))
+            block = values[:, part] * np.array(std) + np.array(mean)
+            cells = [
+                [None if h else float(v) for v, h in zip(*row, strict=True)]
+                for row in zip(block, hidden[:, part], strict=True)
+            ]
+            columns[name] = cells if len(mean) > 1 else [c[0] for c in cells]
+        for (name, kept), codes in zip(state["categories"].items(), arrays["categories"].T, strict=True):
+            columns[name] = [kept[c - 1] if 0 < c <= len(kept) else None for c in codes.tolist()]
+        return columns
 
     def stages(self, state: State) -> tuple[str, ...]:
         """See :meth:`Encoder.stages`: the columns side by side, then the hidden layer."""
