@@ -26,7 +26,13 @@ def test_blocks_keep_their_lines_and_prose_goes():
 
 @pytest.mark.parametrize(
     ("guide", "least"),
-    [("audit.md", 50), ("weighting.md", 30), ("data-problems.md", 5), ("partition.md", 12)],
+    [
+        ("audit.md", 50),
+        ("weighting.md", 30),
+        ("data-problems.md", 5),
+        ("partition.md", 12),
+        ("relatedness.md", 25),
+    ],
 )
 def test_every_example_of_a_guide_runs(guide, least):
     path = DOCS / guide
