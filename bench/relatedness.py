@@ -44,13 +44,13 @@ def sentences(folder: Path, seed: int, rows: int) -> None:
         frame = frame[frame["split"] != "test"].head(2 * rows)
         frame["split"] = "train"
         if name == "MR":
-            frame["copy"] = "label " + frame["label"].astype(str)
+            frame["again"] = "label " + frame["label"].astype(str)
         if name == "CR":
-            frame["random"] = np.random.default_rng(seed).permutation(frame["label"].to_numpy())
+            frame["permuted"] = np.random.default_rng(seed).permutation(frame["label"].to_numpy())
         frame.to_parquet(folder / f"{name}.parquet", index=False)
         settings["datasets"][name]["split"] = HOLDOUT
-    settings["tasks"]["copy"] = {"kind": "binary", "labels": {"MR": "copy"}}
-    settings["tasks"]["random"] = {"kind": "binary", "labels": {"CR": "random"}}
+    settings["tasks"]["copy"] = {"kind": "binary", "labels": {"MR": "again"}}
+    settings["tasks"]["random"] = {"kind": "binary", "labels": {"CR": "permuted"}}
     _write(folder, settings, seed)
 
 
@@ -64,12 +64,12 @@ def wine(folder: Path, seed: int, rows: int) -> None:
     for color in ("red", "white"):
         part = frame[frame["color"] == color]
         part = part.iloc[rng.permutation(len(part))[: 2 * rows]].assign(split="train")
-        part["copy"], part["random"] = -2.0 * part["quality"] + 7, rng.permutation(part["quality"])
+        part["again"], part["permuted"] = -2.0 * part["quality"] + 7, rng.permutation(part["quality"])
         part.to_parquet(folder / f"{color}.parquet", index=False)
         datasets[color] = {"path": f"{color}.parquet", "inputs": {"tabular": columns}, "split": HOLDOUT}
         tasks[color] = {"kind": "regression", "labels": {color: "quality"}}
-    tasks["copy"] = {"kind": "regression", "labels": {"red": "copy"}}
-    tasks["random"] = {"kind": "regression", "labels": {"white": "random"}}
+    tasks["copy"] = {"kind": "regression", "labels": {"red": "again"}}
+    tasks["random"] = {"kind": "regression", "labels": {"white": "permuted"}}
     tasks["alcohol"] = {"kind": "regression", "labels": {"red": "alcohol", "white": "alcohol"}}
     _write(folder, {"datasets": datasets, "tasks": tasks}, seed)
 

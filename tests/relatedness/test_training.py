@@ -20,7 +20,7 @@ from jointset.relatedness import (
     treatments,
 )
 from jointset.relatedness import gradients as accumulate
-from jointset.relatedness import lookahead as looks
+from jointset.relatedness import tag as looks
 from jointset.relatedness.gradients import start, step
 
 TASKS = ("a", "b", "c")

@@ -16,7 +16,6 @@ from jointset.relatedness.h_score import h_score
 from jointset.relatedness.information import information
 from jointset.relatedness.leep import leep
 from jointset.relatedness.logme import logme
-from jointset.relatedness.lookahead import lookahead
 from jointset.relatedness.mmd import mmd
 from jointset.relatedness.ngrams import ngrams
 from jointset.relatedness.plan import plan_trainings
@@ -25,6 +24,7 @@ from jointset.relatedness.probes import probed
 from jointset.relatedness.proxy_a import proxy_a
 from jointset.relatedness.signal import Signal, label_signal
 from jointset.relatedness.table import MEASURES, Material, affinity
+from jointset.relatedness.tag import lookahead
 from jointset.relatedness.transfer_gain import TransferGain, measure_transfer
 from jointset.relatedness.treatment import Treatment, treatments
 

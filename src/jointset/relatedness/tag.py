@@ -1,4 +1,4 @@
-"""Lookahead transfer: what a step on one task does to the loss of another."""
+"""Task affinity groupings (TAG), the lookahead: what a step on one task does to the loss of another."""
 
 from __future__ import annotations
 
