@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
 
 Emit = Callable[[dict[str, Any]], None]
@@ -262,10 +263,43 @@ class Run:
             d.name: {c: m for m in ("image", "audio") for c in d.inputs.get(m, ())}
             for d in work.pool.datasets
         }
-        written = export.write(
-            folder, tables, work.tasks, inputs=inputs, media=media, name=work.config.name, format=format
-        )
-        return export.with_recipes(written, self.overlay().added)
+        return export.write(
+            folder, tables, work.tasks, inputs=inputs, media=media, derived=self.derived, name=work.config.name,
+            format=format,
+        )  # fmt: skip
+
+    @property
+    def derived(self) -> Mapping[str, pa.Table]:
+        """By dataset, the rows that accepted edits added: derived from others by a recipe, made here."""
+        overlay = self.overlay()
+        if not len(overlay.added):
+            return {}
+        from jointset.derived import derived_tables
+
+        return derived_tables(self.directory, self.work, overlay)
+
+    def explain(
+        self,
+        row: Any,
+        *,
+        dataset: str | None = None,
+        task: str | None = None,
+        label: str | None = None,
+        method: str = "occlusion",
+        rows: int = 5,
+    ) -> Explanation:
+        """Why the joint model predicts what it predicts for one row.
+
+        ``row`` is a row id of ``dataset``, a text, a mapping of columns, or a frame of one row; ``label`` the class to
+        explain instead of the predicted one; ``method`` occlusion or integrated_gradients; ``rows`` how many training
+        labels for and against are looked for (0: none, which is quick).
+        """
+        from jointset.explaining import explain
+
+        return explain(
+            self.directory, self.work, self.model, self.overlay(), row,
+            dataset=dataset, task=task, label=label, method=method, rows=rows,
+        )  # fmt: skip
 
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jointset import augmenting, proposals, recall, stages, weight_search, workbench
+from jointset import apart, augmenting, proposals, recall, stages, weight_search, workbench
 from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
 from jointset.ledger import Ledger
 from jointset.prepare import Work
@@ -49,6 +49,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
 
         bench = weight_search.settled(bench, overlay_with(Edits.empty(), 0))
         bench = augmenting.settled(bench, overlay_with(Edits.empty(), 0))
+        bench = apart.settled(bench, overlay_with(Edits.empty(), 0))
         sitting = recall.begun(bench, ledger, overlay_with)
         model, done, heeded, checked = sitting.model, sitting.done, sitting.heeded, None
         reason = sitting.stopped or f"the {improve.rounds} rounds asked for are done"
@@ -61,9 +62,10 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, overlay, predictions, number)
             checked = stages.surveyed(bench, overlay, predictions, found, number, checked)
+            open_issues = Issues.concat([issues, stages.mendable(work, checked, overlay)])
             candidates = proposals.proposed(
                 work,
-                Issues.concat([issues, stages.mendable(work, checked, overlay)]),
+                open_issues,
                 overlay,
                 ledger.accepted(number - 1),
                 number,
@@ -71,7 +73,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
                 observed=ledger.judged(),
             )
             policy = bench.augmentation.policy if bench.augmentation else None
-            derived = proposals.synthesised(work, issues, overlay, policy, number)
+            derived = proposals.synthesised(work, open_issues, overlay, policy, number)
             candidates = Edits.concat([candidates, derived])
             decided, model, verdicts = stages.decide(
                 bench, candidates, before, overlay_with, found, number, truth

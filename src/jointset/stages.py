@@ -343,7 +343,7 @@ def commit(
                 "task": task.name,
                 "noise_rate": rates[task.name],
                 "proposed": int((decided.task == task.name).sum()),
-                **{action: int((own.action == action).sum()) for action in ACTIONS[:4]},
+                **{action: int((own.action == action).sum()) for action in ACTIONS},
                 "verdict": asdict(judged) if judged else None,
             }
         )

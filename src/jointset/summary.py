@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jointset import apart
 from jointset.config import TaskSettings
 from jointset.ledger import Ledger
 from jointset.metrics import evaluate
@@ -42,13 +43,14 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
     with Ledger(run.ledger) as ledger:
         counts = ledger.counts()
         facts = ledger.facts(outcome.rounds) if outcome.rounds else {}
+    singly = _singly(outcome, TEST if tested else HOLDOUT)
     noise = {n: np.array(t) for n, t in facts.get("noise_matrix", {}).items()}
     split = TEST if tested else HOLDOUT
     verdict = compare(work, outcome.first, outcome.last, noise, outcome.truth, split=split)
     searched = {"weights": read_json(run.weights)} if run.weights.is_file() else {}
     return {
         "name": work.config.name,
-        "tasks": _tasks(outcome, verdict, "test" if tested else "holdout", facts),
+        "tasks": _tasks(outcome, verdict, "test" if tested else "holdout", facts, singly),
         **searched,
         **({"augmentation": read_json(run.augmentation)} if run.augmentation.is_file() else {}),
         "edits": counts,
@@ -62,7 +64,25 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
     }
 
 
-def _tasks(outcome: Outcome, verdict: Verdict, judged_on: str, facts: dict[str, Any]) -> dict[str, Any]:
+def _singly(outcome: Outcome, split: int) -> dict[str, dict[str, Any]]:
+    """By task, joint training before any repair against the task alone, on rows that chose nothing where there are."""
+    bench, kept = outcome.bench, apart.kept_outputs(outcome.bench)
+    if kept is None:
+        return {}
+    joint, alone = kept
+    margin = bench.work.config.relatedness.margin
+    verdicts = apart.compared(bench.work, joint, alone, split=split, margin=margin)
+    own = {g.serves[0] for g in bench.groups if g.trained == g.serves and len(g.serves) == 1}
+    return {v.task: {**apart.record(v), "own_model": v.task in own} for v in verdicts}
+
+
+def _tasks(
+    outcome: Outcome,
+    verdict: Verdict,
+    judged_on: str,
+    facts: dict[str, Any],
+    singly: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
     work = outcome.bench.work
     rows = held_out_rows(work)
     side = work.pool.split[rows] == (TEST if judged_on == "test" else HOLDOUT)
@@ -81,6 +101,7 @@ def _tasks(outcome: Outcome, verdict: Verdict, judged_on: str, facts: dict[str, 
             "reviewed": dict(outcome.truth.counts[task.name]),
             "noise_rate": _number(facts.get("noise_rate", {}).get(task.name, float("nan"))),
             "metrics_after": {k: _number(v) for k, v in scores.items()},
+            **({"single": singly[task.name]} if task.name in singly else {}),
         }
     return tasks
 

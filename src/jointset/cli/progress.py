@@ -9,8 +9,10 @@ from typing import Any
 from rich.console import Console
 
 from jointset.cli.augment import augmentation_lines
+from jointset.cli.relatedness import relatedness_lines
 from jointset.cli.weights import again_line, trial_line, weights_lines
 from jointset.config import Config
+from jointset.records import ACTIONS
 
 EVERY = 15.0
 
@@ -71,12 +73,17 @@ class Progress:
 
     def _stage(self, event: dict[str, Any]) -> None:
         folds = f"cross-fit, {self.config.training.folds} folds"
-        what = {"train": "joint training", "checks": "checks of the data"}.get(event["stage"], folds)
+        named = {"train": "joint training", "checks": "checks of the data", "alone": "a task alone"}
+        what = named.get(event["stage"], folds)
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
 
     def _augmentation(self, event: dict[str, Any]) -> None:
         for line in augmentation_lines(event):
+            self.line(line)
+
+    def _relatedness(self, event: dict[str, Any]) -> None:
+        for line in relatedness_lines(event):
             self.line(line)
 
     def _trial(self, event: dict[str, Any]) -> None:
@@ -121,10 +128,7 @@ class Progress:
             before, after = (min(verdict[side], most) for side in ("before", "after"))
             judged = f"{verdict['metric']} {before:.3f} → {after:.3f} ({verdict['outcome']})"
         noise = "" if event["noise_rate"] is None else f", noise about {event['noise_rate']:.1%}"
-        counts = (
-            ", ".join(f"{event[a]} {a}" for a in ("relabel", "fill", "drop", "weight") if event[a])
-            or "no edit"
-        )
+        counts = ", ".join(f"{event[a]} {a}" for a in ACTIONS if event.get(a)) or "no edit"
         self.line(
             f"round {event['round']} {event['task']}: {counts} of {event['proposed']} proposed{noise}; "
             f"held out {judged}"
