@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from jointset.models.saved import SavedModel
+    from jointset.review import Desk, Taken
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -229,9 +231,15 @@ class Run:
         """Write the report, one offline HTML page, as the run stands now; returns its path."""
         from jointset import report
 
+        self.lay_out()
+        return report.write(self.directory)
+
+    def lay_out(self) -> None:
+        """Write the rows of the run as readers want them, unless that was done."""
+        from jointset import report
+
         if not (self.directory.data / "rows" / "rows.json").is_file():
             report.write_rows(self.directory, self.work)
-        return report.write(self.directory)
 
     def edits(self, *, round: int | None = None, status: str | None = None) -> Edits:
         """The edits of a round, or of all, with their present status."""
@@ -247,10 +255,53 @@ class Run:
             d.name: {c: m for m in ("image", "audio") for c in d.inputs.get(m, ())}
             for d in work.pool.datasets
         }
-        written = export.write(
-            folder, tables, work.tasks, inputs=inputs, media=media, name=work.config.name, format=format
+        return export.write(
+            folder,
+            tables,
+            work.tasks,
+            format,
+            inputs=inputs,
+            media=media,
+            name=work.config.name,
+            added=self.overlay().added,
         )
-        return export.with_recipes(written, self.overlay().added)
+
+    def export_edits(self, folder: str | Path, *, format: str = "edits-csv", **filters: Any) -> int:
+        """Write the edits that nobody has decided for people to decide elsewhere; returns how many.
+
+        ``format`` is edits-csv, edits-jsonl, label-studio or argilla; ``filters`` are those of
+        :class:`jointset.review.Filters`, as ``task``, ``dataset``, ``action``, ``low`` and ``high`` of the confidence.
+        """
+        from jointset import review
+        from jointset.export import edits
+
+        named = {name: filters.get(name) or None for name in ("task", "dataset", "action")}
+        known(self.directory.config(), **named)
+        with self._desk() as desk:
+            items = review.asked(desk, review.Filters(**filters))
+            return edits.write(folder, format, lambda save: review.questions(desk, items, save))
+
+    def import_decisions(self, file: str | Path, *, reviewer: str = "") -> Taken:
+        """Read decisions from a file and write them into the ledger, all of them or none.
+
+        ``reviewer`` stands where the file names nobody, by default the user. Raises DataError, which names file and
+        line, for the first that cannot be read.
+        """
+        from jointset import review
+        from jointset.export import edits
+
+        answers = edits.read(file)
+        with self._desk() as desk:
+            return review.take(desk, answers, reviewer=reviewer or review.user())
+
+    @contextmanager
+    def _desk(self) -> Iterator[Desk]:
+        from jointset.review import open_desk
+
+        self.lay_out()
+        desk = open_desk(self.directory)
+        with closing(desk.ledger):
+            yield desk
 
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""

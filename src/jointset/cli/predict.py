@@ -1,4 +1,4 @@
-"""``jointset evaluate``, ``predict`` and ``export``."""
+"""``jointset evaluate`` and ``predict``."""
 
 from __future__ import annotations
 
@@ -154,10 +154,3 @@ def _scores(task: Any, labels: Any, outputs: Any, decisions: Any, seed: int) -> 
         "interval": [float(low) if np.isfinite(low) else None, float(high) if np.isfinite(high) else None],
         "metrics": finite,
     }
-
-
-def export(path: Path, out: Path | None, format: str) -> None:
-    """Write the export folder."""
-    run = Run(path)
-    folder = run.export(out or run.path / "export", format=format)
-    typer.echo(f"{len(run.datasets)} datasets, {len(run.work.tasks)} tasks: {folder}")

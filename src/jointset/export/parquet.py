@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jointset.errors import DataError, RunError
+from jointset.errors import DataError
 from jointset.export.card import Entry, card, features
 from jointset.export.columns import KEEP, ROW, has_task
+from jointset.export.folder import manifest, replacing, safe_names
 from jointset.export.formats import WRITERS
-from jointset.records import Task
+from jointset.export.recipes import with_recipes
+from jointset.records import Edits, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MANIFEST = "jointset_export.json"
 
 
 def write(
@@ -31,6 +27,7 @@ def write(
     inputs: Mapping[str, Sequence[str]] | None = None,
     media: Mapping[str, Mapping[str, str]] | None = None,
     name: str | None = None,
+    added: Edits | None = None,
 ) -> Path:
     """Write the export tables (of :func:`jointset.export.columns.columns`) and return the folder.
 
@@ -39,7 +36,8 @@ def write(
     same ones for each of its datasets); ``README.md`` is the card, through which
     ``datasets.load_dataset(folder, NAME)`` and ``load_dataset(folder, "task-T")`` read them. ``arrow`` writes
     what ``datasets.load_from_disk`` reads; ``csv`` holds lists as JSON and bytes as base64. ``media`` maps, by dataset,
-    columns to ``image`` or ``audio``: their bytes are declared as such in Parquet's card.
+    columns to ``image`` or ``audio``: their bytes are declared as such in Parquet's card. ``added`` are the rows that
+    were derived from others.
 
     The folder is built beside its place and renamed, so it is never seen half-written. An earlier export
     there is replaced; RunError when the folder holds anything else.
@@ -47,20 +45,12 @@ def write(
     if format not in WRITERS:
         raise DataError(f"no export format is called {format!r}; known: {', '.join(WRITERS)}")
     folder = Path(folder)
-    _check_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        partial.chmod(0o755)  # mkdtemp's folders are closed to other users
+    with replacing(folder) as partial:
         entries = _write_files(partial, tables, tasks, format, inputs or {}, media or {})
         text = card(name or folder.name, entries, tables, tasks)
         (partial / "README.md").write_text(text, encoding="utf-8")
-        files = sorted(p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file())
-        manifest = json.dumps({"format": format, "files": [*files, MANIFEST]}, indent=1, ensure_ascii=False)
-        (partial / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
-        _move(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        with_recipes(partial, Edits.empty() if added is None else added)
+        manifest(partial, format)
     return folder
 
 
@@ -100,7 +90,7 @@ def _write_files(
     media: Mapping[str, Mapping[str, str]],
 ) -> list[Entry]:
     writer = WRITERS[format]
-    safe = _safe_names(["tasks", *tables, *(f"task-{t.name}" for t in tasks)])
+    safe = safe_names(["tasks", *tables, *(f"task-{t.name}" for t in tasks)])
     entries = []
     for dataset, table in tables.items():
         config = safe[1 + list(tables).index(dataset)]
@@ -118,44 +108,3 @@ def _write_files(
         found = features(table.schema, {"label": task.classes}, own) if format == "parquet" else ()
         entries.append(Entry(config, path, f"task {task.name}", table.num_rows, found))
     return entries
-
-
-def _safe_names(names: Iterable[str]) -> list[str]:
-    """File names: no characters that file systems or patterns read, and no two alike but for case."""
-    found: list[str] = []
-    for name in names:
-        stem = re.sub(r"[^\w.-]", "_", name)
-        candidate, i = stem, 2
-        while candidate.casefold() in {f.casefold() for f in found}:
-            candidate, i = f"{stem}-{i}", i + 1
-        found.append(candidate)
-    return found
-
-
-def _check_replaceable(folder: Path) -> None:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        raise RunError(f"{folder}: already there and not an export of jointset; name another folder")
-    known = set(json.loads(manifest.read_text(encoding="utf-8"))["files"])
-    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    if found - known:
-        raise RunError(
-            f"{folder}: holds {min(found - known)}, which jointset did not write; name another folder"
-        )
-
-
-def _move(partial: Path, folder: Path) -> None:
-    """Rename into place; an earlier export steps aside first, and comes back if the rename fails."""
-    if not folder.exists():
-        partial.rename(folder)
-        return
-    aside = partial.with_name(partial.name + ".old")
-    folder.rename(aside)
-    try:
-        partial.rename(folder)
-    except OSError:
-        aside.rename(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

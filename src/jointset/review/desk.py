@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -166,3 +167,8 @@ def open_desk(directory: RunDirectory, checks: float = 0.0) -> Desk:
     rows = open_rows(directory)
     material = read(directory, ledger)
     return Desk(directory, ledger, rows, build(ledger, rows), material.predictions(), checks)
+
+
+def user() -> str:
+    """The name of whoever runs the command."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "reviewer"

@@ -175,6 +175,12 @@ class Queue:
         found["pair"] = self._pairs(self.mask(filters, without="pair") if filters.old is not None else whole)
         return found
 
+    def latest(self) -> Bools:
+        """The last item of every label, ``(n,)``; of edits in several rounds only that is asked about."""
+        last = np.ones(len(self), bool)
+        last[self._by_address[:-1]] = self._addresses[1:] != self._addresses[:-1]
+        return last
+
     def sample(self, items: Ints, count: int, seed: int) -> Ints:
         """``count`` of the items, drawn at random."""
         return np.random.default_rng(seed).choice(items, min(count, len(items)), replace=False)
