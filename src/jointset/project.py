@@ -9,20 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from jointset import config as configs
 from jointset import export, rundir
 from jointset.config import Config
 from jointset.data import Overlay, apply
 from jointset.errors import ConfigError, DataError, nearest
 from jointset.ledger import Ledger, Selector
-from jointset.prepare import Work, own_label_columns, prepare
+from jointset.prepare import Work, prepare
 from jointset.records import ACTIONS, Edits
+from jointset.repaired import RepairedDataset, RepairedDatasets
 from jointset.rundir import RunDirectory
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from jointset.models.saved import SavedModel
@@ -141,28 +139,6 @@ class Project:
         return f"Project({self.name!r}, datasets={datasets}, tasks={tasks})"
 
 
-class RepairedDataset:
-    """One dataset of a run: all original columns, and per task the final label and what is known of it."""
-
-    def __init__(self, name: str, table: pa.Table) -> None:
-        self.name = name
-        self._table = table
-
-    def to_arrow(self) -> pa.Table:
-        """As an Arrow table."""
-        return self._table
-
-    def to_pandas(self) -> pd.DataFrame:
-        """As a pandas frame."""
-        return self._table.to_pandas()
-
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    def __repr__(self) -> str:
-        return f"RepairedDataset({self.name!r}, {len(self)} rows, columns={self._table.column_names})"
-
-
 class Run:
     """A finished run: its datasets, model, ledger and summary, read from the run directory."""
 
@@ -199,7 +175,7 @@ class Run:
     @property
     def datasets(self) -> Mapping[str, RepairedDataset]:
         """The datasets as the accepted edits leave them now."""
-        return _Datasets(self)
+        return RepairedDatasets(self.work, self.overlay(), self.directory)
 
     def undo(
         self,
@@ -249,6 +225,8 @@ class Run:
     def export(self, folder: str | Path, *, format: str = "parquet") -> Path:
         """Write every dataset, a narrow table per task, and a dataset card to a folder."""
         work = self.work
+        if format == "fiftyone":
+            return self._export_pictures(Path(folder))
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
         media = {
@@ -264,6 +242,21 @@ class Run:
             media=media,
             name=work.config.name,
             added=self.overlay().added,
+        )
+
+    def _export_pictures(self, folder: Path) -> Path:
+        work = self.work
+        pictures = {
+            d.name: export.fiftyone.Pictures(
+                d.table.column(c), d.table.schema.field(c), d.root, work.pool.split[work.pool.rows_of(d.name)]
+            )
+            for d in work.pool.datasets
+            for c in d.inputs.get("image", ())[:1]
+        }
+        tables = {n: d.to_arrow() for n, d in self.datasets.items() if n in pictures}
+        inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
+        return export.fiftyone.write(
+            folder, tables, work.tasks, pictures, inputs=inputs, name=work.config.name
         )
 
     def export_edits(self, folder: str | Path, *, format: str = "edits-csv", **filters: Any) -> int:
@@ -326,54 +319,6 @@ def known(config: Config, *, task: str | None, dataset: str | None, action: str 
             )
 
 
-class _Datasets(Mapping[str, RepairedDataset]):
-    """The datasets of a run, made when asked for."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._overlay = run.overlay()
-        self._audit = _last_audit(run.directory)
-
-    def __iter__(self) -> Iterator[str]:
-        return (d.name for d in self._run.work.pool.datasets)
-
-    def __len__(self) -> int:
-        return len(self._run.work.pool.datasets)
-
-    def __getitem__(self, name: str) -> RepairedDataset:
-        work = self._run.work
-        dataset = next((d for d in work.pool.datasets if d.name == name), None)
-        if dataset is None:
-            raise KeyError(f"no dataset {name!r}{nearest(name, list(self))}; one of {', '.join(self)}")
-        rows = work.pool.rows_of(name)
-        tasks = []
-        for i, task in enumerate(work.tasks):
-            given, final = work.given[task.name][rows], self._overlay.labels[task.name][rows]
-            empty = np.full(given.shape, np.nan, np.float32)
-            found = {
-                k: self._audit[f"{k}.{i}"][rows] if f"{k}.{i}" in self._audit else None
-                for k in ("quality", "suggested", "confidence")
-            }
-            tasks.append(
-                export.TaskColumns(
-                    task=task,
-                    final=final,
-                    given=given,
-                    source=self._overlay.source[task.name][rows],
-                    quality=empty if found["quality"] is None else found["quality"],
-                    suggested=task.missing(len(given)) if found["suggested"] is None else found["suggested"],
-                    confidence=empty if found["confidence"] is None else found["confidence"],
-                    weight=self._overlay.weights[task.name][rows],
-                )
-            )
-        from jointset.export.columns import columns
-
-        table = dataset.table.drop_columns(own_label_columns(work.config, name, dataset.table.column_names))
-        return RepairedDataset(
-            name, columns(table, tasks, rows=dataset.row_ids, keep=self._overlay.keep[rows])
-        )
-
-
 def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
     import pyarrow.parquet as pq
 
@@ -383,11 +328,3 @@ def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
             f"{directory.path}: the run's copy of dataset {name!r} is gone ({file.name}); repeat jointset run"
         )
     return pq.read_table(file)
-
-
-def _last_audit(directory: RunDirectory) -> dict[str, Any]:
-    files = sorted((directory.path / "rounds").glob("*/audit.npz"))
-    if not files:
-        return {}
-    with np.load(files[-1], allow_pickle=False) as stored:
-        return dict(stored)

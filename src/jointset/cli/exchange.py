@@ -14,6 +14,7 @@ from jointset.export.formats import WRITERS as DATASETS
 from jointset.project import Run
 
 SHOWN = 5
+PICTURES = "fiftyone"
 
 
 def export(path: Path, out: Path | None, format: str, filters: dict[str, Any]) -> None:
@@ -30,9 +31,9 @@ def export(path: Path, out: Path | None, format: str, filters: dict[str, Any]) -
             f"export --{next(iter(given))}: chooses among open edits, which are written with --format "
             f"{', '.join(EDITS)}; {format} holds whole datasets"
         )
-    if format not in DATASETS:
+    if format not in (*DATASETS, PICTURES):
         raise UserError(_unknown(format))
-    folder = run.export(out or run.path / "export", format=format)
+    folder = run.export(out or run.path / (PICTURES if format == PICTURES else "export"), format=format)
     typer.echo(f"{len(run.datasets)} datasets, {len(run.work.tasks)} tasks: {folder}")
 
 
@@ -63,5 +64,5 @@ def read_in(path: Path, file: Path, reviewer: str, *, as_json: bool) -> None:
 def _unknown(format: str) -> str:
     from jointset.errors import nearest
 
-    known = [*DATASETS, *EDITS]
+    known = [*DATASETS, PICTURES, *EDITS]
     return f"export --format {format!r}: unknown{nearest(format, known)}; one of {', '.join(known)}"

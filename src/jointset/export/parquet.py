@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jointset.errors import DataError
+from jointset.export import croissant
 from jointset.export.card import Entry, card, features
 from jointset.export.columns import KEEP, ROW, has_task
 from jointset.export.folder import manifest, replacing, safe_names
@@ -49,6 +50,8 @@ def write(
         entries = _write_files(partial, tables, tasks, format, inputs or {}, media or {})
         text = card(name or folder.name, entries, tables, tasks)
         (partial / "README.md").write_text(text, encoding="utf-8")
+        if format == "parquet":
+            croissant.write(partial, name or folder.name, entries, tasks)
         with_recipes(partial, Edits.empty() if added is None else added)
         manifest(partial, format)
     return folder
@@ -97,7 +100,7 @@ def _write_files(
         path = writer(table, folder, config)
         own = media.get(dataset, {})
         found = features(table.schema, {}, own) if own and format == "parquet" else ()
-        entries.append(Entry(config, path, f"dataset {dataset}", table.num_rows, found))
+        entries.append(Entry(config, path, f"dataset {dataset}", table.num_rows, found, own))
     for i, task in enumerate(tasks):
         table = narrow(tables, task, inputs)
         if table is None:
@@ -106,5 +109,5 @@ def _write_files(
         path = writer(table, folder, f"tasks/{config.removeprefix('task-')}")
         own = {c: m for d in tables for c, m in media.get(d, {}).items() if c in table.column_names}
         found = features(table.schema, {"label": task.classes}, own) if format == "parquet" else ()
-        entries.append(Entry(config, path, f"task {task.name}", table.num_rows, found))
+        entries.append(Entry(config, path, f"task {task.name}", table.num_rows, found, own))
     return entries

@@ -108,7 +108,13 @@ def answers(
     class that nobody asked about is answered where it was chosen or left out against what was known.
     """
     address = {name: str(_get(facts, name, where)) for name in ("dataset", "row", "task")}
-    common = {**address, "where": where, "reviewer": reviewer, "note": note, "seen": facts.get("seen")}
+    common: dict[str, Any] = {
+        **address,
+        "where": where,
+        "reviewer": reviewer,
+        "note": note,
+        "seen": facts.get("seen"),
+    }
     edits = _get(facts, "edits", where)
     chosen = list(labels or ())
     if outcome == "exclude":
