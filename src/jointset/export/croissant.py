@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jointset.export.card import Entry
+from jointset.export.folder import safe_names
 from jointset.export.formats import file_sha256
 from jointset.records import Task
 
@@ -86,7 +87,7 @@ def _file(folder: Path, entry: Entry) -> dict[str, Any]:
 
 
 def _record_set(entry: Entry, schema: pa.Schema, tasks: Sequence[Task]) -> dict[str, Any]:
-    fields = [_field(entry, f, tasks) for f in schema]
+    fields = [_field(entry, f, i, tasks) for f, i in zip(schema, safe_names(schema.names), strict=True)]
     return {
         "@type": "cr:RecordSet",
         "@id": entry.config,
@@ -96,7 +97,7 @@ def _record_set(entry: Entry, schema: pa.Schema, tasks: Sequence[Task]) -> dict[
     }
 
 
-def _field(entry: Entry, field: pa.Field, tasks: Sequence[Task]) -> dict[str, Any] | None:
+def _field(entry: Entry, field: pa.Field, id: str, tasks: Sequence[Task]) -> dict[str, Any] | None:
     import pyarrow as pa
 
     kind, repeated = field.type, False
@@ -113,7 +114,7 @@ def _field(entry: Entry, field: pa.Field, tasks: Sequence[Task]) -> dict[str, An
         return None
     found = {
         "@type": "cr:Field",
-        "@id": f"{entry.config}/{field.name}",
+        "@id": f"{entry.config}/{id}",
         "name": field.name,
         "description": _meaning(field.name, tasks),
         "dataType": data_type,

@@ -46,6 +46,7 @@ def write_jsonl(questions: Iterable[Question], folder: Path) -> list[str]:
 def read_csv(path: Path) -> list[Answer]:
     """The decisions in a CSV of :func:`write_csv`, of whatever separator a spreadsheet left.
 
+    Lines are those of the file; where a cell of several lines stands before, the row of the spreadsheet is named too.
     Raises DataError, which names file and line, for columns that are missing and rows of another length.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -57,8 +58,8 @@ def read_csv(path: Path) -> list[Answer]:
         _check_names(names, f"{path}, line 1")
         found = []
         line = reader.line_num + 1
-        for row in reader:
-            where = f"{path}, line {line}"
+        for number, row in enumerate(reader, 2):
+            where = f"{path}, line {line}" + (f" (row {number})" if number != line else "")
             line = reader.line_num + 1
             if not any(row):
                 continue
