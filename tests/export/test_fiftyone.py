@@ -130,7 +130,7 @@ with found._to_legacy_importer() as samples:
 
 @pytest.mark.slow
 def test_the_real_importer_reads_it(write):
-    """It wants a MongoDB to keep a dataset, but none to read samples; JOINTSET_FIFTYONE names an environment's Python."""
+    """It wants a MongoDB to keep a dataset, but none to read samples; JOINTSET_FIFTYONE names a Python that has it."""
     python = os.environ.get("JOINTSET_FIFTYONE")
     if not python:
         pytest.skip("JOINTSET_FIFTYONE names no Python that has fiftyone")

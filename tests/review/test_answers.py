@@ -78,7 +78,7 @@ def test_what_people_say_stands_in_for_the_model(desk):
 
 def test_one_bad_row_and_nothing_is_written(desk):
     found = put(desk, task="mood")
-    good, bad = replace(found[0], said="accept"), found[1]
+    good, bad = (replace(a, said="accept") for a in found[:2])
     for wrong, message in (
         (
             replace(bad, said="goood"),
