@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jointset import config as configs
 from jointset import export, rundir
 from jointset.config import Config
-from jointset.data import Overlay, apply
+from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
 from jointset.errors import ConfigError, DataError, nearest
 from jointset.ledger import Ledger, Selector
 from jointset.prepare import Work, prepare
@@ -23,6 +23,7 @@ from jointset.rundir import RunDirectory
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
     from jointset.review import Desk, Taken
 
@@ -38,6 +39,9 @@ def execute(
     new_run: bool = False,
 ) -> Run:
     """Run a configuration to its end, or go on where an earlier call was interrupted.
+
+    A finished run goes on as well once people have decided something since: their decisions come into the model, and
+    as many rounds as are asked for may follow, judged by the held-out labels as they have them.
 
     Parameters
     ----------
@@ -59,7 +63,7 @@ def execute(
         work = prepare(config, directory.data, sources)
         rundir.check_data(directory, work.facts())
         tell({"event": "prepared", "rows": len(work.pool), "notes": list(work.notes)})
-        if not (directory.path / "summary.json").is_file():
+        if _goes_on(directory, tell):
             from jointset.rounds import run_rounds
             from jointset.summary import finish
 
@@ -68,6 +72,18 @@ def execute(
             tell({"event": "finished", **summary})
             write_report(directory, work)
     return Run(directory.path)
+
+
+def _goes_on(directory: RunDirectory, tell: Emit) -> bool:
+    """Whether a run has more to do: it is not finished, or people have decided something since it was."""
+    if not (directory.path / "summary.json").is_file():
+        return True
+    summary = directory.summary()
+    with Ledger(directory.ledger) as ledger:
+        new = ledger.decided_after(summary.get("heeded", 0))
+    if new:
+        tell({"event": "reviewed", "decisions": new, "rounds": summary["rounds"]})
+    return bool(new)
 
 
 def write_report(directory: RunDirectory, work: Work) -> None:
@@ -234,15 +250,9 @@ class Run:
             for d in work.pool.datasets
         }
         return export.write(
-            folder,
-            tables,
-            work.tasks,
-            format,
-            inputs=inputs,
-            media=media,
-            name=work.config.name,
-            added=self.overlay().added,
-        )
+            folder, tables, work.tasks, inputs=inputs, media=media, derived=self.derived, name=work.config.name,
+            format=format,
+        )  # fmt: skip
 
     def _export_pictures(self, folder: Path) -> Path:
         work = self.work
@@ -296,10 +306,49 @@ class Run:
         with closing(desk.ledger):
             yield desk
 
+    @property
+    def derived(self) -> Mapping[str, pa.Table]:
+        """By dataset, the rows that accepted edits added: derived from others by a recipe, made here."""
+        overlay = self.overlay()
+        if not len(overlay.added):
+            return {}
+        from jointset.derived import derived_tables
+
+        return derived_tables(self.directory, self.work, overlay)
+
+    def explain(
+        self,
+        row: Any,
+        *,
+        dataset: str | None = None,
+        task: str | None = None,
+        label: str | None = None,
+        method: str = "occlusion",
+        rows: int = 5,
+    ) -> Explanation:
+        """Why the joint model predicts what it predicts for one row.
+
+        ``row`` is a row id of ``dataset``, a text, a mapping of columns, or a frame of one row; ``label`` the class to
+        explain instead of the predicted one; ``method`` occlusion or integrated_gradients; ``rows`` how many training
+        labels for and against are looked for (0: none, which is quick).
+        """
+        from jointset.explaining import explain
+
+        return explain(
+            self.directory, self.work, self.model, self.overlay(), row,
+            dataset=dataset, task=task, label=label, method=method, rows=rows,
+        )  # fmt: skip
+
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""
         with Ledger(self.directory.ledger) as ledger:
             return apply(self.work.given, ledger.accepted(), self.work.by_name, self.work.pool)
+
+    def held_out_labels(self) -> HeldOutLabels:
+        """The labels that held-out rows are judged by: as people decided them, else as given."""
+        work = self.work
+        with Ledger(self.directory.ledger) as ledger:
+            return held_out_labels(work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"

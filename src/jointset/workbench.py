@@ -10,6 +10,7 @@ from typing import Any
 
 from jointset.data import Overlay, apply
 from jointset.models.encoders import ENCODERS, make_encoders
+from jointset.models.grouped import TaskGroup
 from jointset.models.inputs import Inputs, prepare_inputs
 from jointset.models.sharing import SHARINGS, check_sharing
 from jointset.models.taps import find_stages
@@ -28,13 +29,17 @@ Emit = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes."""
+    """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes.
+
+    ``groups`` are those that the run found out, in the place of the configuration's.
+    """
 
     run: RunDirectory
     work: Work
     inputs: Inputs
     emit: Emit
     augmentation: Augmentation | None = None
+    groups: tuple[TaskGroup, ...] = ()
 
     def problem(self, overlay: Overlay) -> Problem:
         """The joint training problem under the edits of ``overlay``."""
@@ -54,6 +59,7 @@ class Bench:
     def plan(self) -> ModelPlan:
         """How the joint model is built; a mistake in it raises ConfigError."""
         model, tasks = self.work.config.model, self.work.config.tasks
+        stated = tuple(TaskGroup(tuple(g.tasks), tuple(g.along)) for g in model.groups)
         found = partial(find_stages, encoders=self.inputs.encoders, states=self.inputs.states)
         return ModelPlan(
             model.sharing.method,
@@ -69,6 +75,7 @@ class Bench:
                 for n, t in tasks.items()
                 if t.auxiliary
             },
+            groups=self.groups or stated,
         )
 
     @property
@@ -100,13 +107,18 @@ class Bench:
 
 def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
     """Prepare the inputs of all rows, through the run's cache."""
-    options = {m: getattr(work.config.model, m) for m in ENCODERS}
-    encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
     check_sharing(work.config.model.sharing.method, work.config.model.sharing.options())
-    bench = Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
+    bench = Bench(run, work, prepared(run, work), emit)
     _ = bench.plan  # a stage that is not there is told before anything is trained, and so are options
     make_weighting(*work.config.training.weighting_and_options(), [t.name for t in work.tasks])
     return bench
+
+
+def prepared(run: RunDirectory, work: Work) -> Inputs:
+    """The inputs of all rows, as the configured encoders read them, through the run's cache."""
+    options = {m: getattr(work.config.model, m) for m in ENCODERS}
+    encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
+    return prepare_inputs(work.pool, encoders, run.data / "inputs")
 
 
 def threads(bench: Bench) -> AbstractContextManager[int]:

@@ -5,16 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jointset.augment import Policy, Recipe
+from jointset.augment import Policy, Recipe, Step
 from jointset.data import apply
 from jointset.errors import DataError
-from jointset.export import with_recipes
 from jointset.records import TRAIN, Edits, Issues
 from jointset.repair import synthesise
 from jointset.training.added import extended
-from jointset.training.augmented import Augmentation
+from jointset.training.augmented import Augmentation, show
 from jointset.training.oversampled import oversampled
 from jointset.training.settings import TrainSettings
+from jointset.training.views import make_views
 
 KEPT = {"text.delete": ("level", "risky"), "tabular.noise": ("level",)}
 
@@ -93,19 +93,6 @@ def test_undone_and_dropped_sources_take_their_rows_along(bench):
     assert len(apply(work.given, Edits.empty(), work.by_name, work.pool).added) == 0
 
 
-def test_recipes_are_exported(bench, tmp_path):
-    import pyarrow.parquet as pq
-
-    _, edits = proposals(bench.work)
-    with_recipes(tmp_path, edits)
-    table = pq.read_table(tmp_path / "added.parquet")
-    assert (
-        table.column_names == ["dataset", "jointset_row", "task", "recipe", "weight"] and table.num_rows == 12
-    )
-    with_recipes(tmp_path / "none", Edits.empty())
-    assert not (tmp_path / "none").exists()
-
-
 def test_a_text_that_is_no_recipe_is_one_line(bench, problem):
     _, edits = proposals(bench.work)
     with pytest.raises(DataError, match="is no recipe of an added row"):
@@ -140,3 +127,22 @@ def test_rows_made_for_one_task_have_its_label_alone(bench, problem, method):
             dataclasses.replace(problem, augmentation=Augmentation(Policy(smote={"risky": (method, 20)}))),
             rows, TrainSettings(), seed=0,
         )  # fmt: skip
+
+
+def test_added_rows_have_no_views_and_are_shown_as_they_were_made(bench):
+    work = bench.work
+    _, edits = proposals(work)
+    problem = bench.problem(apply(work.given, edits, work.by_name, work.pool))
+    everything = np.arange(len(work.pool))
+    views = make_views(work.pool, bench.inputs, {"text.swap": 1.0}, everything, number=2, seed=0)
+    steps = Policy({"text.swap": Step(1.0, 1.0)})
+    rows = np.array([0, len(work.pool), 5, len(work.pool) + 11, 7])
+    names = tuple(t.name for t in problem.tasks)
+    labelled = np.ones((5, len(names)), bool)
+    shown = show(Augmentation(steps, views), problem.inputs, names, rows, labelled, np.random.default_rng(0))
+    found, plain = shown.batch["text"][1], problem.inputs.batch(rows)["text"][1]
+    for i, row in enumerate(rows):
+        part = slice(found["words_offsets"][i], found["words_offsets"][i + 1])
+        same = slice(plain["words_offsets"][i], plain["words_offsets"][i + 1])
+        equal = found["words_ids"][part].tolist() == plain["words_ids"][same].tolist()
+        assert equal == (row >= len(work.pool)), "words of the pool's rows changed their order"

@@ -73,7 +73,7 @@ def guess_columns(table: Any) -> dict[str, Any]:
         elif GROUP.search(field.name) and IDENTITY.match(field.name):
             roles["group"] = field.name
         elif LABEL.search(field.name.strip()) and n and not (text and distinct > 0.5 * n and n > 20):
-            roles["labels"][field.name] = _kind(field.type, distinct, n)
+            roles["labels"][field.name] = kind_of_labels(field.type, distinct, n)
         elif text and sample and sum(map(len, sample)) / len(sample) > LONG_TEXT and distinct > 0.3 * n:
             roles["inputs"].setdefault("text", []).append(field.name)
         elif n and not pa.types.is_nested(field.type) and not _is_bytes(field.type):
@@ -110,7 +110,8 @@ def _is_bytes(kind: Any) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _kind(type_: Any, distinct: int, n: int) -> str:
+def kind_of_labels(type_: Any, distinct: int, n: int) -> str:
+    """The kind of task that a column of ``n`` labels looks like."""
     import pyarrow as pa
 
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):

@@ -82,7 +82,7 @@ def _shown(metrics: dict[str, float | None]) -> str:
 def _held_out(run: Run, *, read: bool) -> dict[str, Any]:
     from jointset.records import HOLDOUT, TEST
 
-    work = run.work
+    work, truth = run.work, run.held_out_labels()
     split = TEST if (work.pool.split == TEST).any() else HOLDOUT
     scores: dict[str, Any] = {}
     parts: dict[str, list[Any]] = {t.name: [] for t in work.tasks}
@@ -100,7 +100,7 @@ def _held_out(run: Run, *, read: bool) -> dict[str, Any]:
         for task in work.tasks:
             parts[task.name].append(outputs[task.name])
             decided[task.name].append(decisions[task.name])
-            labels[task.name].append(work.given[task.name][rows])
+            labels[task.name].append(truth.labels[task.name][rows])
     for task in work.tasks:
         y, p, named = (np.concatenate(found[task.name]) for found in (labels, parts, decided))
         scores[task.name] = _scores(task, y, p, named, work.config.seed)

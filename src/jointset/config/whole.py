@@ -6,11 +6,12 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from jointset.config import augment
+from jointset.config import augment, relatedness
 from jointset.config.augment import AugmentSettings
 from jointset.config.base import Settings
 from jointset.config.data import DatasetSettings
 from jointset.config.model import ModelSettings
+from jointset.config.relatedness import RelatednessSettings
 from jointset.config.tasks import TaskSettings
 from jointset.config.training import ImproveSettings, TrainingSettings
 from jointset.errors import nearest
@@ -35,6 +36,7 @@ class Config(Settings):
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     augment: AugmentSettings = AugmentSettings()
+    relatedness: RelatednessSettings = RelatednessSettings()
     improve: ImproveSettings = ImproveSettings()
     seed: int = Field(default=0, ge=0)
 
@@ -42,6 +44,11 @@ class Config(Settings):
     @classmethod
     def _augment_as_a_word(cls, value: Any) -> Any:
         return augment.read(value)
+
+    @field_validator("relatedness", mode="before")
+    @classmethod
+    def _relatedness_as_a_word(cls, value: Any) -> Any:
+        return relatedness.read(value)
 
     @model_validator(mode="after")
     def _names_meet(self) -> Config:
@@ -61,6 +68,8 @@ class Config(Settings):
         mistake = self.training.search.mistake(list(self.tasks)) if self.training.search else None
         if mistake:
             raise ValueError(f"training.weighting.{mistake}")
+        if misfit := self.model.misfit(self.tasks):
+            raise ValueError(f"model.{misfit}")
         modalities: dict[str, set[str]] = {
             n: {m for d in t.labels for m in self.datasets[d].inputs} for n, t in self.tasks.items()
         }

@@ -3,6 +3,5 @@
 from jointset.export import fiftyone
 from jointset.export.columns import TaskColumns, clashes
 from jointset.export.parquet import write
-from jointset.export.recipes import with_recipes
 
-__all__ = ["TaskColumns", "clashes", "fiftyone", "with_recipes", "write"]
+__all__ = ["TaskColumns", "clashes", "fiftyone", "write"]

@@ -17,12 +17,14 @@ from jointset.records import Edits
 
 VERBS = ("accept", "keep", "label", "none", "exclude", "flag", "check")
 ADDRESS = ("dataset", "row", "task", "position", "annotator")
+CHECKED = 20  # blind checks that a reviewer is taken to have answered rightly before the first
 ENTRY = ("id", "kind", "edit", *ADDRESS, "verb", "value", "given", "reviewer", "note", "batch", "written")
 
 _RETRACTED = "EXISTS (SELECT 1 FROM entry t WHERE t.verb = 'retract' AND t.batch = d.batch)"
 _SETTLES = (
     f"d.kind = 'decision' AND d.verb IN ('accept', 'keep', 'label', 'none', 'exclude') AND NOT {_RETRACTED}"
 )
+_DECIDES = "kind = 'decision' AND verb NOT IN ('flag', 'check')"
 UNDECIDED = (
     "NOT EXISTS (SELECT 1 FROM entry d WHERE d.row = e.row AND "
     + " AND ".join(f"d.{name} = e.{name}" for name in ADDRESS if name != "row")
@@ -159,11 +161,12 @@ class DecisionLog(Connection):
             )
         return int(held[0])
 
-    def entries(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """What was undone, decided and taken back after entry number ``after``, in order."""
+    def entries(self, after: int = 0, *, kind: str | None = None) -> Iterator[dict[str, Any]]:
+        """What was undone, decided and taken back after entry number ``after``, in order; of one ``kind`` if named."""
+        only, values = ("", [int(after)]) if kind is None else (" AND kind = ?", [int(after), kind])
         with self._guard():
             cursor = self._db.execute(
-                f"SELECT {', '.join(ENTRY)} FROM entry WHERE id > ? ORDER BY id", (int(after),)
+                f"SELECT {', '.join(ENTRY)} FROM entry WHERE id > ?{only} ORDER BY id", values
             )
             while rows := cursor.fetchmany(CHUNK):
                 yield from (dict(zip(ENTRY, row, strict=True)) for row in rows)
@@ -218,19 +221,32 @@ class DecisionLog(Connection):
             }
         )
 
-    def judged(self) -> dict[tuple[str, str], tuple[float, float, int]]:
+    def judged(self) -> dict[tuple[str, str], tuple[float, float, float]]:
         """(task, action) → how many edits people found right, the summed confidence of those they judged, their number.
 
-        Only relabels and fills, whose claim is the new label.
+        Only relabels and fills, whose claim is the new label. A judgement counts 2 a − 1, at least 0, where a is the
+        share of blind checks that its reviewer answered as known, with ``CHECKED`` right answers added beforehand: who
+        answers by coin counts less with every check, and who was never checked counts in full.
         """
-        found: dict[tuple[str, str], tuple[float, float, int]] = {}
+        found: dict[tuple[str, str], tuple[float, float, float]] = {}
+        share = {name: (right + CHECKED) / (n + CHECKED) for name, (right, n) in self.checked().items()}
         for d in self.decisions():
             if d["edit_action"] in ("relabel", "fill") and d["verb"] != "exclude":
                 right = d["verb"] == "accept" or (d["verb"] == "label" and d["value"] == d["edit_new"])
                 key = (d["task"], d["edit_action"])
-                before = found.get(key, (0.0, 0.0, 0))
-                found[key] = (before[0] + right, before[1] + d["edit_confidence"], before[2] + 1)
+                counts = max(2 * share.get(d["reviewer"], 1.0) - 1, 0.0)
+                before = found.get(key, (0.0, 0.0, 0.0))
+                own = (counts * right, counts * d["edit_confidence"], counts)
+                found[key] = (before[0] + own[0], before[1] + own[1], before[2] + own[2])
         return found
+
+    def last_decision(self) -> int:
+        """The entry of the last decision that settles something or takes such back; 0 without any."""
+        return int(self._rows(f"SELECT COALESCE(MAX(id), 0) FROM entry WHERE {_DECIDES}")[0][0])
+
+    def decided_after(self, entry: int) -> int:
+        """How many such decisions were written after an entry."""
+        return int(self._rows(f"SELECT COUNT(*) FROM entry WHERE {_DECIDES} AND id > ?", (int(entry),))[0][0])
 
     def settled(self) -> set[tuple[str, str, str, str]]:
         """Addresses (dataset, row, task, position) that people decided; the task is '' where they excluded a row."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from jointset.errors import DataError, RunError, nearest
 from jointset.models.describe import render, summary
 from jointset.models.encoders import make_encoders
+from jointset.models.grouped import build_model
 from jointset.models.inputs import Inputs, prepare_table
-from jointset.models.joint import JointModel
 from jointset.records import Floats, Task
 from jointset.tasks import KINDS, LabelOptions, LabelSource
 
@@ -52,7 +52,7 @@ class SavedModel:
         self._encoders = make_encoders({m: (e["name"], e["options"]) for m, e in config["encoders"].items()})
         self._states = {m: e["state"] for m, e in config["encoders"].items()}
         with torch.random.fork_rng(devices=[]):
-            self._model = JointModel(self.tasks, self._encoders, self._states, **config["plan"])
+            self._model = build_model(self.tasks, self._encoders, self._states, **config["plan"])
         self._model.load_state_dict(load_file(folder / "model.safetensors"))
         self._model.eval()
 
@@ -71,6 +71,15 @@ class SavedModel:
         Raises :class:`DataError` when no dataset fits.
         """
         return self.judged(table, dataset=dataset, root=root, known=known)[0]
+
+    @property
+    def module(self) -> JointModel:
+        """The network."""
+        return self._model
+
+    def read(self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None) -> Inputs:
+        """The rows' prepared inputs, as the network takes them; see :meth:`outputs`."""
+        return self._inputs(table, dataset, root)
 
     @property
     def joint(self) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jointset.ledger import Decision, Ledger
 from jointset.records import SPLITS, Task
 from jointset.report import evidence, media
-from jointset.report.rows import AllRows, Rows
+from jointset.report.rows import AllRows, Rows, where
 from jointset.review.queue import DECIDED, Queue
 
 KEYS = 9  # labels that have a digit of their own
@@ -201,6 +201,6 @@ def _copies(data: Rows, row: int) -> tuple[str, ...]:
         values = data.table.column(column)
         value = values[row]
         if value.is_valid and 0 < len(str(value.as_py())) < 2000:
-            at = np.flatnonzero(np.asarray(pc.fill_null(pc.equal(values, value), False)))[:6]
+            at = np.flatnonzero(where(pc.equal(values, value)))[:6]
             return tuple(data.ids[int(i)].as_py() for i in at if i != row)[:5]
     return ()

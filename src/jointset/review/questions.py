@@ -7,13 +7,14 @@ from itertools import chain
 
 import numpy as np
 
+from jointset.data.media.sounds import wav
 from jointset.errors import DataError, MissingExtra
-from jointset.records import Input, Ints, Question
+from jointset.records import Bools, Input, Ints, Question
 from jointset.report import media
 from jointset.report.rows import Rows
 from jointset.review.desk import Desk
 from jointset.review.items import Item
-from jointset.review.queue import Filters
+from jointset.review.queue import Filters, Queue
 
 SIDE = 512  # pixels of a picture that is written for people
 ASKED = ("relabel", "fill", "drop", "weight", "check")
@@ -25,7 +26,7 @@ def asked(desk: Desk, filters: Filters) -> Ints:
     """The items that match and can be asked about, in the order of the filters, ``(m,)``; one per label."""
     queue = desk.queue
     items = queue.ordered(filters)
-    return items[queue.latest()[items] & np.isin(queue.codes["action"][items], _codes(desk))]
+    return items[_latest(queue)[items] & np.isin(queue.codes["action"][items], _codes(desk))]
 
 
 def questions(desk: Desk, items: Ints, save: Save) -> Iterator[Question]:
@@ -65,6 +66,17 @@ def questions(desk: Desk, items: Ints, save: Save) -> Iterator[Question]:
             inputs=tuple(_inputs(item, data, paths)),
             evidence=tuple((k, _plain(v)) for k, v in _evidence(item)),
         )
+
+
+def _latest(queue: Queue) -> Bools:
+    """The last item of every label, ``(n,)``: of edits in several rounds only that is asked about."""
+    address = queue.place.astype(np.int64)
+    for name in ("task", "position"):
+        address = address * max(len(queue.names[name]), 1) + queue.codes[name]
+    _, first = np.unique(address[::-1], return_index=True)
+    last = np.zeros(len(queue), bool)
+    last[len(queue) - 1 - first] = True
+    return last
 
 
 def _codes(desk: Desk) -> list[int]:
@@ -108,7 +120,7 @@ def _save(data: Rows, row: int, column: str, modality: str, save: Save) -> str:
             content, suffix = media.image(data, column, row, SIDE), "png"
         else:
             sound = media.sound(data, column, row)
-            content, suffix = (None if sound is None else media.wav(*sound)), "wav"
+            content, suffix = (None if sound is None else wav(*sound)), "wav"
     except (DataError, MissingExtra) as error:
         if isinstance(error, MissingExtra):
             raise

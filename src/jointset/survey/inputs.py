@@ -99,6 +99,15 @@ class PoolInputs:
             parts.append(self._full(found.rows, own))
         return np.concatenate(parts, axis=1) if parts else None
 
+    def sampled(self, rows: Ints) -> PoolInputs:
+        """The inputs of some rows ``(m,)`` of the pool, in ascending order, as of a pool of their own."""
+        found = {}
+        for modality, own in self.by_modality.items():
+            keep = np.isin(own.rows, rows)
+            place = np.searchsorted(rows, own.rows[keep])
+            found[modality] = ModalityInputs(modality, place, own.part(keep), own.given[keep], own.seed)
+        return PoolInputs(found, self.exact[rows], len(rows))
+
     def _full(self, rows: Ints, own: NDArray[np.float32]) -> NDArray[np.float32]:
         length = float(np.sqrt((own**2).sum(axis=1).mean())) or 1.0
         full = np.zeros((self.n, own.shape[1]), np.float32)
