@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
     from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
-    from jointset.review import Desk, Taken
+    from jointset.review import Taken
+    from jointset.tracking import Tracking
 
 Emit = Callable[[dict[str, Any]], None]
+MODEL_FORMATS = ("onnx", "huggingface")
 
 
 def execute(
@@ -51,12 +53,21 @@ def execute(
     emit : called with every event, a dict with the key ``event``.
     new_run : start afresh in a numbered directory beside an earlier run.
     """
+    from jointset import tracking
+
     started = time.monotonic()
+    tracking.ready(config.tracking)
     directory = rundir.open_run(config, Path(root), new_run=new_run)
-    with rundir.locked(directory), rundir.disk_errors(directory), rundir.begun(directory, config):
+    with (
+        rundir.locked(directory),
+        rundir.disk_errors(directory),
+        rundir.begun(directory, config),
+        _tracked(directory, config) as tracked,
+    ):
 
         def tell(event: dict[str, Any]) -> None:
             directory.metric(event)
+            tracked(event)
             if emit:
                 emit(event)
 
@@ -71,6 +82,7 @@ def execute(
             directory.log(f"finished: {summary['stopped']}")
             tell({"event": "finished", **summary})
             write_report(directory, work)
+            tracked.finish(directory.kept(), summary)
     return Run(directory.path)
 
 
@@ -84,6 +96,19 @@ def _goes_on(directory: RunDirectory, tell: Emit) -> bool:
     if new:
         tell({"event": "reviewed", "decisions": new, "rounds": summary["rounds"]})
     return bool(new)
+
+
+@contextlib.contextmanager
+def _tracked(directory: RunDirectory, config: Config) -> Iterator[Tracking]:
+    """The trackers of a run, which end with it, well or not."""
+    from jointset.tracking import Facts, Tracking
+
+    facts = Facts(config.name, directory.path, config.model_dump(mode="json"))
+    tracked = Tracking(config.tracking, facts, directory.log)
+    try:
+        yield tracked
+    finally:
+        tracked.finish()  # nothing is left to end where the run ended well
 
 
 def write_report(directory: RunDirectory, work: Work) -> None:
@@ -238,11 +263,21 @@ class Run:
         with Ledger(self.directory.ledger) as ledger:
             return ledger.edits(round=round, status=status)
 
-    def export(self, folder: str | Path, *, format: str = "parquet") -> Path:
-        """Write every dataset, a narrow table per task, and a dataset card to a folder."""
+    def export(self, folder: str | Path, *, format: str = "parquet", task: str | None = None) -> Path:
+        """Write every dataset, a narrow table per task, and a dataset card to a folder; or the model.
+
+        ``format="onnx"`` writes the joint model as one ONNX file, ``format="huggingface"`` one ``task`` of it as a text
+        classifier that transformers loads; naming a task alone means the latter.
+        """
+        if task is not None or format in MODEL_FORMATS:
+            from jointset.hand_over import write_model
+
+            return write_model(self, Path(folder), "huggingface" if format == "parquet" else format, task)
         work = self.work
         if format == "fiftyone":
-            return self._export_pictures(Path(folder))
+            from jointset.exchange import write_pictures
+
+            return write_pictures(self, Path(folder))
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
         media = {
@@ -254,35 +289,17 @@ class Run:
             format=format,
         )  # fmt: skip
 
-    def _export_pictures(self, folder: Path) -> Path:
-        work = self.work
-        pictures = {
-            d.name: export.fiftyone.Pictures(
-                d.table.column(c), d.table.schema.field(c), d.root, work.pool.split[work.pool.rows_of(d.name)]
-            )
-            for d in work.pool.datasets
-            for c in d.inputs.get("image", ())[:1]
-        }
-        tables = {n: d.to_arrow() for n, d in self.datasets.items() if n in pictures}
-        inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
-        return export.fiftyone.write(
-            folder, tables, work.tasks, pictures, inputs=inputs, name=work.config.name
-        )
-
     def export_edits(self, folder: str | Path, *, format: str = "edits-csv", **filters: Any) -> int:
         """Write the edits that nobody has decided for people to decide elsewhere; returns how many.
 
         ``format`` is edits-csv, edits-jsonl, label-studio or argilla; ``filters`` are those of
         :class:`jointset.review.Filters`, as ``task``, ``dataset``, ``action``, ``low`` and ``high`` of the confidence.
         """
-        from jointset import review
-        from jointset.export import edits
+        from jointset.exchange import write_edits
 
         named = {name: filters.get(name) or None for name in ("task", "dataset", "action")}
         known(self.directory.config(), **named)
-        with self._desk() as desk:
-            items = review.asked(desk, review.Filters(**filters))
-            return edits.write(folder, format, lambda save: review.questions(desk, items, save))
+        return write_edits(self, Path(folder), format, filters)
 
     def import_decisions(self, file: str | Path, *, reviewer: str = "") -> Taken:
         """Read decisions from a file and write them into the ledger, all of them or none.
@@ -290,21 +307,9 @@ class Run:
         ``reviewer`` stands where the file names nobody, by default the user. Raises DataError, which names file and
         line, for the first that cannot be read.
         """
-        from jointset import review
-        from jointset.export import edits
+        from jointset.exchange import read_decisions
 
-        answers = edits.read(file)
-        with self._desk() as desk:
-            return review.take(desk, answers, reviewer=reviewer or review.user())
-
-    @contextmanager
-    def _desk(self) -> Iterator[Desk]:
-        from jointset.review import open_desk
-
-        self.lay_out()
-        desk = open_desk(self.directory)
-        with closing(desk.ledger):
-            yield desk
+        return read_decisions(self, Path(file), reviewer)
 
     @property
     def derived(self) -> Mapping[str, pa.Table]:

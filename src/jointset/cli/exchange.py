@@ -11,7 +11,7 @@ import typer
 from jointset.errors import UserError
 from jointset.export.edits import WRITERS as EDITS
 from jointset.export.formats import WRITERS as DATASETS
-from jointset.project import Run
+from jointset.project import MODEL_FORMATS, Run
 
 SHOWN = 5
 PICTURES = "fiftyone"
@@ -26,11 +26,13 @@ def export(path: Path, out: Path | None, format: str, filters: dict[str, Any]) -
         count = run.export_edits(folder, format=format, **given)
         typer.echo(f"{count:,} open edits: {folder}\nwhen they are decided: jointset import {path} FILE")
         return
-    if given:
-        raise UserError(
-            f"export --{next(iter(given))}: chooses among open edits, which are written with --format "
-            f"{', '.join(EDITS)}; {format} holds whole datasets"
-        )
+    if format in MODEL_FORMATS or (format == "parquet" and set(given) == {"task"}):
+        task = given.pop("task", None)
+        _only_for_edits(given, format)
+        folder = out or run.path / f"export-{task or 'onnx'}"
+        typer.echo(f"model: {run.export(folder, format=format, task=task)}")
+        return
+    _only_for_edits(given, format)
     if format not in (*DATASETS, PICTURES):
         raise UserError(_unknown(format))
     folder = run.export(out or run.path / (PICTURES if format == PICTURES else "export"), format=format)
@@ -64,5 +66,13 @@ def read_in(path: Path, file: Path, reviewer: str, *, as_json: bool) -> None:
 def _unknown(format: str) -> str:
     from jointset.errors import nearest
 
-    known = [*DATASETS, PICTURES, *EDITS]
+    known = [*DATASETS, PICTURES, *EDITS, *MODEL_FORMATS]
     return f"export --format {format!r}: unknown{nearest(format, known)}; one of {', '.join(known)}"
+
+
+def _only_for_edits(given: dict[str, Any], format: str) -> None:
+    if given:
+        raise UserError(
+            f"export --{next(iter(given))}: chooses among open edits, which are written with --format "
+            f"{', '.join(EDITS)}; {format} holds no single edits"
+        )

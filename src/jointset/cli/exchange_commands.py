@@ -19,16 +19,18 @@ def export(
         str,
         typer.Option(
             help="Datasets: parquet (with croissant.json), csv, jsonl, arrow or fiftyone. "
-            "Open edits for people: edits-csv, edits-jsonl, label-studio or argilla."
+            "Open edits for people: edits-csv, edits-jsonl, label-studio or argilla. The model: onnx or huggingface."
         ),
     ] = "parquet",
-    task: Annotated[Optional[str], typer.Option(help="Open edits of this task.")] = None,  # noqa: UP045
+    task: Annotated[
+        str | None, typer.Option(help="Open edits of it; of the model, the task to write.")
+    ] = None,
     dataset: Annotated[Optional[str], typer.Option(help="Open edits in this dataset.")] = None,  # noqa: UP045
     action: Annotated[Optional[str], typer.Option(help="relabel, fill, drop or weight.")] = None,  # noqa: UP045
     min_confidence: Annotated[Optional[float], typer.Option(help="Edits at least this sure.")] = None,  # noqa: UP045
     max_confidence: Annotated[Optional[float], typer.Option(help="Edits at most this sure.")] = None,  # noqa: UP045
 ) -> None:
-    """Write the repaired datasets, or the open edits for people who decide them in another program."""
+    """Write the repaired datasets, the open edits for people to decide elsewhere, or the model for other programs."""
     from jointset.cli.exchange import export as command
 
     filters = {

@@ -15,7 +15,7 @@ from jointset.config.relatedness import RelatednessSettings
 from jointset.config.tasks import TaskSettings
 from jointset.config.training import ImproveSettings, TrainingSettings
 from jointset.errors import nearest
-from jointset.options import WEIGHTINGS
+from jointset.options import TRACKERS, WEIGHTINGS
 
 
 class Config(Settings):
@@ -38,6 +38,7 @@ class Config(Settings):
     augment: AugmentSettings = AugmentSettings()
     relatedness: RelatednessSettings = RelatednessSettings()
     improve: ImproveSettings = ImproveSettings()
+    tracking: list[str] = []
     seed: int = Field(default=0, ge=0)
 
     @field_validator("augment", mode="before")
@@ -49,6 +50,21 @@ class Config(Settings):
     @classmethod
     def _relatedness_as_a_word(cls, value: Any) -> Any:
         return relatedness.read(value)
+
+    @field_validator("tracking", mode="before")
+    @classmethod
+    def _one_tracker(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else [] if value in (None, False) else value
+
+    @field_validator("tracking")
+    @classmethod
+    def _known_trackers(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in TRACKERS:
+                raise ValueError(
+                    f"no tracker {name!r}{nearest(name, TRACKERS)}; one of {', '.join(TRACKERS)}"
+                )
+        return list(dict.fromkeys(value))
 
     @model_validator(mode="after")
     def _names_meet(self) -> Config:

@@ -1,7 +1,6 @@
 """What leaves the library: tables with given and final labels, dataset cards, Hugging Face folders."""
 
-from jointset.export import fiftyone
 from jointset.export.columns import TaskColumns, clashes
 from jointset.export.parquet import write
 
-__all__ = ["TaskColumns", "clashes", "fiftyone", "write"]
+__all__ = ["TaskColumns", "clashes", "write"]

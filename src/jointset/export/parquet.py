@@ -43,7 +43,9 @@ def write(
     there is replaced; RunError when the folder holds anything else.
     """
     if format not in WRITERS:
-        raise DataError(f"no export format is called {format!r}; known: {', '.join(WRITERS)}")
+        raise DataError(
+            f"no export format is called {format!r}; known: {', '.join(WRITERS)}, and of the model onnx, huggingface"
+        )
     folder = Path(folder)
     with replacing(folder) as partial:
         entries = _write_files(partial, tables, tasks, format, inputs or {}, media or {}, derived or {})

@@ -257,8 +257,8 @@ class Ledger(DecisionLog):
         with self._guard():
             sql = f"SELECT id, {', '.join(names)} FROM {table} WHERE id > ?{condition} ORDER BY id"
             cursor = self._db.execute(sql, values)
-            while rows := cursor.fetchmany(CHUNK):
-                yield rows
+            while part := cursor.fetchmany(CHUNK):
+                yield part
 
     def _edits(self, condition: str, values: Sequence[Any]) -> Edits:
         sql = f"SELECT {COLUMNS} FROM edit e {condition} ORDER BY e.round, e.id"
