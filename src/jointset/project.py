@@ -9,24 +9,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from jointset import config as configs
 from jointset import export, rundir
 from jointset.config import Config
 from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
 from jointset.errors import ConfigError, DataError, nearest
 from jointset.ledger import Ledger, Selector
-from jointset.prepare import Work, own_label_columns, prepare
+from jointset.prepare import Work, prepare
 from jointset.records import ACTIONS, Edits
+from jointset.repaired import RepairedDataset, RepairedDatasets
 from jointset.rundir import RunDirectory
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
+    from jointset.review import Taken
     from jointset.tracking import Tracking
 
 Emit = Callable[[dict[str, Any]], None]
@@ -181,28 +180,6 @@ class Project:
         return f"Project({self.name!r}, datasets={datasets}, tasks={tasks})"
 
 
-class RepairedDataset:
-    """One dataset of a run: all original columns, and per task the final label and what is known of it."""
-
-    def __init__(self, name: str, table: pa.Table) -> None:
-        self.name = name
-        self._table = table
-
-    def to_arrow(self) -> pa.Table:
-        """As an Arrow table."""
-        return self._table
-
-    def to_pandas(self) -> pd.DataFrame:
-        """As a pandas frame."""
-        return self._table.to_pandas()
-
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    def __repr__(self) -> str:
-        return f"RepairedDataset({self.name!r}, {len(self)} rows, columns={self._table.column_names})"
-
-
 class Run:
     """A finished run: its datasets, model, ledger and summary, read from the run directory."""
 
@@ -239,7 +216,7 @@ class Run:
     @property
     def datasets(self) -> Mapping[str, RepairedDataset]:
         """The datasets as the accepted edits leave them now."""
-        return _Datasets(self)
+        return RepairedDatasets(self.work, self.overlay(), self.directory)
 
     def undo(
         self,
@@ -271,9 +248,15 @@ class Run:
         """Write the report, one offline HTML page, as the run stands now; returns its path."""
         from jointset import report
 
+        self.lay_out()
+        return report.write(self.directory)
+
+    def lay_out(self) -> None:
+        """Write the rows of the run as readers want them, unless that was done."""
+        from jointset import report
+
         if not (self.directory.data / "rows" / "rows.json").is_file():
             report.write_rows(self.directory, self.work)
-        return report.write(self.directory)
 
     def edits(self, *, round: int | None = None, status: str | None = None) -> Edits:
         """The edits of a round, or of all, with their present status."""
@@ -291,6 +274,10 @@ class Run:
 
             return write_model(self, Path(folder), "huggingface" if format == "parquet" else format, task)
         work = self.work
+        if format == "fiftyone":
+            from jointset.exchange import write_pictures
+
+            return write_pictures(self, Path(folder))
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
         media = {
@@ -301,6 +288,28 @@ class Run:
             folder, tables, work.tasks, inputs=inputs, media=media, derived=self.derived, name=work.config.name,
             format=format,
         )  # fmt: skip
+
+    def export_edits(self, folder: str | Path, *, format: str = "edits-csv", **filters: Any) -> int:
+        """Write the edits that nobody has decided for people to decide elsewhere; returns how many.
+
+        ``format`` is edits-csv, edits-jsonl, label-studio or argilla; ``filters`` are those of
+        :class:`jointset.review.Filters`, as ``task``, ``dataset``, ``action``, ``low`` and ``high`` of the confidence.
+        """
+        from jointset.exchange import write_edits
+
+        named = {name: filters.get(name) or None for name in ("task", "dataset", "action")}
+        known(self.directory.config(), **named)
+        return write_edits(self, Path(folder), format, filters)
+
+    def import_decisions(self, file: str | Path, *, reviewer: str = "") -> Taken:
+        """Read decisions from a file and write them into the ledger, all of them or none.
+
+        ``reviewer`` stands where the file names nobody, by default the user. Raises DataError, which names file and
+        line, for the first that cannot be read.
+        """
+        from jointset.exchange import read_decisions
+
+        return read_decisions(self, Path(file), reviewer)
 
     @property
     def derived(self) -> Mapping[str, pa.Table]:
@@ -364,54 +373,6 @@ def known(config: Config, *, task: str | None, dataset: str | None, action: str 
             )
 
 
-class _Datasets(Mapping[str, RepairedDataset]):
-    """The datasets of a run, made when asked for."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._overlay = run.overlay()
-        self._audit = _last_audit(run.directory)
-
-    def __iter__(self) -> Iterator[str]:
-        return (d.name for d in self._run.work.pool.datasets)
-
-    def __len__(self) -> int:
-        return len(self._run.work.pool.datasets)
-
-    def __getitem__(self, name: str) -> RepairedDataset:
-        work = self._run.work
-        dataset = next((d for d in work.pool.datasets if d.name == name), None)
-        if dataset is None:
-            raise KeyError(f"no dataset {name!r}{nearest(name, list(self))}; one of {', '.join(self)}")
-        rows = work.pool.rows_of(name)
-        tasks = []
-        for i, task in enumerate(work.tasks):
-            given, final = work.given[task.name][rows], self._overlay.labels[task.name][rows]
-            empty = np.full(given.shape, np.nan, np.float32)
-            found = {
-                k: self._audit[f"{k}.{i}"][rows] if f"{k}.{i}" in self._audit else None
-                for k in ("quality", "suggested", "confidence")
-            }
-            tasks.append(
-                export.TaskColumns(
-                    task=task,
-                    final=final,
-                    given=given,
-                    source=self._overlay.source[task.name][rows],
-                    quality=empty if found["quality"] is None else found["quality"],
-                    suggested=task.missing(len(given)) if found["suggested"] is None else found["suggested"],
-                    confidence=empty if found["confidence"] is None else found["confidence"],
-                    weight=self._overlay.weights[task.name][rows],
-                )
-            )
-        from jointset.export.columns import columns
-
-        table = dataset.table.drop_columns(own_label_columns(work.config, name, dataset.table.column_names))
-        return RepairedDataset(
-            name, columns(table, tasks, rows=dataset.row_ids, keep=self._overlay.keep[rows])
-        )
-
-
 def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
     import pyarrow.parquet as pq
 
@@ -421,11 +382,3 @@ def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
             f"{directory.path}: the run's copy of dataset {name!r} is gone ({file.name}); repeat jointset run"
         )
     return pq.read_table(file)
-
-
-def _last_audit(directory: RunDirectory) -> dict[str, Any]:
-    files = sorted((directory.path / "rounds").glob("*/audit.npz"))
-    if not files:
-        return {}
-    with np.load(files[-1], allow_pickle=False) as stored:
-        return dict(stored)
