@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jointset.errors import ArrayError
+from jointset.audit.codes import CODES
+from jointset.errors import ArrayError, InternalError
 from jointset.records import Columns, Floats, Ints, Strings
 
 Outcome = Literal["found", "passed", "not applicable"]
@@ -41,11 +42,13 @@ class Findings(Columns):
         scores: ArrayLike,
         evidence: Sequence[Mapping[str, Any]],
     ) -> Findings:
-        """Findings of one code, about rows or about named subjects.
+        """Findings of one code of ``CODES``, about rows or about named subjects.
 
         >>> Findings.of("outlier", rows=[3], scores=[0.1], evidence=[{"distance": 2.5}]).evidence.tolist()
         ['{"distance": 2.5}']
         """
+        if code not in CODES:
+            raise InternalError(f"code {code!r} stands nowhere in jointset.audit.codes; give it an entry")
         n = len(evidence)
         return cls(
             np.full(n, code, object),
