@@ -261,10 +261,20 @@ class Run:
             d.name: {c: m for m in ("image", "audio") for c in d.inputs.get(m, ())}
             for d in work.pool.datasets
         }
-        written = export.write(
-            folder, tables, work.tasks, inputs=inputs, media=media, name=work.config.name, format=format
-        )
-        return export.with_recipes(written, self.overlay().added)
+        return export.write(
+            folder, tables, work.tasks, inputs=inputs, media=media, derived=self.derived, name=work.config.name,
+            format=format,
+        )  # fmt: skip
+
+    @property
+    def derived(self) -> Mapping[str, pa.Table]:
+        """By dataset, the rows that accepted edits added: derived from others by a recipe, made here."""
+        overlay = self.overlay()
+        if not len(overlay.added):
+            return {}
+        from jointset.derived import derived_tables
+
+        return derived_tables(self.directory, self.work, overlay)
 
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""

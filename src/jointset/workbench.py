@@ -100,13 +100,18 @@ class Bench:
 
 def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
     """Prepare the inputs of all rows, through the run's cache."""
-    options = {m: getattr(work.config.model, m) for m in ENCODERS}
-    encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
     check_sharing(work.config.model.sharing.method, work.config.model.sharing.options())
-    bench = Bench(run, work, prepare_inputs(work.pool, encoders, run.data / "inputs"), emit)
+    bench = Bench(run, work, prepared(run, work), emit)
     _ = bench.plan  # a stage that is not there is told before anything is trained, and so are options
     make_weighting(*work.config.training.weighting_and_options(), [t.name for t in work.tasks])
     return bench
+
+
+def prepared(run: RunDirectory, work: Work) -> Inputs:
+    """The inputs of all rows, as the configured encoders read them, through the run's cache."""
+    options = {m: getattr(work.config.model, m) for m in ENCODERS}
+    encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
+    return prepare_inputs(work.pool, encoders, run.data / "inputs")
 
 
 def threads(bench: Bench) -> AbstractContextManager[int]:

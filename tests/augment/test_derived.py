@@ -8,7 +8,6 @@ import pytest
 from jointset.augment import Policy, Recipe
 from jointset.data import apply
 from jointset.errors import DataError
-from jointset.export import with_recipes
 from jointset.records import TRAIN, Edits, Issues
 from jointset.repair import synthesise
 from jointset.training.added import extended
@@ -91,19 +90,6 @@ def test_undone_and_dropped_sources_take_their_rows_along(bench):
     overlay = apply(work.given, Edits.concat([edits, drop]), work.by_name, work.pool)
     assert len(overlay.added) == 10
     assert len(apply(work.given, Edits.empty(), work.by_name, work.pool).added) == 0
-
-
-def test_recipes_are_exported(bench, tmp_path):
-    import pyarrow.parquet as pq
-
-    _, edits = proposals(bench.work)
-    with_recipes(tmp_path, edits)
-    table = pq.read_table(tmp_path / "added.parquet")
-    assert (
-        table.column_names == ["dataset", "jointset_row", "task", "recipe", "weight"] and table.num_rows == 12
-    )
-    with_recipes(tmp_path / "none", Edits.empty())
-    assert not (tmp_path / "none").exists()
 
 
 def test_a_text_that_is_no_recipe_is_one_line(bench, problem):

@@ -2,6 +2,5 @@
 
 from jointset.export.columns import TaskColumns, clashes
 from jointset.export.parquet import write
-from jointset.export.recipes import with_recipes
 
-__all__ = ["TaskColumns", "clashes", "with_recipes", "write"]
+__all__ = ["TaskColumns", "clashes", "write"]

@@ -30,6 +30,7 @@ def write(
     *,
     inputs: Mapping[str, Sequence[str]] | None = None,
     media: Mapping[str, Mapping[str, str]] | None = None,
+    derived: Mapping[str, pa.Table] | None = None,
     name: str | None = None,
 ) -> Path:
     """Write the export tables (of :func:`jointset.export.columns.columns`) and return the folder.
@@ -39,7 +40,8 @@ def write(
     same ones for each of its datasets); ``README.md`` is the card, through which
     ``datasets.load_dataset(folder, NAME)`` and ``load_dataset(folder, "task-T")`` read them. ``arrow`` writes
     what ``datasets.load_from_disk`` reads; ``csv`` holds lists as JSON and bytes as base64. ``media`` maps, by dataset,
-    columns to ``image`` or ``audio``: their bytes are declared as such in Parquet's card.
+    columns to ``image`` or ``audio``: their bytes are declared as such in Parquet's card. ``derived`` are rows that
+    were added, by dataset, written to ``derived/NAME`` (``load_dataset(folder, "derived-NAME")``).
 
     The folder is built beside its place and renamed, so it is never seen half-written. An earlier export
     there is replaced; RunError when the folder holds anything else.
@@ -52,7 +54,7 @@ def write(
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         partial.chmod(0o755)  # mkdtemp's folders are closed to other users
-        entries = _write_files(partial, tables, tasks, format, inputs or {}, media or {})
+        entries = _write_files(partial, tables, tasks, format, inputs or {}, media or {}, derived or {})
         text = card(name or folder.name, entries, tables, tasks)
         (partial / "README.md").write_text(text, encoding="utf-8")
         files = sorted(p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file())
@@ -98,12 +100,14 @@ def _write_files(
     format: str,
     inputs: Mapping[str, Sequence[str]],
     media: Mapping[str, Mapping[str, str]],
+    derived: Mapping[str, pa.Table],
 ) -> list[Entry]:
     writer = WRITERS[format]
-    safe = _safe_names(["tasks", *tables, *(f"task-{t.name}" for t in tasks)])
+    named = [*tables, *(f"task-{t.name}" for t in tasks), *(f"derived-{d}" for d in derived)]
+    safe = _safe_names(["tasks", "derived", *named])[2:]
     entries = []
     for dataset, table in tables.items():
-        config = safe[1 + list(tables).index(dataset)]
+        config = safe[list(tables).index(dataset)]
         path = writer(table, folder, config)
         own = media.get(dataset, {})
         found = features(table.schema, {}, own) if own and format == "parquet" else ()
@@ -112,11 +116,15 @@ def _write_files(
         table = narrow(tables, task, inputs)
         if table is None:
             continue
-        config = safe[1 + len(tables) + i]
+        config = safe[len(tables) + i]
         path = writer(table, folder, f"tasks/{config.removeprefix('task-')}")
         own = {c: m for d in tables for c, m in media.get(d, {}).items() if c in table.column_names}
         found = features(table.schema, {"label": task.classes}, own) if format == "parquet" else ()
         entries.append(Entry(config, path, f"task {task.name}", table.num_rows, found))
+    for config, (dataset, table) in zip(safe[len(tables) + len(tasks) :], derived.items(), strict=True):
+        path = writer(table, folder, f"derived/{config.removeprefix('derived-')}")
+        found = features(table.schema, {}, media.get(dataset, {})) if format == "parquet" else ()
+        entries.append(Entry(config, path, f"derived rows of {dataset}", table.num_rows, found))
     return entries
 
 

@@ -148,19 +148,6 @@ def content(rows: Rows, value: bytes | str) -> bytes:
     return path.read_bytes()
 
 
-def wav(samples: Floats, rate: int) -> bytes:
-    """A sound as a 16-bit WAV file."""
-    import wave
-
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return out.getvalue()
-
-
 def _why(error: BaseException) -> str:
     return (
         str(error).splitlines()[0][:120]

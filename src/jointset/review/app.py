@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader
 from starlette.staticfiles import StaticFiles
 
+from jointset.data.media.sounds import wav
 from jointset.errors import DataError, MissingExtra
 from jointset.ledger import VERBS
 from jointset.report import media, svg
@@ -271,7 +272,7 @@ class Pages:
         try:
             if kind == "sound":
                 sound = media.sound(data, columns[number], row)
-                body, mime = (None, "") if sound is None else (media.wav(*sound), "audio/wav")
+                body, mime = (None, "") if sound is None else (wav(*sound), "audio/wav")
             else:
                 side = PICTURE if kind == "image" else THUMB
                 body, mime = media.image(data, columns[number], row, side), "image/png"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from jointset.augment import Recipe, image, spectrum, tables
 from jointset.data import Pool
@@ -15,9 +16,12 @@ from jointset.models.encoders.base import Arrays, Encoder
 from jointset.models.encoders.ngrams import prepared_rows, take_prepared
 from jointset.models.inputs import Inputs, input_table
 from jointset.operations import is_raw, modality_of
-from jointset.records import Edits, Ints
+from jointset.records import Bools, Edits, Ints, Task
 from jointset.training.problem import Problem
 from jointset.training.views import changed_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def extended(problem: Problem, pool: Pool, added: Edits, *, fill: str = "zero") -> Problem:
@@ -33,10 +37,7 @@ def extended(problem: Problem, pool: Pool, added: Edits, *, fill: str = "zero") 
     labels, weights = {}, {}
     for task in problem.tasks:
         y, w = problem.labels[task.name], problem.weights[task.name]
-        own, carried = y[source].copy(), np.array([task.name in r.tasks for r in recipes])
-        for i, recipe in enumerate(recipes):
-            if recipe.labels and task.name in recipe.labels and task.classes and own.ndim == 1:
-                own[i] = task.classes.index(recipe.labels[task.name])
+        own, carried = carried_labels(task, y[source], recipes)
         factor = (carried * added.weight).astype(np.float32)
         labels[task.name] = np.concatenate([y, own])
         weights[task.name] = np.concatenate([w, w[source] * (factor if w.ndim == 1 else factor[:, None])])
@@ -48,6 +49,15 @@ def extended(problem: Problem, pool: Pool, added: Edits, *, fill: str = "zero") 
         dataset_of=np.concatenate([problem.dataset_of, problem.dataset_of[source]]),
         source=np.concatenate([problem.source, source]),
     )
+
+
+def carried_labels(task: Task, labels: NDArray[Any], recipes: Sequence[Recipe]) -> tuple[NDArray[Any], Bools]:
+    """The labels of derived rows, from their sources' (one for each recipe), and which of them the recipe carries."""
+    own, carried = labels.copy(), np.array([task.name in r.tasks for r in recipes], bool)
+    for i, recipe in enumerate(recipes):
+        if recipe.labels and task.name in recipe.labels and task.classes and own.ndim == 1:
+            own[i] = task.classes.index(recipe.labels[task.name])
+    return own, carried
 
 
 def _inputs(inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe], fill: str) -> Inputs:
@@ -74,18 +84,30 @@ def _one(
     inputs: Inputs, encoder: Encoder, modality: str, pool: Pool, position: int, recipe: Recipe, fill: str
 ) -> Arrays:  # fmt: skip
     """The modality of a derived row that its recipe changes, as prepared arrays."""
-    own = {o: s for o, s in recipe.operations.items() if modality_of(o) == modality}
-    raw = next((o for o in own if is_raw(o)), None)
+    raw = raw_row(inputs, modality, pool, position, recipe)
     if raw is not None:
-        dataset = pool.datasets[int(pool.dataset_of[position])]
-        at = position - pool.rows_of(dataset.name).start
-        table = input_table(dataset, modality).slice(at, 1)
-        state = inputs.states[modality]
-        return encoder.prepare(
-            changed_table(table, modality, encoder, state, [(raw, own[raw])], [[recipe.seed]]), state
-        )
-    place = np.array([inputs.row[modality][position]])
-    plain = take_prepared(inputs.arrays[modality], place)
+        return encoder.prepare(raw, inputs.states[modality])
+    return prepared_row(inputs, modality, position, recipe, fill)
+
+
+def raw_row(inputs: Inputs, modality: str, pool: Pool, position: int, recipe: Recipe) -> pa.Table | None:
+    """The input columns of the row at ``position`` after the recipe's text or waveform operation; None without one."""
+    raw = next((o for o in recipe.operations if modality_of(o) == modality and is_raw(o)), None)
+    if raw is None:
+        return None
+    dataset = pool.datasets[int(pool.dataset_of[position])]
+    at = position - pool.rows_of(dataset.name).start
+    table = input_table(dataset, modality).slice(at, 1)
+    done = [(raw, recipe.operations[raw])]
+    return changed_table(
+        table, modality, inputs.encoders[modality], inputs.states[modality], done, [[recipe.seed]]
+    )
+
+
+def prepared_row(inputs: Inputs, modality: str, position: int, recipe: Recipe, fill: str) -> Arrays:
+    """The prepared arrays of the row at ``position`` after the recipe's operations on them."""
+    own = {o: s for o, s in recipe.operations.items() if modality_of(o) == modality}
+    plain = take_prepared(inputs.arrays[modality], np.array([inputs.row[modality][position]]))
     strength = {o.partition(".")[2]: np.array([s]) for o, s in own.items()}
     return _changed(modality, plain, strength, inputs, recipe.seed, fill)
 

@@ -35,6 +35,17 @@ def pixel_array(column: Any, field: Any) -> tuple[NDArray[np.uint8], NDArray[np.
     return out, given
 
 
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels ``(h, w)`` or ``(h, w, 3)`` as the bytes of a PNG file."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise MissingExtra("pillow", "image", "writing images") from None
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
 def decoded(column: Any, field: Any, root: str | None) -> Iterable[Any]:
     """Each image as a PIL image, ``None`` where it is null or cannot be read."""
     try:

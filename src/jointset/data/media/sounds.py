@@ -35,6 +35,19 @@ def waveforms(table: pa.Table, rate: int, seconds: float) -> Iterator[Floats | N
         yield None if found is None else resampled(found[0], found[1], rate)
 
 
+def wav(samples: Floats, rate: int) -> bytes:
+    """A sound as a 16-bit WAV file."""
+    import wave
+
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return out.getvalue()
+
+
 def holds_bare_samples(table: pa.Table) -> bool:
     """Whether the first column holds samples without their rate."""
     import pyarrow as pa

@@ -64,3 +64,10 @@ class Encoder(ABC):
     def stages(self, state: State) -> tuple[str, ...]:
         """Names of the stages that a task may read, from the input on; none where there is but the output."""
         return ()
+
+    def restored(self, arrays: Arrays, state: State) -> dict[str, list[Any]] | None:
+        """Prepared rows as columns again, as near as the arrays say; None where they do not (n-grams, spectra).
+
+        Images come back as PNG bytes, under the modality's name; tables under their own columns' names.
+        """
+        return None

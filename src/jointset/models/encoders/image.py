@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from jointset.data.media.images import decoded, pixel_array
+from jointset.data.media.images import decoded, pixel_array, png
 from jointset.errors import DataError
 from jointset.models.encoders.base import Arrays, Encoder, State
 from jointset.records import Ints
@@ -95,6 +95,10 @@ class SmallResNet(Encoder):
         import torch
 
         return {"pixels": torch.from_numpy(np.ascontiguousarray(arrays["pixels"][index]))}
+
+    def restored(self, arrays: Arrays, state: State) -> dict[str, list[Any]]:
+        """See :meth:`Encoder.restored`."""
+        return {"image": [png(p.transpose(1, 2, 0).squeeze()) for p in np.asarray(arrays["pixels"])]}
 
     def module(self, state: State, width: int) -> nn.Module:
         """See :meth:`Encoder.module`."""

@@ -108,6 +108,30 @@ class Tabular(Encoder):
             n_numbers, [len(kept) + 2 for kept in state["categories"].values()], self.hidden, width
         )
 
+    def restored(self, arrays: Arrays, state: State) -> dict[str, list[Any]]:
+        """See :meth:`Encoder.restored`; a category that is not among the kept ones is missing.
+
+        >>> import pyarrow as pa
+        >>> table = pa.table({"age": [20.0, None, 40.0], "job": ["a", "b", None]})
+        >>> state = Tabular().fit([table])
+        >>> Tabular().restored(Tabular().prepare(table, state), state)
+        {'age': [20.0, None, 40.0], 'job': ['a', 'b', None]}
+        """
+        columns: dict[str, list[Any]] = {}
+        values, hidden = np.split(np.asarray(arrays["numbers"], np.float64), 2, axis=1)
+        at = 0
+        for name, (mean, std) in state["numeric"].items():
+            part = slice(at, at := at + len(mean))
+            block = values[:, part] * np.array(std) + np.array(mean)
+            cells = [
+                [None if h else float(v) for v, h in zip(*row, strict=True)]
+                for row in zip(block, hidden[:, part], strict=True)
+            ]
+            columns[name] = cells if len(mean) > 1 else [c[0] for c in cells]
+        for (name, kept), codes in zip(state["categories"].items(), arrays["categories"].T, strict=True):
+            columns[name] = [kept[c - 1] if 0 < c <= len(kept) else None for c in codes.tolist()]
+        return columns
+
     def stages(self, state: State) -> tuple[str, ...]:
         """See :meth:`Encoder.stages`: the columns side by side, then the hidden layer."""
         return ("columns", "hidden")
