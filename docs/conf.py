@@ -36,6 +36,7 @@ highlight_language = "none"
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
 
+STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)  # for readers of the bare file; here the page has its own
 PICTURE = re.compile(r"^!\[([^\]]*)\]\((images/concepts/[\w-]+\.svg)\)$", re.MULTILINE)
 
 
@@ -44,7 +45,7 @@ def pictures_inline(app: Sphinx, page: str, source: list[str]) -> None:
 
     def drawn(found: re.Match[str]) -> str:
         svg = (ROOT / "docs" / found[2]).read_text(encoding="utf-8")
-        return "\n".join(line for line in svg.splitlines() if line.strip())
+        return "\n".join(line for line in STYLE.sub("", svg).splitlines() if line.strip())
 
     source[0] = PICTURE.sub(drawn, source[0])
 

@@ -292,7 +292,8 @@ class Run:
             rows.append([name, task["metric"], change, task["verdict"]])
         edits = summary["edits"]
         counts = ", ".join(f"{edits[k]:,} {k}" for k in ("proposed", "accepted", "rejected", "undone"))
-        return rows, f"{summary['rounds']} rounds; edits: {counts}"
+        rounds = f"{summary['rounds']} round{'' if summary['rounds'] == 1 else 's'}"
+        return rows, f"{rounds}; edits: {counts}"
 
     def __repr__(self) -> str:
         rows, below = self._told()

@@ -181,6 +181,10 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
         for role in ("id", "group"):
             if guess[role]:
                 lines.append(f"    {role}: {one(guess[role])}  # guess")
+        if not guess["id"]:
+            lines.append("    # id: COLUMN   # unique; without it rows are named by a hash of their content")
+        if not guess["group"]:
+            lines.append("    # group: COLUMN   # patient, author, …: its rows stay on one side of every split")
         lines.append(
             f"    split: {{column: {one(guess['split'])}}}  # guess: train, holdout or valid, test"
             if guess["split"]

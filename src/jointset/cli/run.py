@@ -46,6 +46,8 @@ def render(summary: dict[str, Any]) -> str:
             f"{task['before']:.3f} → {task['after']:.3f}, "
             f"change {task['after'] - task['before']:+.3f} [{low:+.3f}, {high:+.3f}]: {task['verdict']}"
         )
+        if task["verdict"] == "worse":
+            lines.append(f"  → jointset undo RUN --task {name} takes its edits back; or raise improve.precision")
     if "weights" in summary:
         lines += weights_lines(summary["weights"])
     if "augmentation" in summary:
@@ -56,7 +58,7 @@ def render(summary: dict[str, Any]) -> str:
         f"{edits['undone']:,} undone"
     )
     lines.append(
-        f"{summary['rounds']} rounds in {summary['seconds']:.0f} s, {summary['peak_memory_bytes'] / 1e9:.2f} GB; "
+        f"{summary['rounds']} round{'' if summary['rounds'] == 1 else 's'} in {summary['seconds']:.0f} s, {summary['peak_memory_bytes'] / 1e9:.2f} GB; "
         f"{summary['stopped']}"
     )
     return "\n".join(lines)
