@@ -21,7 +21,7 @@ release = version = installed("jointset")
 extensions = ["myst_parser"]
 root_doc = "docs/index"
 include_patterns = ["docs/**", "bench/RESULTS.md", "examples/README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
-exclude_patterns = [".*", ".*/**", "**/.*", "docs/_*/**", "runs", "audits"]
+exclude_patterns = [".??*", ".??*/**", "**/.*", "docs/_site/**", "runs", "audits"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 suppress_warnings: list[str] = []
@@ -36,7 +36,9 @@ highlight_language = "none"
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
 
-STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)  # for readers of the bare file; here the page has its own
+STYLE = re.compile(
+    r"<style>.*?</style>", re.DOTALL
+)  # for readers of the bare file; here the page has its own
 PICTURE = re.compile(r"^!\[([^\]]*)\]\((images/concepts/[\w-]+\.svg)\)$", re.MULTILINE)
 
 

@@ -29,12 +29,12 @@ CODES: dict[str, Code] = {
         label_error=(
             "a given label that is probably wrong",
             "noise posterior over cross-fitted predictions and the row's other labels; from P(wrong) ≥ 0.5",
-            "`improve.fixes: [relabel, drop, weight]` mends it; `jointset review` shows it to a person",
+            "a run relabels, drops or weighs it; `jointset review` shows it to a person",
         ),
         missing_label=(
             "a missing label that can be told",
             "the same posterior; from P(suggestion) ≥ 0.5",
-            "`improve.fixes: [fill]` fills in as many as keep the precision",
+            "a run fills in as many as keep the precision",
         ),
         contradiction=(
             "two given labels of a row that cannot both be right",
@@ -47,29 +47,29 @@ CODES: dict[str, Code] = {
         exact_duplicate=(
             "a row whose inputs stand earlier",
             "hash of all inputs",
-            "`improve.fixes: [duplicates]` keeps the copy with the better label",
+            "`duplicates` among `improve.fixes` keeps the copy with the better label",
         ),
         near_duplicate=(
             "a row that is nearly an earlier one",
             "texts: MinHash and bands, then the exact Jaccard resemblance (≥ 0.8 of word pairs); images: perceptual "
             "hash, then correlation ≥ 0.99; tables: equal to three digits; else: a tenth of the usual distance to "
             "the nearest row",
-            "look at a few; then `improve.fixes: [duplicates]`",
+            "look at a few; then add `duplicates` to `improve.fixes`",
         ),
         leaked_copy=(
             "a held-out row that stands in the training rows",
             "groups of copies across splits",
-            "its score means little: `improve.fixes: [leaks]` drops the training side",
+            "its score means little: `leaks` among `improve.fixes` drops the training side",
         ),
         leaked_near_copy=(
             "a held-out row that nearly stands in the training rows",
             "groups of near-copies across splits",
-            "look at a few; then `improve.fixes: [leaks]`",
+            "look at a few; then add `leaks` to `improve.fixes`",
         ),
         leak_source=(
             "the training row that a held-out row is a copy of",
             "groups of copies across splits",
-            "`improve.fixes: [leaks]` drops it",
+            "`leaks` among `improve.fixes` drops it",
         ),
         leaked_group=(
             "a group (patient, author) on both sides of a split",
@@ -80,12 +80,12 @@ CODES: dict[str, Code] = {
             "copies with different labels of one task",
             "groups of copies; P(wrong) from an error rate per dataset (EM) and predictions that saw none of the "
             "group; evidence says `likelier_wrong`",
-            "ask somebody; `improve.fixes: [duplicates]` keeps the likelier right one",
+            "ask somebody; `duplicates` among `improve.fixes` keeps the likelier right one",
         ),
         spare_copy=(
             "a training row that adds nothing to the copy that is kept",
             "all but the best of a group of copies, where `duplicates` is among the fixes",
-            "`improve.fixes: [duplicates]` drops it",
+            "`duplicates` among `improve.fixes` drops it",
         ),
     ),
     **_under(
@@ -112,12 +112,12 @@ CODES: dict[str, Code] = {
         covariate_shift=(
             "two sides (train and held out, two datasets) have other inputs",
             "classifier two-sample test and kernel two-sample test; p-values, area, kernel distance; Holm over pairs",
-            "`improve.fixes: [shift]` weighs the training rows by p_heldout / p_train where they overlap",
+            "`shift` among `improve.fixes` weighs the training rows by p_heldout / p_train where they overlap",
         ),
         shifted_row=(
             "a training row that is rarer, or commoner, than among the held-out rows",
             "importance weight, where `shift` is among the fixes",
-            "`improve.fixes: [shift]` weighs it",
+            "`shift` among `improve.fixes` weighs it",
         ),
         column_shift=(
             "a column that differs between two sides",
@@ -150,12 +150,12 @@ CODES: dict[str, Code] = {
         long_tail=(
             "the commonest class has ten times the rows of the rarest",
             "counts; effective number (Cui et al. 2019)",
-            "`improve.fixes: [tail]` weighs rare classes up; `tasks.T.loss` and `tasks.T.sampling` do more",
+            "`tail` among `improve.fixes` weighs rare classes up; `tasks.T.loss` and `tasks.T.sampling` do more",
         ),
         tail_label=(
             "a label of a rare class",
             "weight by effective number, where `tail` or `add` is among the fixes",
-            "`improve.fixes: [tail]` weighs it up; `add` derives further rows from it",
+            "`tail` among `improve.fixes` weighs it up; `add` derives further rows from it",
         ),
         rare_class=(
             "a class with fewer than 20 training rows",
@@ -229,7 +229,7 @@ CODES: dict[str, Code] = {
         redundancy=(
             "a tenth of a dataset or more are copies",
             "near-duplicate groups",
-            "`improve.fixes: [duplicates]`; expect less of it than its row count says",
+            "`duplicates` among `improve.fixes`; expect less of it than its row count says",
         ),
     ),
 }  # fmt: skip

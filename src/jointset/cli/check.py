@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from jointset import config as configs
+from jointset.cli.words import counted
 from jointset.config import Config
 from jointset.prepare import Work, prepare, regime
 from jointset.records import HOLDOUT, TEST, TRAIN, Task, is_labelled
@@ -87,7 +88,7 @@ def findings(work: Work) -> list[dict[str, str]]:
         found.append(
             _doubt(
                 f"{copies:,} rows share a group or their content with another; they stay on one side of every split",
-                "nothing need be done; jointset audit lists the copies, improve.fixes: [duplicates] drops them",
+                "nothing need be done; jointset audit lists the copies, duplicates among improve.fixes drops them",
             )
         )
     found.append({"mark": "✔", "text": "every file, column and label can be read", "todo": ""})
@@ -176,7 +177,7 @@ def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
         search = config.training.search
         trials = f"{search.trainings} trials of weights and " if search else ""
         lines.append(
-            f"✔ a run of {trials}{config.improve.rounds} rounds takes at most about {shown} on this machine, "
-            "and mostly a third of that, as training stops early"
+            f"✔ a run of {trials}{counted(config.improve.rounds, 'round')} takes at most about {shown} "
+            "on this machine, and mostly a third of that, as training stops early"
         )
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from jointset.cli.words import counted
 from jointset.data.sources import read
 from jointset.errors import UserError
 
@@ -52,17 +53,13 @@ def init(files: list[Path], out: Path) -> None:
             key = re.sub(r"[^A-Za-z0-9]+", "_", label.strip()).strip("_").lower() or "label"
             tasks.setdefault(key, {"kind": kind, "labels": {}})["labels"][name] = label
     out.write_text(render(datasets, tasks), encoding="utf-8")
-    told = f"{out}: {_count(len(datasets), 'dataset')}, {_count(len(tasks), 'task')} guessed"
+    told = f"{out}: {counted(len(datasets), 'dataset')}, {counted(len(tasks), 'task')} guessed"
     labels = ", ".join(f"{n} ({t['kind']})" for n, t in tasks.items())
     typer.echo(
         f"{told}: {labels}; read the lines marked 'guess', then: jointset check {out}"
         if tasks
         else f"{told}: no column looks like a label; name one under tasks in {out}, then: jointset check {out}"
     )
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _from(out: Path, file: Path) -> str:
@@ -184,7 +181,9 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
         if not guess["id"]:
             lines.append("    # id: COLUMN   # unique; without it rows are named by a hash of their content")
         if not guess["group"]:
-            lines.append("    # group: COLUMN   # patient, author, …: its rows stay on one side of every split")
+            lines.append(
+                "    # group: COLUMN   # patient, author, …: its rows stay on one side of every split"
+            )
         lines.append(
             f"    split: {{column: {one(guess['split'])}}}  # guess: train, holdout or valid, test"
             if guess["split"]
@@ -207,7 +206,10 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
         lines.append("  # no label column was recognised; name at least one task:")
         lines.append("  # sentiment: {kind: multiclass, labels: {DATASET: COLUMN}}")
     lines += [
-        "improve: {rounds: 2, precision: 0.9}  # precision: expected share of right edits among those applied",
+        "improve:",
+        "  rounds: 2",
+        "  precision: 0.9  # expected share of right edits among those applied",
+        "  fixes: [relabel, fill, drop, weight]  # also: leaks, duplicates, shift, tail, add",
         "seed: 0",
         "",
     ]

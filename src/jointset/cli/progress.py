@@ -10,6 +10,7 @@ from rich.console import Console
 
 from jointset.cli.augment import augmentation_lines
 from jointset.cli.weights import again_line, trial_line, weights_lines
+from jointset.cli.words import counted
 from jointset.config import Config
 
 EVERY = 15.0
@@ -57,7 +58,8 @@ class Progress:
 
     def _prepared(self, event: dict[str, Any]) -> None:
         self.line(
-            f"{event['rows']:,} rows in {len(self.config.datasets)} datasets, {len(self.config.tasks)} tasks"
+            f"{event['rows']:,} rows in {counted(len(self.config.datasets), 'dataset')}, "
+            f"{counted(len(self.config.tasks), 'task')}"
         )
         for note in event["notes"]:
             self.line(f"  note: {note}")
@@ -114,6 +116,9 @@ class Progress:
             before, after = (min(verdict[side], most) for side in ("before", "after"))
             judged = f"{verdict['metric']} {before:.3f} → {after:.3f} ({verdict['outcome']})"
         noise = "" if event["noise_rate"] is None else f", noise about {event['noise_rate']:.1%}"
+        if not event["proposed"]:
+            self.line(f"round {event['round']} {event['task']}: no edit proposed{noise}")
+            return
         counts = (
             ", ".join(f"{event[a]} {a}" for a in ("relabel", "fill", "drop", "weight") if event[a])
             or "no edit"
