@@ -197,7 +197,7 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
         ]
         lines.append(f"    labels: {one(task['labels'])}  # guess")
         lines.append(
-            "    # map: {DATASET: {VALUE: CLASS}}   # other names for classes; a value without an entry is missing"
+            "    # map: {DATASET: {VALUE: CLASS}}   # other names for classes (call the task otherwise than the column)"
         )
         lines.append(
             "    # missing: [-1]                    # values that mean 'no label'; empty cells do anyway"
