@@ -1,10 +1,12 @@
 """The documentation: examples run, commands exist, configurations can be read, links lead somewhere."""
 
 import doctest
+import os
 import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -95,6 +97,23 @@ def test_a_tutorial_does_what_it_says(tutorial, tmp_path, monkeypatch, cli):
                 assert done.code == 0, done.err
                 shown = plain(done.err + done.out)
                 assert same(plain(expected), shown, FLAGS), f"{arguments}\n{done.err}{done.out}"
+
+
+def test_the_recorded_session_begins_as_recorded(tmp_path, monkeypatch, cli):
+    """The files of the first session, from the real set; of its commands those that train nothing."""
+    file = Path(os.environ.get("JOINTSET_DATA", ROOT.parent / "shared" / "data")) / "adult" / "adult.parquet"
+    if not file.is_file():
+        pytest.skip(f"no real data in {file.parent}; JOINTSET_DATA names another folder")
+    monkeypatch.chdir(tmp_path)
+    unused = ["split", "fnlwgt", "education_num", "relationship"]
+    rows = pd.read_parquet(file).drop(columns=unused).sample(6000, random_state=0)
+    rows.iloc[:3000].drop(columns="marital_status").to_csv("east.csv", index=False)
+    rows.iloc[3000:].drop(columns="income").to_csv("west.csv", index=False)
+    recorded = commands(blocks("five-minutes.md", "console")[0])
+    assert [c for c, _ in recorded] == [shlex.split("jointset init east.csv west.csv"), ["jointset", "check"]]
+    for (_, *arguments), expected in recorded:
+        out = cli(*arguments).out
+        assert doctest.OutputChecker().check_output(plain(expected), plain(out), FLAGS), out
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if "```yaml" in p.read_text(encoding="utf-8")], ids=str)
