@@ -6,8 +6,10 @@ line itself. ``tests/test_reference.py`` fails when a page is not what the code 
 
 from __future__ import annotations
 
+import inspect
+import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -111,7 +113,8 @@ def configuration() -> str:
         "",
         "Every key of `jointset.yaml`, made from the settings themselves. `--set KEY=VALUE` changes any of them on",
         "the command line (`--set improve.rounds=3`). An unknown key is an error that names the nearest one. `D` is",
-        "a dataset's name, `T` a task's.",
+        "a dataset's name, `T` a task's. What encoders, ways of sharing and weightings take stands in",
+        "[Options of methods](options.md).",
     ]
     seen: dict[str, list[str]] = {}
     for at, model, _ in sections():
@@ -147,6 +150,98 @@ def _named(at: str) -> str:
         .replace("augment.tasks.…", "augment.tasks.T")
         .replace("tasks.…", "tasks.T")
     )
+
+
+def options() -> str:
+    """The page of what encoders, ways of sharing and weightings take, out of their constructors and docstrings."""
+    from jointset.models.encoders import ENCODERS
+    from jointset.models.sharing import SHARINGS
+    from jointset.models.sharing.options import COMMON
+    from jointset.weighting import WEIGHTINGS
+
+    lines = [
+        "# Options of methods",
+        "",
+        "What stands beside the name of an encoder, a way of sharing or a weighting in the configuration, made from",
+        "their constructors. [Sharing](../sharing.md), [The weighting alone](../weighting.md) and",
+        "[Balance](../balance.md) (for losses) say when to take which.",
+    ]
+    for modality, table in ENCODERS.items():
+        lines += ["", f"## `model.{modality}`"]
+        for i, (name, made) in enumerate(table.items()):
+            lines += [
+                "",
+                f"### {modality}: `{name}`{' (the default)' if i == 0 else ''}",
+                "",
+                first_line(made),
+                "",
+            ]
+            lines += option_table(made)
+    lines += ["", "## `model.sharing`"]
+    for name, made in SHARINGS.items():
+        lines += [
+            "",
+            f"### sharing: `{name}`",
+            "",
+            first_line(made),
+            *option_table(made, COMMON, before=[""]),
+        ]
+    lines += [
+        "",
+        "## `training.weighting`",
+        "",
+        row("method", "what it is", "options"),
+        row("---", "---", "---"),
+    ]
+    for name, made in WEIGHTINGS.items():
+        given = [
+            f"`{n}` ({_value(p.default)})"
+            for n, p in inspect.signature(made).parameters.items()
+            if n != "self"
+        ]
+        lines.append(row(f"`{name}`", first_line(made), ", ".join(given)))
+    return "\n".join(lines) + "\n"
+
+
+def first_line(made: type) -> str:
+    """The first sentence of a docstring, in Markdown."""
+    return _markdown((inspect.getdoc(made) or "").split("\n\n")[0])
+
+
+def option_table(made: type, without: Sequence[str] = (), before: Sequence[str] = ()) -> list[str]:
+    """The keywords of a constructor, each with its default and what the docstring says of it; none without any."""
+    told = parameters_of(made)
+    named = [(n, p) for n, p in inspect.signature(made).parameters.items() if n not in without]
+    if not named:
+        return []
+    lines = [*before, row("option", "default", "meaning"), row("---", "---", "---")]
+    return lines + [row(f"`{n}`", _value(p.default), told.get(n, "")) for n, p in named]
+
+
+def parameters_of(made: type) -> dict[str, str]:
+    """What a docstring says of each parameter under ``Parameters``; ``a, b : …`` is about both."""
+    text = (inspect.getdoc(made) or "").partition("Parameters\n----------\n")[2].split("\n\n")[0]
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in text.splitlines():
+        head, colon, rest = line.partition(" : ")
+        if colon and not line.startswith(" "):
+            names = [n.strip() for n in head.split(",")]
+            found |= dict.fromkeys(names, rest)
+        else:
+            found |= {n: f"{found[n]} {line.strip()}" for n in names}
+    return {n: _markdown(told) for n, told in found.items()}
+
+
+def _markdown(text: str) -> str:
+    text = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text.replace("``", "`"))
+    return " ".join(text.split())
+
+
+def _value(default: Any) -> str:
+    if default is inspect.Parameter.empty:
+        return "**needed**"
+    return "–" if default is None else f"`{list(default) if isinstance(default, tuple) else default}`"
 
 
 def audit_codes() -> str:
@@ -227,6 +322,7 @@ def _shown(param: Any) -> str:
 
 PAGES = {
     "configuration.md": configuration,
+    "options.md": options,
     "audit-codes.md": audit_codes,
     "command-line.md": command_line,
 }

@@ -23,7 +23,7 @@ def generator():
     return module
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "audit-codes.md", "command-line.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "options.md", "audit-codes.md", "command-line.md"])
 def test_a_reference_page_is_up_to_date(page):
     written = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
     assert written == generator().PAGES[page](), "run: python docs/generate.py"
@@ -33,6 +33,19 @@ def test_every_key_says_what_it_is():
     found = [(at, name, info) for at, _, fields in generator().sections() for name, info in fields.items()]
     assert len(found) > 100
     assert not [f"{at}.{name}" for at, name, info in found if not (info.description or "").strip()]
+
+
+def test_every_option_of_an_encoder_and_of_a_sharing_says_what_it_is():
+    from jointset.models.encoders import ENCODERS
+    from jointset.models.sharing import SHARINGS
+    from jointset.models.sharing.options import COMMON
+
+    made = generator()
+    methods = [(e, ()) for table in ENCODERS.values() for e in table.values()]
+    methods += [(s, COMMON) for s in SHARINGS.values()]
+    for method, common in methods:
+        lines = made.option_table(method, common)[2:]
+        assert not [line for line in lines if line.endswith("|  |")], method
 
 
 def test_every_command_and_option_says_what_it_is():
