@@ -190,3 +190,27 @@ def test_a_run_trains_with_it_and_says_so(folder, cli):
     assert "augmentation: tabular.noise 0.1" in done.out
     summary = json.loads((folder.runs / "small" / "summary.json").read_text())
     assert summary["augmentation"]["kept"] == "as told"
+
+
+def test_rows_are_added_to_rare_classes_exported_and_undone(folder, tmp_path):
+    import pyarrow.parquet as pq
+
+    folder.settings["augment"] = {"mode": "on", "preserve": False}
+    folder.settings["improve"] |= {"rounds": 1, "fixes": ["add"], "margin": 1.0}
+    folder.settings["training"] |= {"epochs": 3}
+    run = folder.write().execute()
+    edits = run.edits(status="accepted")
+    assert len(edits) > 10 and set(edits.action) == {"add"}
+    addresses = list(zip(edits.dataset, edits.row, edits.task, edits.position, strict=True))
+    assert len(set(addresses)) == len(addresses)
+    level, given = edits.take(edits.task == "level"), run.work.given["level"]
+    trained = given[run.work.editable() & (given >= 0)]
+    commonest = int(np.bincount(trained).argmax())
+    assert len(level) and commonest not in given[run.work.pool.positions(level.dataset, level.row)]
+    written = run.export(tmp_path / "out")
+    tables = {p.stem: pq.read_table(p) for p in (written / "derived").glob("*.parquet")}
+    assert sum(t.num_rows for t in tables.values()) == len(edits)
+    sources = set(tables["people"].column("jointset_source_row").to_pylist())
+    assert sources <= set(run.datasets["people"].to_pandas()["jointset_row"])
+    assert run.undo(action="add") == len(edits)
+    assert not (run.export(tmp_path / "out") / "derived").exists()

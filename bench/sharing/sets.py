@@ -198,12 +198,19 @@ def _write(
 
 
 def fewer(table: pa.Table, rows: int | None, seed: int) -> pa.Table:
-    """At most ``rows`` of the training rows and of the held-out rows, at random, and all test rows."""
+    """At most ``rows`` of the training rows and of the held-out rows, at random, and all test rows.
+
+    A class that is left with a single row goes: neither the library nor a comparison can do anything with it.
+    """
     if rows is None:
         return table
     split, rng = np.array(table.column("split").to_pylist()), np.random.default_rng(seed)
     gone = [rng.permutation(np.flatnonzero(split == side))[rows:] for side in ("train", "holdout")]
-    return table.take(np.setdiff1d(np.arange(table.num_rows), np.concatenate(gone)))
+    table = table.take(np.setdiff1d(np.arange(table.num_rows), np.concatenate(gone)))
+    if "label" not in table.column_names:
+        return table
+    label = pd.Series(table.column("label").to_pylist())
+    return table.filter(pa.array((label.groupby(label).transform("size") > 1).to_numpy()))
 
 
 SETS: dict[str, Callable[[Path, int, int | None], None]] = {

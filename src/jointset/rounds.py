@@ -51,9 +51,10 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, overlay, predictions, number)
             checked = stages.surveyed(bench, overlay, predictions, found, number, checked)
+            open_issues = Issues.concat([issues, stages.mendable(work, checked, overlay)])
             candidates = proposals.proposed(
                 work,
-                Issues.concat([issues, stages.mendable(work, checked, overlay)]),
+                open_issues,
                 overlay,
                 ledger.accepted(number - 1),
                 number,
@@ -61,7 +62,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
                 observed=ledger.judged(),
             )
             policy = bench.augmentation.policy if bench.augmentation else None
-            derived = proposals.synthesised(work, issues, overlay, policy, number)
+            derived = proposals.synthesised(work, open_issues, overlay, policy, number)
             candidates = Edits.concat([candidates, derived])
             decided, model, verdicts = stages.decide(bench, candidates, model, overlay_with, found, number)
             stages.commit(bench, ledger, number, issues, decided, verdicts, found, checked)

@@ -5,15 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jointset.augment import Policy, Recipe
+from jointset.augment import Policy, Recipe, Step
 from jointset.data import apply
 from jointset.errors import DataError
 from jointset.records import TRAIN, Edits, Issues
 from jointset.repair import synthesise
 from jointset.training.added import extended
-from jointset.training.augmented import Augmentation
+from jointset.training.augmented import Augmentation, show
 from jointset.training.oversampled import oversampled
 from jointset.training.settings import TrainSettings
+from jointset.training.views import make_views
 
 KEPT = {"text.delete": ("level", "risky"), "tabular.noise": ("level",)}
 
@@ -126,3 +127,22 @@ def test_rows_made_for_one_task_have_its_label_alone(bench, problem, method):
             dataclasses.replace(problem, augmentation=Augmentation(Policy(smote={"risky": (method, 20)}))),
             rows, TrainSettings(), seed=0,
         )  # fmt: skip
+
+
+def test_added_rows_have_no_views_and_are_shown_as_they_were_made(bench):
+    work = bench.work
+    _, edits = proposals(work)
+    problem = bench.problem(apply(work.given, edits, work.by_name, work.pool))
+    everything = np.arange(len(work.pool))
+    views = make_views(work.pool, bench.inputs, {"text.swap": 1.0}, everything, number=2, seed=0)
+    steps = Policy({"text.swap": Step(1.0, 1.0)})
+    rows = np.array([0, len(work.pool), 5, len(work.pool) + 11, 7])
+    names = tuple(t.name for t in problem.tasks)
+    labelled = np.ones((5, len(names)), bool)
+    shown = show(Augmentation(steps, views), problem.inputs, names, rows, labelled, np.random.default_rng(0))
+    found, plain = shown.batch["text"][1], problem.inputs.batch(rows)["text"][1]
+    for i, row in enumerate(rows):
+        part = slice(found["words_offsets"][i], found["words_offsets"][i + 1])
+        same = slice(plain["words_offsets"][i], plain["words_offsets"][i + 1])
+        equal = found["words_ids"][part].tolist() == plain["words_ids"][same].tolist()
+        assert equal == (row >= len(work.pool)), "words of the pool's rows changed their order"

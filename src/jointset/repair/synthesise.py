@@ -39,7 +39,10 @@ def synthesise(
     """
     found = issues.take(issues.code == "tail_label")
     parts: list[list[object]] = []
-    for dataset, row, task in zip(found.dataset, found.row, found.task, strict=True):
+    labels = dict.fromkeys(
+        zip(found.dataset, found.row, found.task, strict=True)
+    )  # a label set may be rare twice
+    for dataset, row, task in labels:
         able = [o for o in operations if modality_of(o) in modalities[dataset] and task in kept.get(o, ())]
         for n in range(copies if able else 0):
             rng = np.random.default_rng(_number(seed, dataset, row, n))

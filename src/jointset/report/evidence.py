@@ -44,7 +44,7 @@ def label_name(task: Task, value: Any, position: str = "") -> str:
     if task.kind == "regression":
         return "" if value != value else f"{float(value):.6g}"
     if task.kind == "multilabel":
-        if position:
+        if position in task.classes:
             entry = value[task.classes.index(position)]
             return "" if entry < 0 else str(int(entry))
         return (
@@ -65,7 +65,7 @@ def probabilities(
     found = np.asarray(outputs[name][place], np.float64)
     if task.kind == "regression":
         return [(f"{found[0]:.6g}", float("nan"))]
-    if task.kind == "multilabel" and position:
+    if task.kind == "multilabel" and position in task.classes:
         p = float(found[task.classes.index(position)])
         return sorted([("1", p), ("0", 1 - p)], key=lambda pair: -pair[1])
     order = np.argsort(-found, kind="stable")[:TOP]

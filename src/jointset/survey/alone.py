@@ -23,15 +23,17 @@ from jointset.audit.leakage import Leaks, find_leaks, find_order, simple_texts
 from jointset.audit.media import BROKEN as MEDIA
 from jointset.audit.missing_values import find_missing_values
 from jointset.audit.outliers import find_outliers
-from jointset.audit.shift import column_shift
+from jointset.audit.shift import InputShifts, column_shift, compare_inputs
 from jointset.data import Dataset
 from jointset.prepare import Work
-from jointset.records import TRAIN, Ints
+from jointset.records import TRAIN, Floats, Ints, Strings
 from jointset.survey.inputs import ModalityInputs, PoolInputs
 from jointset.survey.sections import Section
 
 BROKEN: dict[str, Any] = dict(MEDIA)
 NEAR: dict[str, Any] = {"text": near_texts, "image": near_images, "tabular": near_tables}
+MOST_DATASETS = 30
+MATRIX_ROWS = 5000  # of all datasets together that are compared in pairs
 LEAST = 0.1  # effect from which a shifted column is reported
 
 
@@ -43,6 +45,18 @@ class InputChecks:
     duplicates: Duplicates
     leaks: Leaks
     diversity: Diversity
+    pairs: DatasetPairs | None
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetPairs:
+    """Datasets in pairs: the embedding of what they share, the dataset of every row that is compared, the number of
+    rows taken of each, and how their inputs differ."""
+
+    points: Floats
+    names: Strings
+    rows: int
+    inputs: InputShifts
 
 
 def check_inputs(work: Work, inputs: PoolInputs) -> InputChecks:
@@ -63,7 +77,25 @@ def check_inputs(work: Work, inputs: PoolInputs) -> InputChecks:
     for dataset in work.pool.datasets:
         sections += _of_dataset(work, inputs, copies, dataset)
     sections += _columns(work, inputs, copies)
-    return InputChecks(tuple(sections), copies, leaks, varied)
+    return InputChecks(tuple(sections), copies, leaks, varied, _in_pairs(work, inputs, copies))
+
+
+def _in_pairs(work: Work, inputs: PoolInputs, copies: Duplicates) -> DatasetPairs | None:
+    """The datasets of some size that share inputs; None where there are not two."""
+    usable = comparable(work)
+    shared = inputs.shared(usable) if len(usable) > 1 else None
+    if shared is None:
+        return None
+    names = work.pool.dataset_names.copy()
+    names[~np.isin(names.astype(str), [d.name for d in usable])] = None
+    rows = int(np.clip(MATRIX_ROWS / len(usable), 150, 600))  # pairs grow with the square of the datasets
+    found = compare_inputs(shared, names, together=copies.near, rows=rows, seed=work.config.seed)
+    return DatasetPairs(shared, names, rows, found)
+
+
+def comparable(work: Work) -> list[Dataset]:
+    """The datasets that are compared with one another."""
+    return [d for d in work.pool.datasets if len(d) >= 20][:MOST_DATASETS]
 
 
 def once(rows: Ints, group: Ints) -> Ints:

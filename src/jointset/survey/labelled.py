@@ -24,7 +24,7 @@ from jointset.audit.outliers import find_outliers, find_uncertain
 from jointset.audit.shift import covariate_shift, label_shift, shift_matrix
 from jointset.prepare import Work
 from jointset.records import TEST, TRAIN, Bools, Ints, Predictions, Task, is_labelled
-from jointset.survey.alone import InputChecks, once
+from jointset.survey.alone import InputChecks, comparable, once
 from jointset.survey.inputs import PoolInputs
 from jointset.survey.sections import Section
 
@@ -32,8 +32,6 @@ SIMPLE: dict[str, Any] = {"text": simple_texts, "image": simple_images, "audio":
 ARTEFACT = 0.95  # area from which simple features of media say too much
 MOST_CLASSES = 200  # beyond, a linear model of the labels is too slow to be cheap
 MOST_LABELS = 30  # labels of a multilabel task that are looked at one by one
-MOST_DATASETS = 30
-MATRIX_ROWS = 5000  # of all datasets together that are compared in pairs
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def check_labels(work: Work, inputs: PoolInputs, alone: InputChecks, now: Labels
         probs = _probs(work, inputs, alone, task, codes, now)
         sections += _conflicts(work, alone, task, now, probs)
         sections += _shortcuts(work, inputs, alone, task, now, simple)
-        sections += _shift_of_labels(work, inputs, alone, task, codes, probs)
+        sections += _shift_of_labels(work, alone, task, codes, probs)
         sections += _tails(work, task, now, probs)
     if now.predictions is not None:
         sections += _at_a_loss(work, alone, now.predictions)
@@ -181,21 +179,19 @@ def _shift_of_inputs(work: Work, inputs: PoolInputs, alone: InputChecks) -> list
 
 
 def _shift_of_labels(
-    work: Work, inputs: PoolInputs, alone: InputChecks, task: Task, codes: Ints | None, probs: Any
+    work: Work, alone: InputChecks, task: Task, codes: Ints | None, probs: Any
 ) -> list[Section]:
     """The matrix over the datasets that share inputs, and the shares of classes where a dataset has no labels."""
-    usable = [d for d in work.pool.datasets if len(d) >= 20][:MOST_DATASETS]
+    usable = comparable(work)
     if len(usable) < 2:
         return []
-    everything = np.arange(len(work.pool))
+    everything, out = np.arange(len(work.pool)), []
     seen = None if codes is None else np.where(work.pool.split == TEST, -1, codes)
-    named = work.pool.dataset_names.copy()
-    named[~np.isin(named.astype(str), [d.name for d in usable])] = None
-    shared, out = inputs.shared(usable), []
-    if shared is not None:
-        same = alone.duplicates.near
-        rows = int(np.clip(MATRIX_ROWS / len(usable), 150, 600))  # pairs grow with the square of the datasets
-        matrix = shift_matrix(shared, named, labels=seen, together=same, rows=rows, seed=work.config.seed)
+    if alone.pairs is not None:
+        matrix = shift_matrix(
+            alone.pairs.points, alone.pairs.names, labels=seen, together=alone.duplicates.near,
+            rows=alone.pairs.rows, seed=work.config.seed, inputs=alone.pairs.inputs,
+        )  # fmt: skip
         out.append(Section("shift between datasets", matrix, everything, task=task.name))
     if probs is None or seen is None or task.kind == "regression":
         return out

@@ -22,7 +22,8 @@ SLIGHT = 0.1  # a weight that is nearer to one than this is none
 
 def repairable(work: Work, found: Survey, labels: Mapping[str, NDArray[Any]], fixes: Sequence[str]) -> Issues:
     """Issues on single labels of editable rows, for those of ``fixes`` that mend what a survey finds."""
-    return Issues.concat([make(work, found, labels) for name, make in MAKERS.items() if name in fixes])
+    makers = dict.fromkeys(make for name, make in MAKERS.items() if name in fixes)
+    return Issues.concat([make(work, found, labels) for make in makers])
 
 
 def _leaks(work: Work, found: Survey, labels: Mapping[str, NDArray[Any]]) -> Issues:
@@ -195,4 +196,5 @@ MAKERS: dict[str, Callable[[Work, Survey, Mapping[str, NDArray[Any]]], Issues]] 
     "duplicates": _spare_copies,
     "shift": _shifted,
     "tail": _tail,
+    "add": _tail,
 }

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from jointset.augment import Draws, Policy, image, mixing, spectrum, tables
+from jointset.models.encoders.base import Arrays, Encoder
+from jointset.models.encoders.ngrams import take_prepared
 from jointset.models.inputs import Batch, Inputs
 from jointset.operations import modality_of
 from jointset.records import Bools, Floats, Ints
@@ -96,14 +98,27 @@ def show(
         if not len(where):
             continue
         if modality in places:
-            at = np.where(places[modality] >= 0, places[modality], own)[where]
-            tensors = encoder.batch(views[modality].arrays, at)
+            tensors = _tensors(
+                encoder, views[modality], places[modality][where], inputs.arrays[modality], own[where]
+            )
         else:
             tensors = encoder.batch(inputs.arrays[modality], own[where])
         strength = {o: s[where] for o, s in draws.of(modality).items()}
         changed = _changed(modality, tensors, strength, policy, (inputs, rows), rng) if strength else tensors
         batch[modality] = (torch.from_numpy(where), changed)
     return _mixed(batch, draws, policy, rows, rng)
+
+
+def _tensors(encoder: Encoder, views: Views, place: Ints, arrays: Arrays, own: Ints) -> dict[str, Tensor]:
+    """The views at ``place`` (b,), and where that is -1 the rows themselves, at ``own`` in their ``arrays``."""
+    added = (place < 0) & (own >= views.start)  # these alone are not among the views' arrays
+    at = np.where(place >= 0, place, own)
+    if not added.any():
+        return encoder.batch(views.arrays, at)
+    both = encoder.concat([take_prepared(views.arrays, at[~added]), take_prepared(arrays, at[added])])
+    order = np.empty(len(at), np.int64)
+    order[np.concatenate([np.flatnonzero(~added), np.flatnonzero(added)])] = np.arange(len(at))
+    return encoder.batch(both, order)
 
 
 def _viewed(

@@ -29,7 +29,8 @@ class Views:
     """The prepared rows of one modality followed by their views.
 
     ``place`` (V, N) is where a pool row's v-th view stands in ``arrays``, -1 = none; ``operation`` (V, N) is its
-    operation's place in ``operations``; ``strength`` (V, N) what it was done with.
+    operation's place in ``operations``; ``strength`` (V, N) what it was done with; ``start`` is the first view in
+    ``arrays``. Rows that were added behind those of the pool have no views.
     """
 
     arrays: Arrays
@@ -37,15 +38,22 @@ class Views:
     place: Ints
     operation: Ints
     strength: Floats
+    start: int
 
     def having(self, rows: Ints) -> dict[str, NDArray[np.bool_]]:
         """Which of the rows ``(b,)`` have a view of each operation."""
-        there = self.place[:, rows] >= 0
-        return {o: ((self.operation[:, rows] == i) & there).any(0) for i, o in enumerate(self.operations)}
+        of_pool = rows < self.place.shape[1]
+        at = np.where(of_pool, rows, 0)
+        there = (self.place[:, at] >= 0) & of_pool
+        return {o: ((self.operation[:, at] == i) & there).any(0) for i, o in enumerate(self.operations)}
 
     def chosen(self, rows: Ints, operation: Ints, rng: np.random.Generator) -> tuple[Ints, Floats]:
         """A random view of each row's ``operation`` (b,): its place in ``arrays`` and its strength; -1, 0 = none."""
-        fits = (self.operation[:, rows] == operation) & (self.place[:, rows] >= 0) & (operation >= 0)
+        of_pool = rows < self.place.shape[1]
+        rows = np.where(of_pool, rows, 0)
+        fits = (
+            (self.operation[:, rows] == operation) & (self.place[:, rows] >= 0) & (operation >= 0) & of_pool
+        )
         draw = np.where(fits, rng.random(fits.shape), -1.0).argmax(0)
         some, at = fits.any(0), np.arange(len(rows))
         place = np.where(some, self.place[:, rows][draw, at], -1)
@@ -117,7 +125,7 @@ def _views(
     start = prepared_rows(inputs.arrays[modality])
     place = np.full((number, len(pool)), -1, np.int64)
     place[:, able] = start + np.arange(number * len(able)).reshape(number, len(able))
-    return Views(arrays, names, place, operation, strength)
+    return Views(arrays, names, place, operation, strength, start)
 
 
 def changed_table(

@@ -4,7 +4,7 @@ from jointset.audit.shift.columns import ColumnShift, column_shift
 from jointset.audit.shift.concept import ConceptShift, concept_shift
 from jointset.audit.shift.covariate import CovariateShift, covariate_shift
 from jointset.audit.shift.labels import LabelShift, label_shift
-from jointset.audit.shift.matrix import ShiftMatrix, shift_matrix
+from jointset.audit.shift.matrix import InputShifts, ShiftMatrix, compare_inputs, shift_matrix
 from jointset.audit.shift.weights import ImportanceWeights, importance_weights
 
 __all__ = [
@@ -12,9 +12,11 @@ __all__ = [
     "ConceptShift",
     "CovariateShift",
     "ImportanceWeights",
+    "InputShifts",
     "LabelShift",
     "ShiftMatrix",
     "column_shift",
+    "compare_inputs",
     "concept_shift",
     "covariate_shift",
     "importance_weights",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
@@ -35,6 +36,67 @@ class ShiftMatrix(Checked):
     worth: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class InputShifts:
+    """What a matrix says without labels: ``members`` the rows of each group that are compared, ``area`` ``(g, g)`` as
+    in :class:`ShiftMatrix`, ``corrected`` the p-value by pair, and the findings of all pairs."""
+
+    names: Strings
+    members: tuple[Ints, ...]
+    area: Floats
+    corrected: dict[str, float]
+    findings: Findings
+
+
+def compare_inputs(
+    embedding: ArrayLike,
+    groups: ArrayLike,
+    *,
+    together: ArrayLike | None = None,
+    rows: int = ROWS,
+    seed: int = 0,
+) -> InputShifts:
+    """The part of :func:`shift_matrix` that needs no labels: for several tasks on the same inputs, done once.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 2)) + np.repeat([0, 2], 100)[:, None]
+    >>> sorted(compare_inputs(x, np.repeat(["a", "b"], 100)).corrected)
+    ['a × b']
+    """
+    points = as_points(embedding, least=2)
+    codes, names = as_codes(groups, len(points), "groups")
+    own = _copies(together, len(points))
+    rng = np.random.default_rng(seed)
+    members = []
+    for k in range(len(names)):
+        mine = np.flatnonzero(codes == k)
+        single = mine[np.unique(own[mine], return_index=True)[1]]  # copies are no further draws
+        members.append(rng.permutation(single)[:rows])
+    area = np.full((len(names), len(names)), np.nan)
+    found, raw = [], {}
+    for i, j in _pairs(members):
+        a, b = members[i], members[j]
+        pair, both = f"{names[i]} × {names[j]}", own[np.concatenate([a, b])]
+        inputs = covariate_shift(points[a], points[b], groups=both, level=1.1, subject=pair, seed=seed)
+        area[i, j] = area[j, i] = inputs.area
+        raw[pair] = inputs.p_value
+        found.append(inputs.findings)
+    return InputShifts(names, tuple(members), area, holm(raw), Findings.concat(found))
+
+
+def _copies(together: ArrayLike | None, n: int) -> Ints:
+    own = np.arange(n) if together is None else np.asarray(together)
+    if own.shape != (n,):
+        raise ArrayError("labels and together must be (n,) like the rows of the embedding")
+    return own
+
+
+def _pairs(members: Sequence[Ints]) -> list[tuple[int, int]]:
+    """The pairs of groups that both have rows enough."""
+    big = [k for k, rows in enumerate(members) if len(rows) >= FEWEST]
+    return list(combinations(big, 2))
+
+
 def shift_matrix(
     embedding: ArrayLike,
     groups: ArrayLike,
@@ -44,12 +106,14 @@ def shift_matrix(
     level: float = 0.01,
     rows: int = ROWS,
     seed: int = 0,
+    inputs: InputShifts | None = None,
 ) -> ShiftMatrix:
     """Compare every two groups (datasets, sites, months): inputs, and with class codes ``labels`` ``(n,)`` their
     meaning.
 
     ``embedding`` is ``(n, d)``, ``groups`` ``(n,)``, None where a row is in none; ``together`` ``(n,)`` numbers rows
-    that must not be on both sides of a comparison (copies). At most ``rows`` rows of a group are used. Codes
+    that must not be on both sides of a comparison (copies). At most ``rows`` rows of a group are used; ``inputs`` are
+    those of :func:`compare_inputs` on the same arguments, when it was done before. Codes
     ``covariate_shift`` and ``concept_shift`` of pairs, ``bad_transfer`` of ordered pairs that lose 0.05 of the area or
     more, or where the source's model is worse than the target's class shares (negative transfer). Raises
     ``ArrayError``.
@@ -61,30 +125,22 @@ def shift_matrix(
     ['a × c', 'b × c']
     """
     points = as_points(embedding, least=2)
-    codes, names = as_codes(groups, len(points), "groups")
-    own = np.arange(len(points)) if together is None else np.asarray(together)
+    own = _copies(together, len(points))
     y = None if labels is None else np.asarray(labels)
-    if own.shape != (len(points),) or (y is not None and y.shape != (len(points),)):
+    if y is not None and y.shape != (len(points),):
         raise ArrayError("labels and together must be (n,) like the rows of the embedding")
-    rng = np.random.default_rng(seed)
-    members = []
-    for k in range(len(names)):
-        mine = np.flatnonzero(codes == k)
-        single = mine[np.unique(own[mine], return_index=True)[1]]  # copies are no further draws
-        members.append(rng.permutation(single)[:rows])
+    if inputs is None:
+        inputs = compare_inputs(points, groups, together=own, rows=rows, seed=seed)
+    names, members = inputs.names, inputs.members
     g = len(names)
-    area, p, concept, loss, worth = (np.full((g, g), np.nan) for _ in range(5))
-    found, raw = [], {}
-    for i, j in combinations(range(g), 2):
+    p, concept, loss, worth = (np.full((g, g), np.nan) for _ in range(4))
+    found = [inputs.findings]
+    for i, j in _pairs(members):
         a, b = members[i], members[j]
-        if min(len(a), len(b)) < FEWEST:
-            continue
-        pair, both = f"{names[i]} × {names[j]}", own[np.concatenate([a, b])]
-        inputs = covariate_shift(points[a], points[b], groups=both, level=1.1, subject=pair, seed=seed)
-        area[i, j] = area[j, i] = inputs.area
-        raw[pair] = inputs.p_value
-        found.append(inputs.findings)
+        pair = f"{names[i]} × {names[j]}"
+        p[i, j] = p[j, i] = inputs.corrected[pair]
         if y is not None and min((y[a] >= 0).sum(), (y[b] >= 0).sum()) >= FEWEST:
+            both = own[np.concatenate([a, b])]
             meaning = concept_shift(
                 points[a], y[a], points[b], y[b], groups=both, level=level, subject=pair, seed=seed
             )
@@ -92,15 +148,11 @@ def shift_matrix(
             found.append(meaning.findings)
     if y is not None:
         _transfers(points, y, own, members, loss, worth, seed)
-    corrected = holm(raw)
-    for i, j in combinations(range(g), 2):
-        p[i, j] = p[j, i] = corrected.get(f"{names[i]} × {names[j]}", np.nan)
-    shifts = Findings.concat(found)
-    return _told(names, area, p, concept, loss, worth, shifts, corrected, level)
+    return _told(names, inputs.area, p, concept, loss, worth, Findings.concat(found), inputs.corrected, level)
 
 
 def _transfers(
-    points: Floats, y: Ints, own: Ints, members: list[Ints], loss: Floats, worth: Floats, seed: int
+    points: Floats, y: Ints, own: Ints, members: Sequence[Ints], loss: Floats, worth: Floats, seed: int
 ) -> None:
     """Fill in what every group's linear model loses, and is worth, on every other group."""
     rows = [m[y[m] >= 0] for m in members]
