@@ -51,9 +51,7 @@ def render(summary: dict[str, Any]) -> str:
             actions for tasks in summary["edits"]["by"].values() for actions in tasks.get(name, {}).values()
         ]
         if task["verdict"] == "worse" and any(counts["accepted"] for counts in by):
-            lines.append(
-                f"  → jointset undo RUN --task {name} takes its edits back; or raise improve.precision"
-            )
+            lines.append(f"  → jointset undo RUN --task {name} takes its edits back")
     if "weights" in summary:
         lines += weights_lines(summary["weights"])
     if "augmentation" in summary:
