@@ -25,7 +25,7 @@ contracts: $(VENV)/.ready-dev
 
 # The site goes to docs/_site; a warning, such as a link that leads nowhere, is an error.
 docs: $(VENV)/.ready-dev
-	$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs . docs/_site
+	$(BIN)/python -m sphinx -q -a -E -W --keep-going -b html -c docs . docs/_site
 
 # Hours on two cores: three seeds of every set; --only and --seeds take less. JOINTSET_DATA names the folder of the sets.
 bench: $(VENV)/.ready-dev
