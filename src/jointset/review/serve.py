@@ -42,10 +42,10 @@ def serve(
         try:
             import uvicorn
 
-            from jointset.review.app import make_app, user
+            from jointset.review.app import make_app
         except ImportError as error:
             raise MissingExtra(error.name or "fastapi", "review", "the review page") from None
-        from jointset.review.desk import open_desk
+        from jointset.review.desk import open_desk, user
         from jointset.review.security import Door
 
         bound = _bind(host, port)
