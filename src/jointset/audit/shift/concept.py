@@ -18,7 +18,7 @@ FEWEST = 50
 OVERLAP = 0.05  # smallest probability of either side where inputs count as like
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConceptShift(Checked):
     """``p_value`` that knowing the side adds nothing to what the inputs say about the label, on inputs that both sides
     have; ``gain`` is what it adds, in nats a row; ``matched`` is the share of rows on such inputs."""

@@ -22,7 +22,7 @@ ROWS = 600  # of a group, in a matrix of many
 LOSS = 0.05  # area lost from which a transfer is called bad
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShiftMatrix(Checked):
     """``groups`` ``(g,)`` are the names; ``covariate`` ``(g, g)`` is the area of the classifier between two groups and
     ``p_value`` ``(g, g)`` that of their covariate shift, corrected for the number of pairs (Holm); ``concept`` ``(g,
