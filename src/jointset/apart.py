@@ -42,7 +42,8 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
         joint = train(bench, overlay, "together")
         alone = _alone(bench, overlay, affordable(bench.problem(overlay), bench.work, settings.budget))
         verdicts = compared(bench.work, joint, alone, split=HOLDOUT, margin=settings.margin)
-        hurt = [v.task for v in verdicts if v.outcome == "worse"] if settings.mode == "auto" else []
+        free = settings.mode == "auto" and not bench.joint  # joint inference reads across all tasks
+        hurt = [v.task for v in verdicts if v.outcome == "worse"] if free else []
         groups = groups_of([t.name for t in bench.work.tasks], hurt)
         _start(bench, overlay, joint, alone, groups)
         _keep_outputs(bench, joint, alone)

@@ -187,8 +187,8 @@ def _behind(
     elif task.kind == "multilabel":
         label = np.full((1, task.n_outputs), -1, np.int8)
         label[0, target.index] = 1
-    judged = Rows(saved.read(table, dataset=dataset, root=root), np.zeros(1, np.int64), task.name, label)
-    found = influence_on([saved.module], problem, train, {"it": judged})
+    judged = Rows(saved.prepared(table, dataset, root), np.zeros(1, np.int64), task.name, label)
+    found = influence_on([saved.network], problem, train, {"it": judged})
     entries: dict[tuple[str, int], float] = {}
     for (source, _), score in found.scores.items():
         known = np.flatnonzero(np.isfinite(score) & (score != 0))

@@ -34,3 +34,5 @@ WEIGHTINGS = {
     "db_mtl": "beta decay",
     "excess_mtl": "rate warmup",
 }
+
+TRACKERS = ("tensorboard", "mlflow", "wandb")

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from jointset import config as configs
-from jointset import export, rundir
+from jointset import export, notebook, rundir
 from jointset.config import Config
 from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
 from jointset.errors import ConfigError, DataError, nearest
 from jointset.ledger import Ledger, Selector
-from jointset.prepare import Work, own_label_columns, prepare
+from jointset.prepare import Work, prepare
 from jointset.records import ACTIONS, Edits
+from jointset.repaired import RepairedDataset, RepairedDatasets
 from jointset.rundir import RunDirectory
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
+    from jointset.review import Taken
+    from jointset.tracking import Tracking
 
 Emit = Callable[[dict[str, Any]], None]
+MODEL_FORMATS = ("onnx", "huggingface")
 
 
 def execute(
@@ -51,12 +53,21 @@ def execute(
     emit : called with every event, a dict with the key ``event``.
     new_run : start afresh in a numbered directory beside an earlier run.
     """
+    from jointset import tracking
+
     started = time.monotonic()
+    tracking.ready(config.tracking)
     directory = rundir.open_run(config, Path(root), new_run=new_run)
-    with rundir.locked(directory), rundir.disk_errors(directory), rundir.begun(directory, config):
+    with (
+        rundir.locked(directory),
+        rundir.disk_errors(directory),
+        rundir.begun(directory, config),
+        _tracked(directory, config) as tracked,
+    ):
 
         def tell(event: dict[str, Any]) -> None:
             directory.metric(event)
+            tracked(event)
             if emit:
                 emit(event)
 
@@ -71,6 +82,7 @@ def execute(
             directory.log(f"finished: {summary['stopped']}")
             tell({"event": "finished", **summary})
             write_report(directory, work)
+            tracked.finish(directory.kept(), summary)
     return Run(directory.path)
 
 
@@ -84,6 +96,19 @@ def _goes_on(directory: RunDirectory, tell: Emit) -> bool:
     if new:
         tell({"event": "reviewed", "decisions": new, "rounds": summary["rounds"]})
     return bool(new)
+
+
+@contextlib.contextmanager
+def _tracked(directory: RunDirectory, config: Config) -> Iterator[Tracking]:
+    """The trackers of a run, which end with it, well or not."""
+    from jointset.tracking import Facts, Tracking
+
+    facts = Facts(config.name, directory.path, config.model_dump(mode="json"))
+    tracked = Tracking(config.tracking, facts, directory.log)
+    try:
+        yield tracked
+    finally:
+        tracked.finish()  # nothing is left to end where the run ended well
 
 
 def write_report(directory: RunDirectory, work: Work) -> None:
@@ -154,27 +179,19 @@ class Project:
         datasets, tasks = list(self._settings["datasets"]), list(self._settings["tasks"])
         return f"Project({self.name!r}, datasets={datasets}, tasks={tasks})"
 
-
-class RepairedDataset:
-    """One dataset of a run: all original columns, and per task the final label and what is known of it."""
-
-    def __init__(self, name: str, table: pa.Table) -> None:
-        self.name = name
-        self._table = table
-
-    def to_arrow(self) -> pa.Table:
-        """As an Arrow table."""
-        return self._table
-
-    def to_pandas(self) -> pd.DataFrame:
-        """As a pandas frame."""
-        return self._table.to_pandas()
-
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    def __repr__(self) -> str:
-        return f"RepairedDataset({self.name!r}, {len(self)} rows, columns={self._table.column_names})"
+    def _repr_html_(self) -> str:
+        datasets, tasks = self._settings["datasets"], self._settings["tasks"]
+        rows = [
+            [
+                name,
+                *(
+                    f"{t['kind']}: {t['labels'][name]}" if name in t["labels"] else "·"
+                    for t in tasks.values()
+                ),
+            ]
+            for name in datasets
+        ]
+        return notebook.table(f"Project {self.name}", ["dataset", *tasks], rows)
 
 
 class Run:
@@ -213,7 +230,7 @@ class Run:
     @property
     def datasets(self) -> Mapping[str, RepairedDataset]:
         """The datasets as the accepted edits leave them now."""
-        return _Datasets(self)
+        return RepairedDatasets(self.work, self.overlay(), self.directory)
 
     def undo(
         self,
@@ -245,18 +262,36 @@ class Run:
         """Write the report, one offline HTML page, as the run stands now; returns its path."""
         from jointset import report
 
+        self.lay_out()
+        return report.write(self.directory)
+
+    def lay_out(self) -> None:
+        """Write the rows of the run as readers want them, unless that was done."""
+        from jointset import report
+
         if not (self.directory.data / "rows" / "rows.json").is_file():
             report.write_rows(self.directory, self.work)
-        return report.write(self.directory)
 
     def edits(self, *, round: int | None = None, status: str | None = None) -> Edits:
         """The edits of a round, or of all, with their present status."""
         with Ledger(self.directory.ledger) as ledger:
             return ledger.edits(round=round, status=status)
 
-    def export(self, folder: str | Path, *, format: str = "parquet") -> Path:
-        """Write every dataset, a narrow table per task, and a dataset card to a folder."""
+    def export(self, folder: str | Path, *, format: str = "parquet", task: str | None = None) -> Path:
+        """Write every dataset, a narrow table per task, and a dataset card to a folder; or the model.
+
+        ``format="onnx"`` writes the joint model as one ONNX file, ``format="huggingface"`` one ``task`` of it as a text
+        classifier that transformers loads; naming a task alone means the latter.
+        """
+        if task is not None or format in MODEL_FORMATS:
+            from jointset.hand_over import write_model
+
+            return write_model(self, Path(folder), "huggingface" if format == "parquet" else format, task)
         work = self.work
+        if format == "fiftyone":
+            from jointset.exchange import write_pictures
+
+            return write_pictures(self, Path(folder))
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
         media = {
@@ -267,6 +302,28 @@ class Run:
             folder, tables, work.tasks, inputs=inputs, media=media, derived=self.derived, name=work.config.name,
             format=format,
         )  # fmt: skip
+
+    def export_edits(self, folder: str | Path, *, format: str = "edits-csv", **filters: Any) -> int:
+        """Write the edits that nobody has decided for people to decide elsewhere; returns how many.
+
+        ``format`` is edits-csv, edits-jsonl, label-studio or argilla; ``filters`` are those of
+        :class:`jointset.review.Filters`, as ``task``, ``dataset``, ``action``, ``low`` and ``high`` of the confidence.
+        """
+        from jointset.exchange import write_edits
+
+        named = {name: filters.get(name) or None for name in ("task", "dataset", "action")}
+        known(self.directory.config(), **named)
+        return write_edits(self, Path(folder), format, filters)
+
+    def import_decisions(self, file: str | Path, *, reviewer: str = "") -> Taken:
+        """Read decisions from a file and write them into the ledger, all of them or none.
+
+        ``reviewer`` stands where the file names nobody, by default the user. Raises DataError, which names file and
+        line, for the first that cannot be read.
+        """
+        from jointset.exchange import read_decisions
+
+        return read_decisions(self, Path(file), reviewer)
 
     @property
     def derived(self) -> Mapping[str, pa.Table]:
@@ -312,8 +369,29 @@ class Run:
         with Ledger(self.directory.ledger) as ledger:
             return held_out_labels(work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split)
 
+    def _told(self) -> tuple[list[list[str]], str]:
+        """Per task what became of it, and the counts of edits; empty while the run is not finished."""
+        if not (self.path / "summary.json").is_file():
+            return [], "not finished; repeat jointset run to go on"
+        summary, rows = self.summary, []
+        for name, task in summary["tasks"].items():
+            judged = task["verdict"] != "not judged"
+            change = f"{task['before']:.3f} → {task['after']:.3f}" if judged else "–"
+            rows.append([name, task["metric"], change, task["verdict"]])
+        edits = summary["edits"]
+        counts = ", ".join(f"{edits[k]:,} {k}" for k in ("proposed", "accepted", "rejected", "undone"))
+        rounds = f"{summary['rounds']} round{'' if summary['rounds'] == 1 else 's'}"
+        return rows, f"{rounds}; edits: {counts}"
+
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+        rows, below = self._told()
+        return f"Run({'; '.join([repr(str(self.path)), *(' '.join(r) for r in rows), below])})"
+
+    def _repr_html_(self) -> str:
+        rows, below = self._told()
+        return notebook.table(
+            f"Run {self.path}", ["task", "metric", "before → after", "verdict"], rows, below
+        )
 
 
 def known(config: Config, *, task: str | None, dataset: str | None, action: str | None) -> None:
@@ -330,54 +408,6 @@ def known(config: Config, *, task: str | None, dataset: str | None, action: str 
             )
 
 
-class _Datasets(Mapping[str, RepairedDataset]):
-    """The datasets of a run, made when asked for."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._overlay = run.overlay()
-        self._audit = _last_audit(run.directory)
-
-    def __iter__(self) -> Iterator[str]:
-        return (d.name for d in self._run.work.pool.datasets)
-
-    def __len__(self) -> int:
-        return len(self._run.work.pool.datasets)
-
-    def __getitem__(self, name: str) -> RepairedDataset:
-        work = self._run.work
-        dataset = next((d for d in work.pool.datasets if d.name == name), None)
-        if dataset is None:
-            raise KeyError(f"no dataset {name!r}{nearest(name, list(self))}; one of {', '.join(self)}")
-        rows = work.pool.rows_of(name)
-        tasks = []
-        for i, task in enumerate(work.tasks):
-            given, final = work.given[task.name][rows], self._overlay.labels[task.name][rows]
-            empty = np.full(given.shape, np.nan, np.float32)
-            found = {
-                k: self._audit[f"{k}.{i}"][rows] if f"{k}.{i}" in self._audit else None
-                for k in ("quality", "suggested", "confidence")
-            }
-            tasks.append(
-                export.TaskColumns(
-                    task=task,
-                    final=final,
-                    given=given,
-                    source=self._overlay.source[task.name][rows],
-                    quality=empty if found["quality"] is None else found["quality"],
-                    suggested=task.missing(len(given)) if found["suggested"] is None else found["suggested"],
-                    confidence=empty if found["confidence"] is None else found["confidence"],
-                    weight=self._overlay.weights[task.name][rows],
-                )
-            )
-        from jointset.export.columns import columns
-
-        table = dataset.table.drop_columns(own_label_columns(work.config, name, dataset.table.column_names))
-        return RepairedDataset(
-            name, columns(table, tasks, rows=dataset.row_ids, keep=self._overlay.keep[rows])
-        )
-
-
 def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
     import pyarrow.parquet as pq
 
@@ -387,11 +417,3 @@ def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
             f"{directory.path}: the run's copy of dataset {name!r} is gone ({file.name}); repeat jointset run"
         )
     return pq.read_table(file)
-
-
-def _last_audit(directory: RunDirectory) -> dict[str, Any]:
-    files = sorted((directory.path / "rounds").glob("*/audit.npz"))
-    if not files:
-        return {}
-    with np.load(files[-1], allow_pickle=False) as stored:
-        return dict(stored)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +77,6 @@ def _recalled(run: RunDirectory, work: Work, side: str) -> Trained:
     return Trained(side, run.model / "model.safetensors", 0, held, decided)
 
 
-def _verdict(found: dict) -> Verdict:  # type: ignore[type-arg]
+def _verdict(found: Mapping[str, Any]) -> Verdict:
     tasks = tuple(TaskVerdict(**t) for t in found["tasks"])
     return Verdict(found["accepted"], found["progress"], found["reason"], tasks)

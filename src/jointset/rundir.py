@@ -54,6 +54,10 @@ class RunDirectory:
         """The report."""
         return self.path / "report.html"
 
+    def kept(self) -> list[Path]:
+        """What is worth keeping of a finished run elsewhere: the report, the summary, the configuration, the model."""
+        return [self.report, self.path / "summary.json", self.path / "config.yaml", self.model]
+
     def round(self, number: int) -> Path:
         """The folder of a round's records."""
         return self.path / "rounds" / f"{number:02d}"
@@ -109,7 +113,8 @@ class RunDirectory:
             ".lock",
         ):
             (self.path / name).unlink(missing_ok=True)
-        shutil.rmtree(self.data, ignore_errors=True)
+        for folder in (self.data, self.path / "tracking"):
+            shutil.rmtree(folder, ignore_errors=True)
         for folder in (self.path, self.path.parent):
             with contextlib.suppress(OSError):  # not empty: somebody else's files
                 folder.rmdir()

@@ -12,7 +12,7 @@ from jointset.data import Overlay, apply
 from jointset.models.encoders import ENCODERS, make_encoders
 from jointset.models.grouped import TaskGroup
 from jointset.models.inputs import Inputs, prepare_inputs
-from jointset.models.sharing import SHARINGS, check_sharing
+from jointset.models.sharing import check_sharing, usual_depth
 from jointset.models.taps import find_stages
 from jointset.prepare import Work
 from jointset.records import TRAIN, Edits
@@ -80,16 +80,11 @@ class Bench:
 
     @property
     def depth(self) -> int:
-        """Layers of the trunk: as configured, else as the way of sharing has it, or none over linear encoders only.
-
-        A trunk layer over a bag of n-grams memorised wrong labels within two epochs; without it the model keeps up
-        with, or beats, regularised linear models.
-        """
+        """Layers of the trunk: as configured, else as usual."""
         model = self.work.config.model
         if model.depth is not None:
             return model.depth
-        linear = all(e.linear for e in self.inputs.encoders.values())
-        return 0 if linear else SHARINGS[model.sharing.method].usual_depth
+        return usual_depth(model.sharing.method, all(e.linear for e in self.inputs.encoders.values()))
 
     @property
     def joint(self) -> bool:

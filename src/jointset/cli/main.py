@@ -9,6 +9,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from jointset.cli.exchange_commands import export, import_decisions
+from jointset.cli.options import Json, RunPath
 from jointset.errors import JointsetError
 
 app = typer.Typer(
@@ -23,12 +25,10 @@ app = typer.Typer(
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration file.", show_default=True)]
-RunPath = Annotated[Path, typer.Argument(help="Run directory, for example runs/NAME.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, for example improve.rounds=2."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout; progress on stderr.")]
 Root = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 
 
@@ -321,16 +321,22 @@ def explain(
     command(path, dataset, row, task, label, method, rows, as_json=as_json)
 
 
-@app.command()
-def export(
-    path: RunPath,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to write; RUN/export by default.")] = None,
-    format: Annotated[str, typer.Option(help="parquet, csv, jsonl or arrow.")] = "parquet",
-) -> None:
-    """Write the repaired datasets, a table per task and a dataset card."""
-    from jointset.cli.predict import export as command
+app.command()(export)
+app.command("import")(import_decisions)
 
-    command(path, out, format)
+
+@app.command()
+def doctor(
+    runs: Root = Path("runs"),
+    look_into_torch: Annotated[
+        bool, typer.Option("--torch", help="Import torch too, and say what it can use.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what this installation has, what it lacks and how to get it. Exit code 1: something is broken."""
+    from jointset.cli.doctor import doctor as command
+
+    command(runs, look_into_torch=look_into_torch, as_json=as_json)
 
 
 @app.callback(invoke_without_command=True)

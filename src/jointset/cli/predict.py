@@ -1,4 +1,4 @@
-"""``jointset evaluate``, ``predict`` and ``export``."""
+"""``jointset evaluate`` and ``predict``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import typer
 
+from jointset.cli.words import counted
 from jointset.data.dataset import folder_of
 from jointset.data.sources import read as read_source
 from jointset.errors import DataError, UserError
@@ -33,7 +34,7 @@ def predict(path: Path, file: Path, out: Path, dataset: str | None, *, ignore_la
     )
     _write(both, out)
     read = f", labels of {', '.join(known)} read" if known else ""
-    typer.echo(f"{both.num_rows:,} rows predicted for {len(run.model.tasks)} tasks{read}: {out}")
+    typer.echo(f"{both.num_rows:,} rows predicted for {counted(len(run.model.tasks), 'task')}{read}: {out}")
 
 
 def _write(table: Any, out: Path) -> None:
@@ -154,10 +155,3 @@ def _scores(task: Any, labels: Any, outputs: Any, decisions: Any, seed: int) -> 
         "interval": [float(low) if np.isfinite(low) else None, float(high) if np.isfinite(high) else None],
         "metrics": finite,
     }
-
-
-def export(path: Path, out: Path | None, format: str) -> None:
-    """Write the export folder."""
-    run = Run(path)
-    folder = run.export(out or run.path / "export", format=format)
-    typer.echo(f"{len(run.datasets)} datasets, {len(run.work.tasks)} tasks: {folder}")

@@ -66,8 +66,8 @@ def attribute(
         found = occlusion(score, len(units))
         ends = score(np.array([[False] * len(units), [True] * len(units)]))
         return Attribution(method, target, tuple(units), found, float(ends[0]), float(ends[1]), 0.0, 0.0)
-    read = saved.read(row, dataset=dataset, root=root)
-    grads = integrated_gradients(saved.module, read.batch(np.zeros(1, np.int64)), target)
+    read = saved.prepared(row, dataset, root)
+    grads = integrated_gradients(saved.network, read.batch(np.zeros(1, np.int64)), target)
     found = np.zeros(len(units))
     if "tabular" in inputs:
         by_column = _of_columns(read.states["tabular"], grads.numbers, grads.categories)

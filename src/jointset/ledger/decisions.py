@@ -54,6 +54,16 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Sitting:
+    """Decisions that a person made with one note, knowing of the ledger's entries up to ``seen`` (None: of all)."""
+
+    decisions: tuple[Decision, ...]
+    reviewer: str
+    note: str = ""
+    seen: int | None = None
+
+
+@dataclass(frozen=True)
 class Recorded:
     """What became of decisions: the ``batch`` they stand in (0: none), and how many were written.
 
@@ -76,22 +86,35 @@ class DecisionLog(Connection):
         ``seen`` is the last entry that the reviewer knows of: where another has decided since, nothing is written and
         the other's entry is handed back. Raises RunError for an unknown verb.
         """
-        for unknown in {d.verb for d in decisions} - set(VERBS):
+        return self.decide_all([Sitting(tuple(decisions), reviewer, note, seen)])
+
+    def decide_all(self, sittings: Sequence[Sitting]) -> Recorded:
+        """Append what several people decided, in one transaction; one batch per person, of which the last is returned.
+
+        Raises RunError for an unknown verb.
+        """
+        for unknown in {d.verb for s in sittings for d in s.decisions} - set(VERBS):
             raise RunError(f"no decision is called {unknown!r}; known: {', '.join(VERBS)}")
+        names = tuple(f.name for f in fields(Decision))
+        refused: list[dict[str, Any]] = []
+        count, batches, written = 0, dict[str, int](), now()
         with self._transaction() as db:
-            news = {} if seen is None else self._by_others(seen, reviewer)
-            free = [d for d in decisions if (d.dataset, d.row, d.task, d.position) not in news]
-            batch = int(db.execute("SELECT COALESCE(MAX(batch), 0) + 1 FROM entry").fetchone()[0])
-            names = tuple(f.name for f in fields(Decision))
-            written = now()
-            db.executemany(
-                f"INSERT INTO entry (kind, {', '.join(names)}, reviewer, note, batch, written) "
-                f"VALUES ('decision', {', '.join('?' * len(names))}, ?, ?, ?, ?)",
-                ((*(getattr(d, n) for n in names), reviewer, note, batch, written) for d in free),
-            )
-        kept = {(d.dataset, d.row, d.task, d.position) for d in free}
-        refused = [news[d.dataset, d.row, d.task, d.position] for d in decisions if _place(d) not in kept]
-        return Recorded(batch if free else 0, len(free), tuple(refused))
+            last = int(db.execute("SELECT COALESCE(MAX(batch), 0) FROM entry").fetchone()[0])
+            barring = [{} if s.seen is None else self._by_others(s.seen, s.reviewer) for s in sittings]
+            for sitting, news in zip(sittings, barring, strict=True):
+                free = [d for d in sitting.decisions if _place(d) not in news]
+                refused += [news[_place(d)] for d in sitting.decisions if _place(d) in news]
+                count += len(free)
+                if not free:
+                    continue
+                batch = batches.setdefault(sitting.reviewer, last + 1 + len(batches))
+                own = (sitting.reviewer, sitting.note, batch, written)
+                db.executemany(
+                    f"INSERT INTO entry (kind, {', '.join(names)}, reviewer, note, batch, written) "
+                    f"VALUES ('decision', {', '.join('?' * len(names))}, ?, ?, ?, ?)",
+                    ((*(getattr(d, n) for n in names), *own) for d in free),
+                )
+        return Recorded(max(batches.values(), default=0), count, tuple(refused))
 
     def decide_edits(
         self, ids: Sequence[int], verb: str, *, reviewer: str, note: str = "", seen: int | None = None
@@ -167,6 +190,15 @@ class DecisionLog(Connection):
         sql = f"SELECT d.value FROM entry d WHERE {here} AND {_SETTLES} ORDER BY d.id DESC LIMIT 1"
         found = self._rows(sql, (row, dataset, task, position))
         return str(found[0][0]) if found else None
+
+    def last_of(self, reviewers: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
+        """(reviewer, dataset, row, task, position) → that reviewer's last decision there that was not taken back."""
+        sql = (
+            f"SELECT {', '.join(f'd.{n}' for n in ENTRY)} FROM entry d WHERE {_SETTLES} "
+            "AND d.reviewer IN (SELECT value FROM json_each(?)) ORDER BY d.id"
+        )
+        rows = [dict(zip(ENTRY, row, strict=True)) for row in self._rows(sql, (json.dumps(list(reviewers)),))]
+        return {tuple(r[n] for n in ("reviewer", *ADDRESS[:4])): r for r in rows}
 
     def checked(self) -> dict[str, tuple[int, int]]:
         """Reviewer → (blind checks answered as known, all of them)."""

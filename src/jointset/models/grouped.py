@@ -62,9 +62,15 @@ class GroupedModel(JointModel):
         self.members: Any = nn.ModuleList(members)
         self.groups = tuple(groups)
 
-    def trunk(self, batch: Batch, n: int, mix: Callable[[Tensor], Tensor] | None = None) -> Trunks:
+    def trunk(
+        self,
+        batch: Batch,
+        n: int,
+        mix: Callable[[Tensor], Tensor] | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> Trunks:
         """See :meth:`JointModel.trunk`."""
-        found = tuple(m.trunk(batch, n, mix) for m in self.members)
+        found = tuple(m.trunk(batch, n, mix, present) for m in self.members)
         return Trunks(tuple(x for t in found for x in t.tensors), {}, found)
 
     def outputs(self, trunk: Trunk) -> tuple[dict[str, Tensor], Tensor]:
@@ -74,6 +80,10 @@ class GroupedModel(JointModel):
         made = [m.outputs(t) for m, t in zip(self.members, trunk.members, strict=True)]
         served = {t: z[t] for g, (z, _) in zip(self.groups, made, strict=True) for t in g.serves}
         return {t.name: served[t.name] for t in self.tasks}, made[0][1]
+
+    def serving(self, task: str) -> JointModel:
+        """See :meth:`JointModel.serving`."""
+        return next(m for g, m in zip(self.groups, self.members, strict=True) if task in g.serves)
 
     def auxiliary(self, trunk: Trunk) -> dict[str, list[tuple[Tensor, Tensor]]]:
         """Members are trained one by one, by themselves."""

@@ -94,20 +94,30 @@ class JointModel(nn.Module):
         """Logits by task, ``(n, outputs)``, and the joint embedding, ``(n, width)``; see :meth:`trunk`."""
         return self.outputs(self.trunk(batch, n, mix))
 
-    def trunk(self, batch: Batch, n: int, mix: Callable[[Tensor], Tensor] | None = None) -> Trunk:
+    def trunk(
+        self,
+        batch: Batch,
+        n: int,
+        mix: Callable[[Tensor], Tensor] | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> Trunk:
         """What all tasks read of ``n`` rows.
 
-        ``mix`` is applied to the rows, ``(n, width)``, where the encoders meet the structure.
+        ``mix`` is applied to the rows, ``(n, width)``, where the encoders meet the structure. ``present`` says, by
+        modality, which of a batch's rows count, ``(m,)`` of 1 and 0, for callers that cannot leave rows out.
         """
         total = self.heads[0].weight.new_zeros(n, self.width)  # type: ignore[operator]
         count, taps, kept = total.new_zeros(n), Tapped(), self._kept(batch, total)
+        if present is not None:
+            kept = {m: k * present[m].to(k.dtype) for m, k in kept.items()}
         for modality, (where, tensors) in batch.items():
             encoded, found = self._encode(modality, tensors)
             encoded = encoded.to(total.dtype) * kept[modality][:, None]  # (m, width), or (columns, m, width)
             rows = encoded.new_zeros(*encoded.shape[:-2], n, self.width)
             total = total + rows.index_add(-2, where, encoded)
             count = count.index_add(0, where, kept[modality])
-            taps |= self.taps.place(modality, found, where, n, mix)
+            there = None if present is None else kept[modality]
+            taps |= self.taps.place(modality, found, where, n, mix, there)
         rows = total / count.clamp(min=1.0).sqrt()[:, None]
         return Trunk(self.sharing.trunk(rows if mix is None else mix_each(rows, mix)), taps)
 
@@ -123,7 +133,7 @@ class JointModel(nn.Module):
     def _kept(self, batch: Batch, like: Tensor) -> dict[str, Tensor]:
         """Which of a batch's inputs are read, by modality, ``(m,)`` of 0 and 1: all, but for modality dropout."""
         if not self.training or not self.modality_dropout or len(batch) < 2:
-            return {m: like.new_ones(len(where)) for m, (where, _) in batch.items()}
+            return {m: like.new_ones(where.shape[0]) for m, (where, _) in batch.items()}
         draws = like.new_full((len(like), len(batch)), -1.0)  # (n, modalities), -1 = absent
         for column, (where, _) in enumerate(batch.values()):
             draws[where, column] = torch.rand(len(where), device=like.device)
@@ -155,6 +165,10 @@ class JointModel(nn.Module):
         if self.others is None:
             return dict(logits)
         return self.others(logits, self.others.vectors(logits, known, self.headed()))
+
+    def serving(self, task: str) -> JointModel:
+        """The model that predicts a task: this one, or a member."""
+        return self
 
     def headed(self) -> list[tuple[Task, Head]]:
         """Every task with its head."""

@@ -49,12 +49,13 @@ class SavedModel:
         self.sharing: str = config["plan"]["sharing"]
         self.inputs: Mapping[str, Mapping[str, Any]] = config["inputs"]
         self.labels: Mapping[str, Mapping[str, Any]] = config["labels"]
-        self._encoders = make_encoders({m: (e["name"], e["options"]) for m, e in config["encoders"].items()})
-        self._states = {m: e["state"] for m, e in config["encoders"].items()}
+        self.encoders = make_encoders({m: (e["name"], e["options"]) for m, e in config["encoders"].items()})
+        self.options = {m: e["options"] for m, e in config["encoders"].items()}
+        self.states = {m: e["state"] for m, e in config["encoders"].items()}
         with torch.random.fork_rng(devices=[]):
-            self._model = build_model(self.tasks, self._encoders, self._states, **config["plan"])
-        self._model.load_state_dict(load_file(folder / "model.safetensors"))
-        self._model.eval()
+            self.network = build_model(self.tasks, self.encoders, self.states, **config["plan"])
+        self.network.load_state_dict(load_file(folder / "model.safetensors"))
+        self.network.eval()
 
     def outputs(
         self,
@@ -73,18 +74,9 @@ class SavedModel:
         return self.judged(table, dataset=dataset, root=root, known=known)[0]
 
     @property
-    def module(self) -> JointModel:
-        """The network."""
-        return self._model
-
-    def read(self, table: pa.Table, *, dataset: str | None = None, root: Path | None = None) -> Inputs:
-        """The rows' prepared inputs, as the network takes them; see :meth:`outputs`."""
-        return self._inputs(table, dataset, root)
-
-    @property
     def joint(self) -> bool:
         """Whether tasks read a row's labels of other tasks."""
-        return self._model.others is not None
+        return self.network.others is not None
 
     def known(self, table: pa.Table, *, dataset: str | None = None) -> dict[str, NDArray[Any]]:
         """The labels that the rows carry in the label columns of the dataset, by task; none without joint inference."""
@@ -110,17 +102,17 @@ class SavedModel:
         known: Mapping[str, NDArray[Any]] | None = None,
     ) -> tuple[dict[str, Floats], dict[str, Floats]]:
         """As :meth:`outputs`, and beside them what predictions are read off, in the same form."""
-        inputs = self._inputs(table, dataset, root)
+        inputs = self.prepared(table, dataset, root)
         n = table.num_rows
         outputs = {t.name: np.empty((n, t.n_outputs), np.float32) for t in self.tasks}
         decisions = {t.name: np.empty((n, t.n_outputs), np.float32) for t in self.tasks}
         with torch.inference_mode():
             for start in range(0, n, BATCH):
                 index = np.arange(start, min(start + BATCH, n))
-                logits, _ = self._model(inputs.batch(index), len(index))
+                logits, _ = self.network(inputs.batch(index), len(index))
                 here = {t: torch.from_numpy(y[index]) for t, y in (known or {}).items()}
-                logits = self._model.informed(logits, here)
-                for task, head in self._model.headed():
+                logits = self.network.informed(logits, here)
+                for task, head in self.network.headed():
                     kind, z = KINDS[task.kind], logits[task.name]
                     outputs[task.name][index] = kind.outputs(task, z, head.seen).numpy()
                     decisions[task.name][index] = kind.decisions(task, z, head.seen).numpy()
@@ -168,9 +160,10 @@ class SavedModel:
 
     def describe(self) -> str:
         """Who shares what, and how many parameters that takes."""
-        return render(summary(self._model, self.sharing), [t.name for t in self.tasks])
+        return render(summary(self.network, self.sharing), [t.name for t in self.tasks])
 
-    def _inputs(self, table: pa.Table, dataset: str | None, root: Path | None) -> Inputs:
+    def prepared(self, table: pa.Table, dataset: str | None = None, root: Path | None = None) -> Inputs:
+        """The rows as the encoders read them."""
         columns = self._columns(table, dataset)
         tables = {}
         for modality, names in columns.items():
@@ -178,7 +171,7 @@ class SavedModel:
             if root is not None:
                 part = part.replace_schema_metadata({"jointset.root": str(root)})
             tables[modality] = part
-        return prepare_table(tables, self._encoders, self._states)
+        return prepare_table(tables, self.encoders, self.states)
 
     def _columns(self, table: pa.Table, dataset: str | None) -> dict[str, list[str]]:
         return self._columns_of(self._dataset(table, dataset))

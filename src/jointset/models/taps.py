@@ -59,15 +59,26 @@ class Taps(nn.Module):
         return [s.partition(".")[2] for s in self.stages if s.partition(".")[0] == modality]
 
     def place(
-        self, modality: str, found: Mapping[str, Tensor], where: Tensor, n: int, mix: Mix | None
+        self,
+        modality: str,
+        found: Mapping[str, Tensor],
+        where: Tensor,
+        n: int,
+        mix: Mix | None,
+        there: Tensor | None = None,
     ) -> Tapped:
-        """The stages ``found`` for the rows ``where (m,)``, ``(m, d)`` or ``(columns, m, d)``, among all n rows."""
+        """The stages ``found`` for the rows ``where (m,)``, ``(m, d)`` or ``(columns, m, d)``, among all n rows.
+
+        ``there (m,)`` of 1 and 0 says which of them count, where not all do.
+        """
         placed: Tapped = {}
         for name, x in found.items():
             stage = f"{modality}.{name}"
             mapped = self.maps[self.stages.index(stage)](x)
+            counts = mapped.new_ones(where.shape[0], 1) if there is None else there[:, None]
+            mapped = mapped if there is None else mapped * counts
             rows = mapped.new_zeros(*mapped.shape[:-2], n, mapped.shape[-1]).index_add(-2, where, mapped)
-            present = mapped.new_zeros(n, 1).index_fill(0, where, 1.0)
+            present = mapped.new_zeros(n, 1).index_add(0, where, counts)
             placed[stage] = (rows, present) if mix is None else (mix_each(rows, mix), mix(present))
         return placed
 

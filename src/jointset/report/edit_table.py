@@ -113,7 +113,7 @@ def _extended(old: EditTable | None, ledger: Ledger, rows: AllRows) -> EditTable
         rows, pa.chunked_array(ids, pa.large_string()), whole["dataset"], names["dataset"]
     )
     if old is not None:
-        before = {"id": old.id, "round": old.round, "status": old.status, "place": old.place}
+        before: dict[str, Any] = {"id": old.id, "round": old.round, "status": old.status, "place": old.place}
         before |= {**old.codes, **old.numbers}
         whole = {n: np.concatenate([before[n], v]) for n, v in whole.items()}
     return _table(whole, names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -371,8 +370,3 @@ def _desk(request: Request) -> Desk:
 def _session(request: Request) -> Session:
     session: Session = request.state.session
     return session
-
-
-def user() -> str:
-    """The name of whoever runs the server."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or "reviewer"

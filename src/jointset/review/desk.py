@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -205,3 +206,8 @@ def _release() -> None:
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(AttributeError, OSError):  # only glibc knows it
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def user() -> str:
+    """The name of whoever runs the command."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "reviewer"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jointset.ledger import Decision, Ledger
 from jointset.records import SPLITS, Task
 from jointset.report import evidence, media
-from jointset.report.rows import Rows, where
+from jointset.report.rows import AllRows, Rows, where
 from jointset.review.queue import DECIDED, Queue
 
 KEYS = 9  # labels that have a digit of their own
@@ -138,27 +138,41 @@ def decision(queue: Queue, index: int, verb: str, value: str) -> Decision:
 
     Raises ValueError when the label is none of the task's.
     """
-    place = int(queue.place[index])
-    data, row = queue.rows.dataset_at(place)
-    task = queue.rows.tasks[queue.name("task", index)]
-    position = queue.name("position", index)
+    key = int(queue.key[index])
+    return decided(
+        queue.rows,
+        int(queue.place[index]),
+        queue.rows.tasks[queue.name("task", index)],
+        queue.name("position", index),
+        verb,
+        queue.name("new", index) if verb == "accept" else value,
+        edit=key if key > 0 else None,
+    )
+
+
+def decided(
+    rows: AllRows, place: int, task: Task, position: str, verb: str, value: str, edit: int | None = None
+) -> Decision:
+    """The ledger's form of a decision on the label at a place; ``value`` is the suggestion for the verb "accept".
+
+    Raises ValueError when the chosen label is none of the task's.
+    """
+    data, row = rows.dataset_at(place)
     given = evidence.label_name(task, data.given[task.name][row], position)
     if verb == "label":
         value = checked(task, value)
-    elif verb == "accept":
-        value = queue.name("new", index)
-    else:
+    elif verb != "accept":
         value = given if verb == "keep" else ""
-    key = int(queue.key[index])
+    whole = verb == "exclude"
     return Decision(
         dataset=data.name,
         row=data.ids[row].as_py(),
-        task="" if verb == "exclude" else task.name,
-        position="" if verb == "exclude" else position,
+        task="" if whole else task.name,
+        position="" if whole else position,
         verb=verb,
         value=value,
         given=given,
-        edit=key if key > 0 else None,
+        edit=edit,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from jointset.errors import MissingExtra, UserError
 from jointset.review.stop import Stop
@@ -41,10 +42,10 @@ def serve(
         try:
             import uvicorn
 
-            from jointset.review.app import make_app, user
+            from jointset.review.app import make_app
         except ImportError as error:
             raise MissingExtra(error.name or "fastapi", "review", "the review page") from None
-        from jointset.review.desk import open_desk
+        from jointset.review.desk import open_desk, user
         from jointset.review.security import Door
 
         bound = _bind(host, port)
@@ -61,7 +62,7 @@ def serve(
                     make_app(desk, door), log_level="warning", access_log=False, server_header=False,
                     date_header=False, lifespan="off", timeout_graceful_shutdown=PATIENCE,
                 )  # fmt: skip
-                server = uvicorn.Server(config)
+                server: Any = uvicorn.Server(config)
                 server.capture_signals = contextlib.nullcontext  # ours are in place, from before it was made
                 stop.ends(server)
                 server.run(sockets=[bound])

@@ -68,6 +68,7 @@ def fit(
                     "of": last,
                     "loss": loss,
                     "skill": run.stopping.scores[-1],
+                    "skills": run.skills,
                     "best": run.stopping.scores[run.stopping.best_epoch - 1],
                     "seconds": time.monotonic() - started,
                 }

@@ -95,6 +95,7 @@ class Trainer:
         self.margin_count = {n: torch.zeros(len(problem.dataset_of)) for n in single}
         self.epoch, self.stopping = 0, Stopping(settings.patience, settings.stop_by_task)
         self.best: dict[str, Tensor] = {}
+        self.skills: dict[str, float] = {}  # by task, after the last epoch
 
     def one_epoch(self, most: int | None = None) -> tuple[float, int]:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
@@ -255,6 +256,7 @@ class Trainer:
                 outputs, _ = predict(self.model, self.problem.inputs, self.valid)
             watched = [t for t in self.problem.tasks if self.settings.watch in ("", t.name)]
             found = skills(watched, {n: y[self.valid] for n, y in self.problem.labels.items()}, outputs)
+        self.skills = found
         if self.stopping.add(found) and found:
             with self.average.in_place():
                 self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jointset.data.media.sounds import common_rate, enough_readable, holds_bare_samples, waveforms
 from jointset.errors import ConfigError
-from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.models.encoders.base import ROWS, Arrays, Encoder, State
 from jointset.models.encoders.ngrams import concat_ragged, take_ragged
 from jointset.records import Ints
 
@@ -43,6 +43,7 @@ class MelCNN(Encoder):
 
     name: ClassVar[str] = "melcnn"
     modality: ClassVar[str] = "audio"
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {"mel": {0: ROWS, 1: "frames"}, "lengths": {0: ROWS}}
 
     def __init__(
         self,

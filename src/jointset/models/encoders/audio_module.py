@@ -62,10 +62,11 @@ class MelCNNModule(nn.Module):
             n_in = n_out
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(2 * n_in, width)
+        self.in_parts = True  # predict many frames a part at a time
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """``(b, t, mels), (b,)`` → ``(b, width)``."""
-        if not self.training and len(mel) > 1 and len(mel) * mel.shape[1] > FRAMES:
+        if self.in_parts and not self.training and len(mel) > 1 and len(mel) * mel.shape[1] > FRAMES:
             half = len(mel) // 2
             parts = ((mel[:half], lengths[:half]), (mel[half:], lengths[half:]))
             return torch.cat([self(m[:, : max(int(n.max()), 1)], n) for m, n in parts])

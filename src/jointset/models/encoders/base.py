@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, NDArray[Any]]
 State = dict[str, Any]
+ROWS, ENDS = "rows", "rows+1"
 
 
 class Encoder(ABC):
@@ -25,12 +26,15 @@ class Encoder(ABC):
     known before training (vocabularies, means), ``prepare`` turns columns into plain arrays. The torch side runs per
     batch: ``batch`` gathers rows by index, without per-row Python, and ``module`` is the network. ``linear`` says that
     the network is a linear map of what it reads; ``heavy``, that a copy for each task costs more memory than most have.
+    ``axes`` names the dimensions of ``batch``'s tensors that vary, by tensor and place: ``ROWS``, ``ENDS`` for the rows
+    and one more, as in offsets, or another name.
     """
 
     name: ClassVar[str]
     modality: ClassVar[str]
     linear: ClassVar[bool] = False
     heavy: ClassVar[bool] = False
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {}
 
     @abstractmethod
     def fit(self, tables: Sequence[pa.Table]) -> State:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ConfigError, MissingExtra
-from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.models.encoders.base import ROWS, Arrays, Encoder, State
 from jointset.models.encoders.ngrams import concat_ragged, join_columns, take_ragged
 from jointset.records import Ints
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor, nn
 
-ROWS = 1000  # texts tokenised at a time
+AT_ONCE = 1000  # texts tokenised at a time
 
 
 class HuggingFaceText(Encoder):
@@ -44,6 +44,10 @@ class HuggingFaceText(Encoder):
     name: ClassVar[str] = "huggingface"
     modality: ClassVar[str] = "text"
     heavy: ClassVar[bool] = True
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {
+        "ids": {0: ROWS, 1: "tokens"},
+        "mask": {0: ROWS, 1: "tokens"},
+    }
 
     def __init__(
         self, *, path: str, frozen: bool = False, max_length: int = 256, backbone_lr: float | None = None
@@ -57,7 +61,7 @@ class HuggingFaceText(Encoder):
 
     def fit(self, tables: Sequence[pa.Table]) -> State:
         """See :meth:`Encoder.fit`: the backbone brings its own vocabulary; the state tells it from others."""
-        config = self._load("AutoConfig")
+        config = self.load("AutoConfig")
         files = sorted(p for p in Path(self.path).glob("*.json") if p.is_file())
         digest = hashlib.sha256(b"".join(p.name.encode() + p.read_bytes() for p in files)).hexdigest()
         padding, layers = getattr(config, "pad_token_id", None), getattr(config, "num_hidden_layers", None)
@@ -65,11 +69,11 @@ class HuggingFaceText(Encoder):
 
     def prepare(self, table: pa.Table, state: State) -> dict[str, NDArray[Any]]:
         """See :meth:`Encoder.prepare`: ``offsets (n + 1,) int64`` and ``ids (m,) int32`` of tokens."""
-        tokenizer = self._load("AutoTokenizer")
+        tokenizer = self.load("AutoTokenizer")
         texts = join_columns(table).fill_null("")
         sizes, parts = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
-        for start in range(0, len(texts), ROWS):
-            rows = texts.slice(start, ROWS).to_pylist()
+        for start in range(0, len(texts), AT_ONCE):
+            rows = texts.slice(start, AT_ONCE).to_pylist()
             encoded = tokenizer(rows, truncation=True, max_length=self.max_length)["input_ids"]
             sizes.append(np.array([len(ids) for ids in encoded], np.int64))
             parts.extend(np.array(ids, np.int32) for ids in encoded)
@@ -95,7 +99,7 @@ class HuggingFaceText(Encoder):
         from jointset.models.encoders.huggingface_module import HuggingFaceModule
 
         return HuggingFaceModule(
-            self._load("AutoModel"),
+            self.load("AutoModel"),
             state["padding"],
             self.frozen,
             width,
@@ -108,7 +112,8 @@ class HuggingFaceText(Encoder):
         layers = state.get("layers", 0)
         return ("embeddings", *(f"layer{i}" for i in range(1, layers + 1))) if layers else ()
 
-    def _load(self, kind: str) -> Any:
+    def load(self, kind: str) -> Any:
+        """The folder's tokenizer, configuration or model, by the name of its class of transformers."""
         if not Path(self.path).is_dir():
             raise ConfigError(
                 f"model.text.path: no folder {self.path!r}: give that of a saved tokenizer and model"

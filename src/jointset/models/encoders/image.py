@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jointset.data.media.images import decoded, pixel_array, png
 from jointset.errors import DataError
-from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.models.encoders.base import ROWS, Arrays, Encoder, State
 from jointset.records import Ints
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class SmallResNet(Encoder):
 
     name: ClassVar[str] = "resnet"
     modality: ClassVar[str] = "image"
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {"pixels": {0: ROWS}}
 
     def __init__(
         self,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import DataError
-from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.models.encoders.base import ROWS, Arrays, Encoder, State
 from jointset.records import Ints
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Tabular(Encoder):
 
     name: ClassVar[str] = "mlp"
     modality: ClassVar[str] = "tabular"
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {"numbers": {0: ROWS}, "categories": {0: ROWS}}
 
     def __init__(self, *, hidden: int = 256, max_categories: int = 1000, clip: float = 8.0) -> None:
         self.hidden = hidden

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ConfigError
-from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.models.encoders.base import ENDS, Arrays, Encoder, State
 from jointset.models.encoders.ngrams import concat_ragged, hash_ngrams, join_columns, take_ragged
 from jointset.records import Ints
 
@@ -57,6 +57,12 @@ class TextBag(Encoder):
     modality: ClassVar[str] = "text"
     linear: ClassVar[bool] = True
     heavy: ClassVar[bool] = True
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {
+        "words_offsets": {0: ENDS},
+        "words_ids": {0: "word_ngrams"},
+        "chars_offsets": {0: ENDS},
+        "chars_ids": {0: "char_ngrams"},
+    }
 
     def __init__(
         self,

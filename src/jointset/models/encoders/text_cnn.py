@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jointset.models.encoders.base import Arrays, Encoder, State
+from jointset.models.encoders.base import ROWS, Arrays, Encoder, State
 from jointset.models.encoders.ngrams import concat_ragged, hash_words, join_columns, take_ragged
 from jointset.records import Ints
 
@@ -38,6 +38,7 @@ class TextCNN(Encoder):
 
     name: ClassVar[str] = "cnn"
     modality: ClassVar[str] = "text"
+    axes: ClassVar[Mapping[str, Mapping[int, str]]] = {"ids": {0: ROWS, 1: "words"}}
 
     def __init__(
         self,

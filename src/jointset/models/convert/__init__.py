@@ -1,0 +1,1 @@
+"""The joint model in the formats of other programs, one file each."""
