@@ -1,4 +1,4 @@
-"""The estimators keep scikit-learn's contract, and train the joint model."""
+"""The estimators keep scikit-learn's contract."""
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -18,6 +18,8 @@ def expected(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": WEIGHTED}
 
 
-@parametrize_with_checks([JointClassifier(**FAST), JointRegressor(**FAST)], expected_failed_checks=expected)
+@parametrize_with_checks(
+    [JointClassifier(**FAST), JointRegressor(**FAST)], expected_failed_checks=expected
+)
 def test_the_contract_of_scikit_learn(estimator, check):
     check(estimator)

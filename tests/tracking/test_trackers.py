@@ -101,6 +101,7 @@ def test_mlflow(facts, monkeypatch):
     }
     steps = [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "round-00/loss")]
     assert steps == [(1, 1.5), (2, 1.0)]
+    assert {"round-00/skill", "round-00/skill.a", "rounds/a.accuracy.after"} <= set(run.data.metrics)
     assert {f.path for f in client.list_artifacts(run.info.run_id)} == {"model", "report.html"}
     assert told(["mlflow"], facts, summary=None) == []
     (again,) = client.search_runs([run.info.experiment_id])

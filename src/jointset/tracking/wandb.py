@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,7 +28,7 @@ class WandB(Tracker):
         facts.folder.mkdir(parents=True, exist_ok=True)
         kept = facts.folder / "wandb-id"
         if not kept.is_file():
-            kept.write_text(wandb.util.generate_id(), encoding="utf-8")
+            kept.write_text(secrets.token_hex(4), encoding="utf-8")
         self.name, self.prefixes = facts.name, set[str]()
         self.run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "jointset"),
