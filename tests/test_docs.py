@@ -25,7 +25,8 @@ def test_blocks_keep_their_lines_and_prose_goes():
 
 
 @pytest.mark.parametrize(
-    ("guide", "least"), [("audit.md", 50), ("weighting.md", 30), ("data-problems.md", 5), ("other-programs.md", 30)]
+    ("guide", "least"),
+    [("audit.md", 50), ("weighting.md", 30), ("data-problems.md", 5), ("other-programs.md", 30)],
 )
 def test_every_example_of_a_guide_runs(guide, least):
     path = DOCS / guide

@@ -125,7 +125,9 @@ def test_mistakes_are_one_line():
         model.fit(X, np.array([1, "a"] * 30, object))
     with pytest.raises(ArrayError, match="take JointClassifier"):
         JointRegressor(**FAST).fit(X, np.array(["a", "b"] * 30))
-    with pytest.raises(ArrayError, match=r"inputs\['text'\]: X has no column 'noet' \(did you mean 'note'\?\)"):
+    with pytest.raises(
+        ArrayError, match=r"inputs\['text'\]: X has no column 'noet' \(did you mean 'note'\?\)"
+    ):
         JointClassifier(**FAST, inputs={"text": "noet"}).fit(pd.DataFrame({"note": ["a"] * 60}), y)
     with pytest.raises(ArrayError, match="give a pandas frame"):
         JointClassifier(**FAST, inputs={"text": "note"}).fit(X, y)
@@ -139,3 +141,40 @@ def test_the_import_brings_no_torch():
 
     code = "import sys, jointset.sklearn; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_real_tables(real_table):
+    adult = real_table("adult").sample(3000, random_state=0)
+    targets = adult[["income", "sex"]].astype(object)
+    targets.iloc[::2, 0], targets.iloc[1::2, 1] = None, None
+    X = adult.drop(columns=["income", "sex", "split"])
+    settings = {"random_state": 0, "epochs": 10, "learning_rate": 0.005}
+    model = JointClassifier(**settings).fit(X[:2000], targets[:2000])
+    rest = adult[["income", "sex"]][2000:]
+    shares = [rest[c].value_counts(normalize=True).max() for c in rest]
+    found = model.predict(X[2000:])
+    assert np.mean(found[:, 0] == rest["income"]) > shares[0] + 0.03
+    assert np.mean(found[:, 1] == rest["sex"]) > shares[1] + 0.05
+
+    wine = real_table("wine").sample(2000, random_state=0)
+    numbers = wine[["quality", "alcohol"]].astype(float)
+    regressor = JointRegressor(**settings).fit(
+        wine.drop(columns=["quality", "alcohol"])[:1500], numbers[:1500]
+    )
+    assert regressor.score(wine.drop(columns=["quality", "alcohol"])[1500:], numbers[1500:]) > 0.4
+
+
+@pytest.fixture
+def real_table():
+    import os
+    from pathlib import Path
+
+    root = Path(os.environ.get("JOINTSET_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+    def read(name):
+        path = root / name / f"{name}.parquet"
+        if not path.is_file():
+            pytest.skip(f"no {path.name}: name the folder of the data with JOINTSET_DATA")
+        return pd.read_parquet(path)
+
+    return read
