@@ -108,10 +108,10 @@ def test_the_global_generators_are_left_alone():
     import torch
 
     X, y = blobs(60)
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     JointClassifier(**FAST).fit(X, y).predict(X)
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert np.array_equal(np.random.get_state()[1], before[1])
+    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
 
 
 def test_mistakes_are_one_line():

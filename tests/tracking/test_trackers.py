@@ -117,7 +117,7 @@ def test_wandb_offline(facts, monkeypatch):
     content = file.read_bytes()
     assert all(
         word in content
-        for word in (b"round-00/loss", b"rounds/a/accuracy/after", b"model.width", b"report.html")
+        for word in (b"round-00/loss", b"rounds/a/accuracy/after", b'{"width":16}', b"report.html")
     )
     assert (facts.folder / "wandb-id").read_text(encoding="utf-8") in file.name
 

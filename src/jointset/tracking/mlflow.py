@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from jointset.tracking.base import Facts, Tracker, flat
 
 MOST = 100  # parameters in one call
-LONGEST = 500  # characters of a parameter
+LONGEST = 6000  # characters of a parameter
 
 
 class MLflow(Tracker):

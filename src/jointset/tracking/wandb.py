@@ -54,10 +54,8 @@ class WandB(Tracker):
 
         if summary is not None:
             artifact = wandb.Artifact(self.name, type="run")
-            for file in files:
-                if file.is_dir():
-                    artifact.add_dir(str(file), name=file.name)
-                else:
-                    artifact.add_file(str(file))
+            for file in files:  # one by one: add_dir prints
+                for part in sorted(file.rglob("*")) if file.is_dir() else [file]:
+                    artifact.add_file(str(part), name=str(part.relative_to(file.parent)))
             self.run.log_artifact(artifact)
         self.run.finish(exit_code=0 if summary is not None else 1)
