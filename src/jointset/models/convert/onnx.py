@@ -152,7 +152,7 @@ def _export(
     outputs: list[str],
     path: Path,
 ) -> None:
-    dims = {
+    dims: dict[str, Any] = {
         s: torch.export.Dim(s) for shape in shapes.values() for s in shape if isinstance(s, str) and s != ENDS
     }
     dims[ENDS] = dims[ROWS] + 1
