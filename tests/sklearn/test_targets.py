@@ -135,14 +135,6 @@ def test_mistakes_are_one_line():
         JointClassifier(**{**FAST, "sharing": "hrad"}).fit(X, y)
 
 
-def test_the_import_brings_no_torch():
-    import subprocess
-    import sys
-
-    code = "import sys, jointset.sklearn; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 def test_real_tables(real_table):
     adult = real_table("adult").sample(3000, random_state=0)
     targets = adult[["income", "sex"]].astype(object)

@@ -175,7 +175,10 @@ def test_rows_that_always_have_more_than_text_are_refused(text_model, backbone, 
 def test_rows_that_may_have_more_than_text_are_said_for_text_alone(saved, backbone, tmp_path):
     tables = {**TABLES, "people": pa.table({"note": TEXTS, "age": [1.0, 2.0, 3.0, 4.0, 5.0]})}
     model = saved(
-        {"text": ("huggingface", {"path": str(backbone), "max_length": 8}), "tabular": ("mlp", {"hidden": 4})},
+        {
+            "text": ("huggingface", {"path": str(backbone), "max_length": 8}),
+            "tabular": ("mlp", {"hidden": 4}),
+        },
         tables,
         {**INPUTS, "people": {"text": ["note"], "tabular": ["age"]}},
         depth=1,
