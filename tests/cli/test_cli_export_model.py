@@ -50,7 +50,7 @@ def test_a_task_of_a_run_with_a_backbone(folder, cli, backbone, tmp_path):
     assert set(model.config.label2id) == {"low", "mid", "high"}
     card = (tmp_path / "level" / "README.md").read_text(encoding="utf-8")
     assert re.search(r"On \d+ test rows of the run its \w+ is 0\.\d{3}\.", card)
-    one_line(cli("export", run.path, "--task", "levl"), "no task 'levl' (did you mean 'level'?)")
+    one_line(cli("export", run.path, "--task", "levl"), "the run has no task 'levl' (did you mean 'level'?)")
 
 
 def test_mistakes_are_one_line(finished, cli, tmp_path):
