@@ -64,6 +64,16 @@ class Server:
 
 
 def serve(run: Crafted, *options: str) -> Server:
+    """Start ``jointset review`` and wait until it answers."""
+    server = start(run, *options)
+    for _ in range(600):  # it takes callers before the pages are ready; the first answer waits for them
+        if answers(server):
+            return server
+        time.sleep(0.1)
+    raise AssertionError("the server does not answer")
+
+
+def start(run: Crafted, *options: str) -> Server:
     """Start ``jointset review`` and wait for its address."""
     code = "from jointset.cli.main import main; main()"
     command = [
@@ -88,12 +98,7 @@ def serve(run: Crafted, *options: str) -> Server:
     assert select.select([process.stdout], [], [], 120)[0], "the server said nothing"
     line = process.stdout.readline()
     assert "token=" in line, line + process.stdout.read()
-    server = Server(run, line.split()[1], process)
-    for _ in range(600):  # the socket is bound before the pages are ready; the first answer waits for them
-        if answers(server):
-            return server
-        time.sleep(0.1)
-    raise AssertionError("the server does not answer")
+    return Server(run, line.split()[1], process)
 
 
 def answers(server: Server) -> bool:

@@ -159,6 +159,19 @@ def test_confidence_follows_what_people_found(ledger):
     assert many[0] == pytest.approx(0.5, abs=0.002)
 
 
+def test_judgements_of_whoever_misses_blind_checks_count_less(ledger):
+    ledger.decide([on("a", "keep", "x", edit=1)], reviewer="Bob")
+    ledger.decide([on("b", "accept", "y", given="", edit=2)], reviewer="Ada")
+    assert ledger.judged() == {("t", "relabel"): (0.0, 0.9, 1.0), ("t", "fill"): (1.0, 0.9, 1.0)}
+    ledger.decide([on(f"q{i}", "check", "y", given="y" if i < 5 else "x") for i in range(20)], reviewer="Bob")
+    ledger.decide([on(f"q{i}", "check", "y", given="y") for i in range(20)], reviewer="Ada")
+    counts = 2 * (20 + 5) / 40 - 1  # 5 of 20 as known, 20 taken to have been
+    assert ledger.judged()["t", "relabel"] == pytest.approx((0.0, 0.9 * counts, counts))
+    assert ledger.judged()["t", "fill"] == (1.0, 0.9, 1.0)
+    ledger.decide([on(f"r{i}", "check", "y", given="x") for i in range(60)], reviewer="Bob")
+    assert ledger.judged()["t", "relabel"] == (0.0, 0.0, 0.0)  # no more than a coin: not heard at all
+
+
 def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path):
     path = tmp_path / "old.db"
     with Ledger(path) as ledger:

@@ -55,6 +55,7 @@ def judge(
     *,
     noise: Mapping[str, Array | None] | None = None,
     trusted: Bools | None = None,
+    reviewed: Mapping[str, Bools] | None = None,
     margin: float = 0.005,
     level: float = 0.9,
     seed: int = 0,
@@ -81,7 +82,9 @@ def judge(
 
     Parameters: ``labels`` and outputs ``(n, K)`` over the same n held-out rows, forms as in
     :mod:`jointset.records`; ``trusted`` ``(n,)`` marks rows whose labels are right: they are not corrected,
-    and where a task has 50 of them only these judge it; ``margin`` in units of the metric (a share of the
+    and where a task has 50 of them only these judge it; ``reviewed[task]`` ``(n,)`` marks labels that a person gave:
+    they are not corrected either, but never judge alone, as people look where errors are likely, and what they
+    found is to be taken out of ``noise`` (:func:`remaining_noise`); ``margin`` in units of the metric (a share of the
     constant prediction's score for ``mae`` and ``log_loss``); ``level`` in (0, 1); a finite
     ``firm`` is stricter on large losses, and the default asks for
     the bound whatever was lost. ``low`` and ``high`` of the result are of the improvement: positive is better
@@ -97,7 +100,10 @@ def judge(
     cases = []
     for task in tasks.values() if isinstance(tasks, Mapping) else tasks:
         arrays = _arrays(task, labels, before, after, trusted)
-        cases.append(_case(task, *arrays, None if noise is None else noise.get(task.name), trusted))
+        by_people = None if reviewed is None else reviewed.get(task.name)
+        cases.append(
+            _case(task, *arrays, None if noise is None else noise.get(task.name), trusted, by_people)
+        )
     draws = _draws(cases, len(next(iter(labels.values()))) if labels else 0, seed, resamples)
     side = 1 - (1 - WORSE) / max(1, sum(case.judged for case in cases))
     verdicts, changes = [], []
@@ -145,6 +151,31 @@ def correction(noise: Array, k: int) -> tuple[Floats | None, float]:
     return None, 0.0
 
 
+def remaining_noise(noise: Array, given: Array, labels: Array, reviewed: Bools) -> Array:
+    """The transition ``(K, K)`` that is left to expect of the labels nobody has looked at.
+
+    ``given`` and ``labels`` ``(n,)`` are class codes before and after people's decisions, which ``reviewed`` marks. Of
+    the errors that ``noise`` lets expect among all given labels, those that people corrected are gone; the rest is
+    spread over the labels they have not seen, and no more than ``noise`` says.
+
+    >>> noise = np.array([[0.8, 0.2], [0.2, 0.8]])
+    >>> given = np.zeros(10, int)
+    >>> labels = np.array([1] + [0] * 9)
+    >>> remaining_noise(noise, given, labels, labels == 1).round(3).tolist()
+    [[0.889, 0.111], [0.111, 0.889]]
+    """
+    t = np.asarray(noise, np.float64)
+    known = given >= 0
+    if not (reviewed & known).any():
+        return t
+    wrong = float((1 - np.diag(t))[labels[known & (labels >= 0)]].sum())
+    left = int((known & ~reviewed).sum())
+    found = int((reviewed & known & (given != labels)).sum())
+    rate = wrong / max(int((known & (labels >= 0)).sum()), 1)
+    share = min(max(wrong - found, 0.0) / (rate * left), 1.0) if rate * left > 0 else 0.0
+    return np.eye(len(t)) + share * (t - np.eye(len(t)))
+
+
 def _arrays(
     task: Task,
     labels: Mapping[str, Array],
@@ -167,7 +198,13 @@ def _arrays(
 
 
 def _case(
-    task: Task, labels: Array, before: Array, after: Array, noise: Array | None, trusted: Bools | None
+    task: Task,
+    labels: Array,
+    before: Array,
+    after: Array,
+    noise: Array | None,
+    trusted: Bools | None,
+    reviewed: Bools | None,
 ) -> _Case:
     metric = task.metric or ("r2" if task.kind == "regression" else "accuracy")
     known = is_labelled(labels)
@@ -176,6 +213,9 @@ def _case(
     if sure.sum() >= FEWEST_TRUSTED:
         notes.append(f"{task.name} on its {sure.sum()} trusted rows")
         known, noise = sure, None
+    if reviewed is not None and (by_people := known & reviewed).any():
+        notes.append(f"{task.name} with {by_people.sum()} held-out labels by people")
+        sure = sure | by_people
     rows = np.flatnonzero(known)
     held, pair, sure = labels[rows], (before[rows], after[rows]), sure[rows]
     judged = len(rows) >= FEWEST_ROWS and _varies(held)

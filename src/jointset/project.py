@@ -9,23 +9,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from jointset import config as configs
-from jointset import export, rundir
+from jointset import export, notebook, rundir
 from jointset.config import Config
-from jointset.data import Overlay, apply
+from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
 from jointset.errors import ConfigError, DataError, nearest
 from jointset.ledger import Ledger, Selector
-from jointset.prepare import Work, own_label_columns, prepare
+from jointset.prepare import Work, prepare
 from jointset.records import ACTIONS, Edits
+from jointset.repaired import RepairedDataset, RepairedDatasets
 from jointset.rundir import RunDirectory
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
+    from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
+    from jointset.review import Taken
     from jointset.tracking import Tracking
 
 Emit = Callable[[dict[str, Any]], None]
@@ -41,6 +41,9 @@ def execute(
     new_run: bool = False,
 ) -> Run:
     """Run a configuration to its end, or go on where an earlier call was interrupted.
+
+    A finished run goes on as well once people have decided something since: their decisions come into the model, and
+    as many rounds as are asked for may follow, judged by the held-out labels as they have them.
 
     Parameters
     ----------
@@ -71,7 +74,7 @@ def execute(
         work = prepare(config, directory.data, sources)
         rundir.check_data(directory, work.facts())
         tell({"event": "prepared", "rows": len(work.pool), "notes": list(work.notes)})
-        if not (directory.path / "summary.json").is_file():
+        if _goes_on(directory, tell):
             from jointset.rounds import run_rounds
             from jointset.summary import finish
 
@@ -81,6 +84,18 @@ def execute(
             write_report(directory, work)
             tracked.finish(directory.kept(), summary)
     return Run(directory.path)
+
+
+def _goes_on(directory: RunDirectory, tell: Emit) -> bool:
+    """Whether a run has more to do: it is not finished, or people have decided something since it was."""
+    if not (directory.path / "summary.json").is_file():
+        return True
+    summary = directory.summary()
+    with Ledger(directory.ledger) as ledger:
+        new = ledger.decided_after(summary.get("heeded", 0))
+    if new:
+        tell({"event": "reviewed", "decisions": new, "rounds": summary["rounds"]})
+    return bool(new)
 
 
 @contextlib.contextmanager
@@ -164,27 +179,19 @@ class Project:
         datasets, tasks = list(self._settings["datasets"]), list(self._settings["tasks"])
         return f"Project({self.name!r}, datasets={datasets}, tasks={tasks})"
 
-
-class RepairedDataset:
-    """One dataset of a run: all original columns, and per task the final label and what is known of it."""
-
-    def __init__(self, name: str, table: pa.Table) -> None:
-        self.name = name
-        self._table = table
-
-    def to_arrow(self) -> pa.Table:
-        """As an Arrow table."""
-        return self._table
-
-    def to_pandas(self) -> pd.DataFrame:
-        """As a pandas frame."""
-        return self._table.to_pandas()
-
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    def __repr__(self) -> str:
-        return f"RepairedDataset({self.name!r}, {len(self)} rows, columns={self._table.column_names})"
+    def _repr_html_(self) -> str:
+        datasets, tasks = self._settings["datasets"], self._settings["tasks"]
+        rows = [
+            [
+                name,
+                *(
+                    f"{t['kind']}: {t['labels'][name]}" if name in t["labels"] else "·"
+                    for t in tasks.values()
+                ),
+            ]
+            for name in datasets
+        ]
+        return notebook.table(f"Project {self.name}", ["dataset", *tasks], rows)
 
 
 class Run:
@@ -223,7 +230,7 @@ class Run:
     @property
     def datasets(self) -> Mapping[str, RepairedDataset]:
         """The datasets as the accepted edits leave them now."""
-        return _Datasets(self)
+        return RepairedDatasets(self.work, self.overlay(), self.directory)
 
     def undo(
         self,
@@ -255,9 +262,15 @@ class Run:
         """Write the report, one offline HTML page, as the run stands now; returns its path."""
         from jointset import report
 
+        self.lay_out()
+        return report.write(self.directory)
+
+    def lay_out(self) -> None:
+        """Write the rows of the run as readers want them, unless that was done."""
+        from jointset import report
+
         if not (self.directory.data / "rows" / "rows.json").is_file():
             report.write_rows(self.directory, self.work)
-        return report.write(self.directory)
 
     def edits(self, *, round: int | None = None, status: str | None = None) -> Edits:
         """The edits of a round, or of all, with their present status."""
@@ -276,6 +289,10 @@ class Run:
             known(self.directory.config(), task=task, dataset=None, action=None)
             return write_model(self, Path(folder), "huggingface" if format == "parquet" else format, task)
         work = self.work
+        if format == "fiftyone":
+            from jointset.exchange import write_pictures
+
+            return write_pictures(self, Path(folder))
         tables = {n: d.to_arrow() for n, d in self.datasets.items()}
         inputs = {d.name: [c for cs in d.inputs.values() for c in cs] for d in work.pool.datasets}
         media = {
@@ -287,6 +304,28 @@ class Run:
             format=format,
         )  # fmt: skip
 
+    def export_edits(self, folder: str | Path, *, format: str = "edits-csv", **filters: Any) -> int:
+        """Write the edits that nobody has decided for people to decide elsewhere; returns how many.
+
+        ``format`` is edits-csv, edits-jsonl, label-studio or argilla; ``filters`` are those of
+        :class:`jointset.review.Filters`, as ``task``, ``dataset``, ``action``, ``low`` and ``high`` of the confidence.
+        """
+        from jointset.exchange import write_edits
+
+        named = {name: filters.get(name) or None for name in ("task", "dataset", "action")}
+        known(self.directory.config(), **named)
+        return write_edits(self, Path(folder), format, filters)
+
+    def import_decisions(self, file: str | Path, *, reviewer: str = "") -> Taken:
+        """Read decisions from a file and write them into the ledger, all of them or none.
+
+        ``reviewer`` stands where the file names nobody, by default the user. Raises DataError, which names file and
+        line, for the first that cannot be read.
+        """
+        from jointset.exchange import read_decisions
+
+        return read_decisions(self, Path(file), reviewer)
+
     @property
     def derived(self) -> Mapping[str, pa.Table]:
         """By dataset, the rows that accepted edits added: derived from others by a recipe, made here."""
@@ -297,13 +336,63 @@ class Run:
 
         return derived_tables(self.directory, self.work, overlay)
 
+    def explain(
+        self,
+        row: Any,
+        *,
+        dataset: str | None = None,
+        task: str | None = None,
+        label: str | None = None,
+        method: str = "occlusion",
+        rows: int = 5,
+    ) -> Explanation:
+        """Why the joint model predicts what it predicts for one row.
+
+        ``row`` is a row id of ``dataset``, a text, a mapping of columns, or a frame of one row; ``label`` the class to
+        explain instead of the predicted one; ``method`` occlusion or integrated_gradients; ``rows`` how many training
+        labels for and against are looked for (0: none, which is quick).
+        """
+        from jointset.explaining import explain
+
+        return explain(
+            self.directory, self.work, self.model, self.overlay(), row,
+            dataset=dataset, task=task, label=label, method=method, rows=rows,
+        )  # fmt: skip
+
     def overlay(self) -> Overlay:
         """Labels and weights as the accepted edits leave them now."""
         with Ledger(self.directory.ledger) as ledger:
             return apply(self.work.given, ledger.accepted(), self.work.by_name, self.work.pool)
 
+    def held_out_labels(self) -> HeldOutLabels:
+        """The labels that held-out rows are judged by: as people decided them, else as given."""
+        work = self.work
+        with Ledger(self.directory.ledger) as ledger:
+            return held_out_labels(work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split)
+
+    def _told(self) -> tuple[list[list[str]], str]:
+        """Per task what became of it, and the counts of edits; empty while the run is not finished."""
+        if not (self.path / "summary.json").is_file():
+            return [], "not finished; repeat jointset run to go on"
+        summary, rows = self.summary, []
+        for name, task in summary["tasks"].items():
+            judged = task["verdict"] != "not judged"
+            change = f"{task['before']:.3f} → {task['after']:.3f}" if judged else "–"
+            rows.append([name, task["metric"], change, task["verdict"]])
+        edits = summary["edits"]
+        counts = ", ".join(f"{edits[k]:,} {k}" for k in ("proposed", "accepted", "rejected", "undone"))
+        rounds = f"{summary['rounds']} round{'' if summary['rounds'] == 1 else 's'}"
+        return rows, f"{rounds}; edits: {counts}"
+
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+        rows, below = self._told()
+        return f"Run({'; '.join([repr(str(self.path)), *(' '.join(r) for r in rows), below])})"
+
+    def _repr_html_(self) -> str:
+        rows, below = self._told()
+        return notebook.table(
+            f"Run {self.path}", ["task", "metric", "before → after", "verdict"], rows, below
+        )
 
 
 def known(config: Config, *, task: str | None, dataset: str | None, action: str | None) -> None:
@@ -320,54 +409,6 @@ def known(config: Config, *, task: str | None, dataset: str | None, action: str 
             )
 
 
-class _Datasets(Mapping[str, RepairedDataset]):
-    """The datasets of a run, made when asked for."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._overlay = run.overlay()
-        self._audit = _last_audit(run.directory)
-
-    def __iter__(self) -> Iterator[str]:
-        return (d.name for d in self._run.work.pool.datasets)
-
-    def __len__(self) -> int:
-        return len(self._run.work.pool.datasets)
-
-    def __getitem__(self, name: str) -> RepairedDataset:
-        work = self._run.work
-        dataset = next((d for d in work.pool.datasets if d.name == name), None)
-        if dataset is None:
-            raise KeyError(f"no dataset {name!r}{nearest(name, list(self))}; one of {', '.join(self)}")
-        rows = work.pool.rows_of(name)
-        tasks = []
-        for i, task in enumerate(work.tasks):
-            given, final = work.given[task.name][rows], self._overlay.labels[task.name][rows]
-            empty = np.full(given.shape, np.nan, np.float32)
-            found = {
-                k: self._audit[f"{k}.{i}"][rows] if f"{k}.{i}" in self._audit else None
-                for k in ("quality", "suggested", "confidence")
-            }
-            tasks.append(
-                export.TaskColumns(
-                    task=task,
-                    final=final,
-                    given=given,
-                    source=self._overlay.source[task.name][rows],
-                    quality=empty if found["quality"] is None else found["quality"],
-                    suggested=task.missing(len(given)) if found["suggested"] is None else found["suggested"],
-                    confidence=empty if found["confidence"] is None else found["confidence"],
-                    weight=self._overlay.weights[task.name][rows],
-                )
-            )
-        from jointset.export.columns import columns
-
-        table = dataset.table.drop_columns(own_label_columns(work.config, name, dataset.table.column_names))
-        return RepairedDataset(
-            name, columns(table, tasks, rows=dataset.row_ids, keep=self._overlay.keep[rows])
-        )
-
-
 def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
     import pyarrow.parquet as pq
 
@@ -377,11 +418,3 @@ def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
             f"{directory.path}: the run's copy of dataset {name!r} is gone ({file.name}); repeat jointset run"
         )
     return pq.read_table(file)
-
-
-def _last_audit(directory: RunDirectory) -> dict[str, Any]:
-    files = sorted((directory.path / "rounds").glob("*/audit.npz"))
-    if not files:
-        return {}
-    with np.load(files[-1], allow_pickle=False) as stored:
-        return dict(stored)

@@ -29,7 +29,7 @@ def proposed(
     round: int,
     *,
     decided: Set[Address] = frozenset(),
-    observed: Mapping[tuple[str, str], tuple[float, float, int]] = MappingProxyType({}),
+    observed: Mapping[tuple[str, str], tuple[float, float, float]] = MappingProxyType({}),
 ) -> Edits:
     """The round's proposals: edits within reach, precision and budget that would change something.
 
@@ -92,7 +92,7 @@ def undecided(issues: Issues, decided: Set[Address]) -> Issues:
     return issues.take(np.array(free, bool))
 
 
-def heeding(issues: Issues, observed: Mapping[tuple[str, str], tuple[float, float, int]]) -> Issues:
+def heeding(issues: Issues, observed: Mapping[tuple[str, str], tuple[float, float, float]]) -> Issues:
     """With the confidence of suggestions brought down, or up, to what people found.
 
     ``observed`` is (task, action) → (edits judged right, their summed confidence, how many were judged). The odds of a

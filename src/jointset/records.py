@@ -41,7 +41,7 @@ ISSUE_CODES = (
     "label_error",
     "missing_label",
     "contradiction",
-)  # of labels; docs/data-problems.md has the others
+)  # of labels; jointset.audit.codes has them all
 
 
 @dataclass(frozen=True)
@@ -259,3 +259,60 @@ class Predictions:
     embedding: Floats
     margin: Mapping[str, Floats]
     fold: Ints
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of a row as people read it: a text, the text of a cell, or the path of a picture or a sound."""
+
+    column: str
+    modality: Literal["text", "tabular", "image", "audio"]
+    value: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """An open edit as it is put to people outside of the review page.
+
+    ``key`` is the edit's id in the ledger (minus that of a finding on a held-out row) and ``seen`` the ledger's last
+    entry when the question was put. ``given`` and ``suggested`` are label names ('' = none); ``known`` maps, for
+    multilabel, the classes of the row whose given entry is known to '0' or '1'. ``confidence`` and
+    ``expected_precision`` are in [0, 1], NaN where there is none; ``evidence`` holds (what, value) pairs.
+    """
+
+    key: int
+    seen: int
+    round: int
+    dataset: str
+    row: str
+    task: Task
+    position: str
+    action: str
+    given: str
+    suggested: str
+    known: Mapping[str, str]
+    confidence: float
+    expected_precision: float
+    inputs: tuple[Input, ...]
+    evidence: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person said of a question in a file; nothing in it has been checked yet.
+
+    ``where`` names file and line for messages. ``key`` is None for a label that no question was about, and ``seen`` is
+    None where nobody knows what the person had seen. ``said`` is accept, keep, none, exclude, skip or a label's name.
+    """
+
+    where: str
+    key: int | None
+    dataset: str
+    row: str
+    task: str
+    position: str
+    suggested: str | None
+    said: str
+    reviewer: str = ""
+    note: str = ""
+    seen: int | None = None

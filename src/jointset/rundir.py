@@ -76,6 +76,11 @@ class RunDirectory:
         """The augmentation that was found, and why."""
         return self.path / "augment.json"
 
+    @property
+    def relatedness(self) -> Path:
+        """How joint training compares with each task alone."""
+        return self.path / "relatedness.json"
+
     def checkpoint(self, name: str) -> Path:
         """A file of weights."""
         return self.path / "checkpoints" / f"{name}.safetensors"

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from jointset import audit
 from jointset.audit import AuditResult
-from jointset.data import Overlay
+from jointset.data import HeldOutLabels, Overlay
 from jointset.data.storage import write_atomically
 from jointset.errors import DataError
-from jointset.gate import judge
+from jointset.gate import judge, remaining_noise
 from jointset.ledger import Ledger
 from jointset.metrics import NAMED
 from jointset.models.joint import JointModel
@@ -256,10 +256,12 @@ def decide(
     overlay_with: Callable[[Edits, int], Overlay],
     found: AuditResult,
     round: int,
+    truth: Callable[[], HeldOutLabels],
 ) -> tuple[Edits, Trained, list[tuple[str, Verdict]]]:
     """Gate the candidates: train with them, compare held-out; while a task gets worse, again without its edits.
 
-    Returns the edits with their status and reason, the model of the state that stands, and the verdicts.
+    ``truth`` are the held-out labels as people have them by the time of the comparison. Returns the edits with
+    their status and reason, the model of the state that stands, and the verdicts.
     """
     verdicts: list[tuple[str, Verdict]] = []
     if not len(candidates):
@@ -268,7 +270,7 @@ def decide(
     status, reason = np.full(len(candidates), "rejected", object), np.full(len(candidates), "", object)
     for attempt in ATTEMPTS:
         after = train(bench, overlay_with(candidates.take(trying), round - 1), f"round-{round:02d}-{attempt}")
-        verdict = compare(bench.work, before, after, noise_matrices(found))
+        verdict = compare(bench.work, before, after, noise_matrices(found), truth())
         verdicts.append((attempt, verdict))
         reason[trying] = verdict.reason
         if verdict.accepted:
@@ -282,18 +284,31 @@ def decide(
 
 
 def compare(
-    work: Work, before: Trained, after: Trained, noise: Mapping[str, Floats], *, split: int = HOLDOUT
+    work: Work,
+    before: Trained,
+    after: Trained,
+    noise: Mapping[str, Floats],
+    truth: HeldOutLabels,
+    *,
+    split: int = HOLDOUT,
 ) -> Verdict:
-    """The gate's judgement on the holdout, or, with ``split=TEST``, the same comparison on the test rows."""
+    """The gate's judgement on the holdout, or, with ``split=TEST``, the same comparison on the test rows.
+
+    The labels are those of ``truth``: a person's word counts for more than what the data said.
+    """
     rows = held_out_rows(work)
     side = work.pool.split[rows] == split
+    own = rows[side]
+    left = {n: remaining_noise(t, *(a[n][own] for a in (work.given, truth.labels, truth.reviewed)))
+            for n, t in noise.items()}  # fmt: skip
     return judge(
         work.tasks,
-        {n: y[rows][side] for n, y in work.given.items()},
+        {n: y[own] for n, y in truth.labels.items()},
         {t.name: before.judged(t)[side] for t in work.tasks},
         {t.name: after.judged(t)[side] for t in work.tasks},
-        noise=noise if split == HOLDOUT else None,
-        trusted=work.pool.trusted[rows][side],
+        noise=left if split == HOLDOUT else None,
+        trusted=work.pool.trusted[own],
+        reviewed={n: mask[own] for n, mask in truth.reviewed.items()},
         margin=work.config.improve.margin,
         seed=work.config.seed,
     )
@@ -328,7 +343,7 @@ def commit(
                 "task": task.name,
                 "noise_rate": rates[task.name],
                 "proposed": int((decided.task == task.name).sum()),
-                **{action: int((own.action == action).sum()) for action in ACTIONS[:4]},
+                **{action: int((own.action == action).sum()) for action in ACTIONS},
                 "verdict": asdict(judged) if judged else None,
             }
         )

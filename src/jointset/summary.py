@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jointset import apart
 from jointset.config import TaskSettings
 from jointset.ledger import Ledger
 from jointset.metrics import evaluate
@@ -27,7 +28,9 @@ def finish(outcome: Outcome, seconds: float) -> dict[str, Any]:
     bench = outcome.bench
     write_model(outcome)
     write_held_out(outcome)
-    summary = summarise(outcome, seconds)
+    run = bench.run
+    before = run.summary()["seconds"] if (run.path / "summary.json").is_file() else 0.0
+    summary = summarise(outcome, before + seconds)
     write_json(bench.run.path / "summary.json", summary)
     shutil.rmtree(bench.run.path / "checkpoints", ignore_errors=True)
     return summary
@@ -40,16 +43,19 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
     with Ledger(run.ledger) as ledger:
         counts = ledger.counts()
         facts = ledger.facts(outcome.rounds) if outcome.rounds else {}
+    singly = _singly(outcome, TEST if tested else HOLDOUT)
     noise = {n: np.array(t) for n, t in facts.get("noise_matrix", {}).items()}
-    verdict = compare(work, outcome.first, outcome.last, noise, split=TEST if tested else HOLDOUT)
+    split = TEST if tested else HOLDOUT
+    verdict = compare(work, outcome.first, outcome.last, noise, outcome.truth, split=split)
     searched = {"weights": read_json(run.weights)} if run.weights.is_file() else {}
     return {
         "name": work.config.name,
-        "tasks": _tasks(outcome, verdict, "test" if tested else "holdout", facts),
+        "tasks": _tasks(outcome, verdict, "test" if tested else "holdout", facts, singly),
         **searched,
         **({"augmentation": read_json(run.augmentation)} if run.augmentation.is_file() else {}),
         "edits": counts,
         "rounds": outcome.rounds,
+        "heeded": outcome.heeded,
         "stopped": outcome.reason,
         "seconds": round(seconds, 2),
         "peak_memory_bytes": peak_memory(),
@@ -58,13 +64,31 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
     }
 
 
-def _tasks(outcome: Outcome, verdict: Verdict, judged_on: str, facts: dict[str, Any]) -> dict[str, Any]:
+def _singly(outcome: Outcome, split: int) -> dict[str, dict[str, Any]]:
+    """By task, joint training before any repair against the task alone, on rows that chose nothing where there are."""
+    bench, kept = outcome.bench, apart.kept_outputs(outcome.bench)
+    if kept is None:
+        return {}
+    joint, alone = kept
+    margin = bench.work.config.relatedness.margin
+    verdicts = apart.compared(bench.work, joint, alone, split=split, margin=margin, truth=outcome.truth)
+    own = {g.serves[0] for g in bench.groups if g.trained == g.serves and len(g.serves) == 1}
+    return {v.task: {**apart.record(v), "own_model": v.task in own} for v in verdicts}
+
+
+def _tasks(
+    outcome: Outcome,
+    verdict: Verdict,
+    judged_on: str,
+    facts: dict[str, Any],
+    singly: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
     work = outcome.bench.work
     rows = held_out_rows(work)
     side = work.pool.split[rows] == (TEST if judged_on == "test" else HOLDOUT)
     tasks = {}
     for task, judged in zip(work.tasks, verdict.tasks, strict=True):
-        y, last = work.given[task.name][rows][side], outcome.last
+        y, last = outcome.truth.labels[task.name][rows][side], outcome.last
         scores = evaluate(task, y, last.held_out[task.name][side], last.decided[task.name][side])
         tasks[task.name] = {
             "metric": judged.metric,
@@ -74,8 +98,10 @@ def _tasks(outcome: Outcome, verdict: Verdict, judged_on: str, facts: dict[str, 
             "after": _number(judged.after),
             "interval": [_number(judged.low), _number(judged.high)],
             "verdict": judged.outcome,
+            "reviewed": dict(outcome.truth.counts[task.name]),
             "noise_rate": _number(facts.get("noise_rate", {}).get(task.name, float("nan"))),
             "metrics_after": {k: _number(v) for k, v in scores.items()},
+            **({"single": singly[task.name]} if task.name in singly else {}),
         }
     return tasks
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from jointset.data import Overlay, apply
 from jointset.models.encoders import ENCODERS, make_encoders
+from jointset.models.grouped import TaskGroup
 from jointset.models.inputs import Inputs, prepare_inputs
 from jointset.models.sharing import check_sharing, usual_depth
 from jointset.models.taps import find_stages
@@ -28,13 +29,17 @@ Emit = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes."""
+    """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes.
+
+    ``groups`` are those that the run found out, in the place of the configuration's.
+    """
 
     run: RunDirectory
     work: Work
     inputs: Inputs
     emit: Emit
     augmentation: Augmentation | None = None
+    groups: tuple[TaskGroup, ...] = ()
 
     def problem(self, overlay: Overlay) -> Problem:
         """The joint training problem under the edits of ``overlay``."""
@@ -54,6 +59,7 @@ class Bench:
     def plan(self) -> ModelPlan:
         """How the joint model is built; a mistake in it raises ConfigError."""
         model, tasks = self.work.config.model, self.work.config.tasks
+        stated = tuple(TaskGroup(tuple(g.tasks), tuple(g.along)) for g in model.groups)
         found = partial(find_stages, encoders=self.inputs.encoders, states=self.inputs.states)
         return ModelPlan(
             model.sharing.method,
@@ -69,6 +75,7 @@ class Bench:
                 for n, t in tasks.items()
                 if t.auxiliary
             },
+            groups=self.groups or stated,
         )
 
     @property

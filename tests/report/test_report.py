@@ -16,6 +16,7 @@ from jointset.errors import DataError, RunError
 from jointset.ledger import Decision, Ledger, Selector
 from jointset.report import evidence, html, media
 from jointset.report.generic import render
+from jointset.report.judged import judged
 from jointset.report.material import Arrays, read
 from jointset.report.reliability import is_right, observed, wilson
 from jointset.report.rows import open_rows
@@ -104,6 +105,76 @@ def test_what_other_checks_recorded_is_shown_whatever_its_shape(make, tmp_path):
     page = report.write(make(tmp_path, facts=facts).directory).read_text(encoding="utf-8")
     assert "3 copies" in page and "no shift" in page and "&lt;b&gt;r2&lt;/b&gt;" in page
     assert {"findings", "affinity"} <= {a["id"] for a in Page(page).named("section")}
+
+
+def test_the_checks_of_the_data_and_the_shift_between_datasets(make, tmp_path):
+    nothing = [[None, None], [None, None]]
+    shift = {
+        "groups": ["<i>shop</i>", "web"], "area": [[None, 0.91], [0.91, None]],
+        "p_value": [[None, 0.002], [0.002, None]],
+        "concept": nothing, "loss": [[None, 0.2], [-0.01, None]], "worth": [[None, -0.4], [0.5, None]],
+    }  # fmt: skip
+    same = {"dataset": "", "task": "mood", "findings": {}}
+    sections = [
+        {**same, "check": "duplicates", "outcome": "passed", "reason": "no copies"},
+        {
+            **same,
+            "check": "shift between datasets",
+            "outcome": "found",
+            "reason": "1 of 1 pairs",
+            "facts": shift,
+        },
+    ]
+    quality = {"d": {"score": 0.81, "parts": {"labels_right": 0.9, "distinct": None}}}
+    facts = {"data": {"sections": sections, "quality": quality}}
+    page = report.write(make(tmp_path, facts=facts).directory).read_text(encoding="utf-8")
+    parsed = Page(page)
+    assert "data" in {a["id"] for a in parsed.named("section")} and "<i>shop</i>" not in page
+    assert "1 of 2 checks found something" in page and page.index("1 of 1 pairs") < page.index("no copies")
+    assert "area under the curve" in page and ">0.91<" in page and ">-0.40<" in page
+    assert "given the inputs" not in page  # nothing was measured there
+    assert ">0.81<" in page and "labels right" in page
+
+
+def test_joint_against_single_is_told_where_the_run_compared_them(make, tmp_path):
+    run = make(tmp_path).directory
+    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+    single = {"metric": "accuracy", "alone": 0.61, "joint": 0.55, "interval": [-0.1, -0.02], "rows": 12}
+    summary["tasks"]["mood"]["single"] = {**single, "verdict": "hurt", "own_model": True}
+    summary["tasks"]["urgent"] = {"metric": "auc", "on": "holdout", "rows": 3, "verdict": "not judged"}
+    (run.path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    page = report.write(run).read_text(encoding="utf-8")
+    assert "joint" in {a["id"] for a in Page(page).named("section")}
+    row = re.search(r'<section[^>]*id="joint".*?</section>', page, re.S)[0]
+    assert all(told in row for told in ("0.610", "0.550", "-0.100 … -0.020", 'chip bad">hurt', "of its own"))
+    assert "Not compared, for want of budget: urgent." in row
+
+
+def test_what_people_decide_of_held_out_labels_counts(make, tmp_path):
+    run = make(tmp_path)
+    with Ledger(run.directory.ledger) as ledger:
+        before = judged(read(run.directory, ledger), read(run.directory, ledger).tasks["mood"])
+        held = run.frame[run.frame.split == "holdout"].head(4)
+        kept, turned, gone, other = held.itertuples()
+        said = [
+            Decision("d", kept.id, "mood", "", "keep", kept.mood, kept.mood),
+            Decision(
+                "d", turned.id, "mood", "", "label", "bad" if turned.mood != "bad" else "good", turned.mood
+            ),
+            Decision("d", gone.id, "mood", "", "none", "", gone.mood),
+            Decision("d", other.id, "", "", "exclude"),
+        ]
+        ledger.decide(said, reviewer="Ada")
+        material = read(run.directory, ledger)
+        after = judged(material, material.tasks["mood"])
+    assert len(after.place) == len(before.place) - 2 and "2 of them labelled by people" in after.where
+    label = dict(zip(after.place.tolist(), after.labels.tolist(), strict=True))
+    classes = material.tasks["mood"].classes
+    assert classes[label[int(kept.id[1:])]] == kept.mood
+    assert classes[label[int(turned.id[1:])]] == said[1].value
+    page = report.write(run.directory).read_text(encoding="utf-8")
+    assert "Of held-out labels people confirmed 1 (mood 1), corrected 1 (mood 1), removed" in page
+    assert "4 decisions were made after the run was finished" in page
 
 
 def test_a_run_that_has_hardly_begun_is_reported_too(make, tmp_path):
@@ -201,8 +272,8 @@ def test_observed_precision_is_weighted_by_what_was_not_looked_at(make, tmp_path
         ids = material.edits.id[kind]
         sure = material.edits.numbers["confidence"][kind] > 0.8
         decisions = [
-            Decision("d", str(i), "mood", "", "accept" if s else "keep", edit=int(i))
-            for i, s in zip(ids, sure, strict=True)
+            Decision("d", f"r{place}", "mood", "", "accept" if s else "keep", edit=int(i))
+            for i, place, s in zip(ids, material.edits.place[kind], sure, strict=True)
         ]
         ledger.decide(decisions, reviewer="Ada")
         whole = observed(material.edits, ledger.decisions())["mood", "relabel"]

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from crafted import further_round
 from jointset import report
 from jointset.ledger import Ledger
 
@@ -217,6 +218,19 @@ def test_everything_can_be_reached_by_tab_with_a_visible_focus(page):
         assert told[1] != "none" and told[2] != "0px", told
         page.keyboard.press("Tab")
     assert {"INPUTtext", "SUMMARY"} <= {r.upper() if r == "summary" else r for r in reached}
+
+
+def test_a_further_round_arrives_while_the_page_is_open(page, server):
+    press(page, "j")
+    place, before = key(page), count(page)
+    new = further_round(server.run)
+    page.locator("#new-edits").wait_for()
+    assert page.inner_text("#new-edits") == f"{new} new edits of a further round"
+    until(page, lambda: count(page) == before + new)
+    assert key(page) == place
+    page.reload()
+    page.wait_for_selector("#item h2")
+    assert key(page) == place and count(page) == before + new and page.locator("#new-edits").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,7 +9,7 @@ import torch
 
 from jointset.errors import ConfigError
 from jointset.records import HOLDOUT, TRAIN
-from jointset.training import loop
+from jointset.training import trainer
 from jointset.training.evaluate import predict
 from jointset.training.loop import fit, time_steps
 from jointset.training.settings import TrainSettings
@@ -212,7 +212,7 @@ def test_gradients_are_weighed_whichever_way_the_gramian_is_found(problem, rows,
         seen.append(backward(*args, **options))
         return seen[-1]
 
-    monkeypatch.setattr(loop, "backward", spy)
+    monkeypatch.setattr(trainer, "backward", spy)
     settings = dataclasses.replace(SETTINGS, weighting="upgrad", gramian=gramian, mixup=mixup)
     found = fit(problem, *rows, settings, seed=0)
     assert found.skill > 0.3

@@ -9,6 +9,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from jointset.cli.exchange_commands import export, import_decisions
+from jointset.cli.options import Json, RunPath
 from jointset.errors import JointsetError
 
 app = typer.Typer(
@@ -23,12 +25,10 @@ app = typer.Typer(
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration file.", show_default=True)]
-RunPath = Annotated[Path, typer.Argument(help="Run directory, for example runs/NAME.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, for example improve.rounds=2."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout; progress on stderr.")]
 Root = Annotated[Path, typer.Option("--runs", help="Folder of the run directories.")]
 
 
@@ -53,6 +53,58 @@ def init(
     from jointset.cli.init import init as command
 
     command(files, out)
+
+
+@app.command()
+def partition(
+    file: Annotated[Path, typer.Argument(help="File with all rows.")],
+    by: Annotated[Optional[str], typer.Option(help="Natural sites: the values of this column.")] = None,  # noqa: UP045
+    iid: Annotated[bool, typer.Option("--iid", help="Even sites.")] = False,
+    dirichlet: Annotated[
+        float | None, typer.Option(help="Label skew: each class shared out by Dir(ALPHA); sizes differ.")
+    ] = None,
+    mixture: Annotated[
+        float | None, typer.Option(help="Label skew: each site's classes by Dir(ALPHA p); one size.")
+    ] = None,
+    quantity: Annotated[float | None, typer.Option(help="Sizes by Dir(ALPHA).")] = None,
+    lognormal: Annotated[float | None, typer.Option(help="Log-normal sizes with this SIGMA.")] = None,
+    shards: Annotated[int | None, typer.Option(help="Label skew: shards of sorted labels per site.")] = None,
+    classes: Annotated[int | None, typer.Option(help="Label skew: this many classes a site.")] = None,
+    clusters: Annotated[
+        Optional[str], typer.Option(help="Feature shift: k-means on these columns; '*' for all inputs.")  # noqa: UP045
+    ] = None,
+    noise: Annotated[float | None, typer.Option(help="Feature shift: noise from 0 up to this SIGMA.")] = None,
+    sites: Annotated[int, typer.Option(help="How many sites.")] = 0,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Label column, or COLUMN:KIND; the first is the one skewed. Guessed by default."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", help="MODALITY=COLUMN[,COLUMN]; guessed by default.")
+    ] = None,
+    group: Annotated[Optional[str], typer.Option(help="Column whose equal values stay on one site.")] = None,  # noqa: UP045
+    together: Annotated[bool, typer.Option("--together", help="Copies of a row stay on one site.")] = False,
+    least: Annotated[int, typer.Option(help="Fewest rows of a site.")] = 1,
+    id: Annotated[Optional[str], typer.Option(help="Column of row ids.")] = None,  # noqa: UP045
+    split: Annotated[Optional[str], typer.Option(help="Column of train, holdout and test.")] = None,  # noqa: UP045
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write; FILE-sites by default.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="parquet, csv or jsonl; as the source by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Part one file into sites, measure how they differ, and write them with a configuration."""
+    from jointset.cli.partition import partition as command
+
+    method = {
+        "by": by, "iid": iid, "dirichlet": dirichlet, "mixture": mixture, "quantity": quantity,
+        "lognormal": lognormal, "shards": shards, "classes": classes, "clusters": clusters, "noise": noise,
+    }  # fmt: skip
+    command(
+        file, out, method=method, sites=sites, labels=label or [], inputs=inputs or [], group=group,
+        together=together, least=least, id=id, split=split, format=format, seed=seed, as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command()
@@ -92,6 +144,32 @@ def augment(
     from jointset.cli.augment import augment as command
 
     command(config, overrides or [], as_json=as_json)
+
+
+@app.command()
+def relate(
+    config: ConfigFile = Path("jointset.yaml"),
+    overrides: Overrides = None,
+    measure: Annotated[list[str] | None, typer.Option(help="Only this measure; may be repeated.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Only for this task; may be repeated.")] = None,
+    groups: Annotated[int, typer.Option(min=0, help="Put the tasks into at most so many groups.")] = 0,
+    rows: Annotated[
+        int, typer.Option(min=100, help="Training rows of each dataset that are looked at.")
+    ] = 2000,
+    as_json: Json = False,
+) -> None:
+    """Say how tasks relate: who helps whom, which to drop, group or pool; no joint model is trained."""
+    from jointset.cli.relate import relate as command
+
+    command(
+        config,
+        overrides or [],
+        measures=measure or [],
+        targets=target or [],
+        groups=groups,
+        rows=rows,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -227,18 +305,38 @@ def predict(
 
 
 @app.command()
-def export(
+def explain(
     path: RunPath,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to write; RUN/export by default.")] = None,
-    format: Annotated[
-        str, typer.Option(help="parquet, csv, jsonl or arrow; of the model: onnx or huggingface.")
-    ] = "parquet",
-    task: Annotated[Optional[str], typer.Option(help="With huggingface: the task to write.")] = None,  # noqa: UP045
+    dataset: Annotated[str, typer.Argument(help="Dataset of the row.")],
+    row: Annotated[str, typer.Argument(help="Row id, or a text in quotes.")],
+    task: Annotated[Optional[str], typer.Option(help="Task, where there are several.")] = None,  # noqa: UP045
+    label: Annotated[str | None, typer.Option(help="Class to explain; the predicted one by default.")] = None,
+    method: Annotated[str, typer.Option(help="occlusion or integrated_gradients.")] = "occlusion",
+    rows: Annotated[int, typer.Option(help="Training labels shown for and against; 0: none.")] = 5,
+    as_json: Json = False,
 ) -> None:
-    """Write the repaired datasets, a table per task and a dataset card; or the model for other programs."""
-    from jointset.cli.predict import export as command
+    """Say why a prediction is what it is: words, columns or regions, and the training labels behind it."""
+    from jointset.cli.explain import explain as command
 
-    command(path, out, format, task)
+    command(path, dataset, row, task, label, method, rows, as_json=as_json)
+
+
+app.command()(export)
+app.command("import")(import_decisions)
+
+
+@app.command()
+def doctor(
+    runs: Root = Path("runs"),
+    look_into_torch: Annotated[
+        bool, typer.Option("--torch", help="Import torch too, and say what it can use.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what this installation has, what it lacks and how to get it. Exit code 1: something is broken."""
+    from jointset.cli.doctor import doctor as command
+
+    command(runs, look_into_torch=look_into_torch, as_json=as_json)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""``jointset evaluate``, ``predict`` and ``export``."""
+"""``jointset evaluate`` and ``predict``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import typer
 
+from jointset.cli.words import counted
 from jointset.data.dataset import folder_of
 from jointset.data.sources import read as read_source
 from jointset.errors import DataError, UserError
-from jointset.project import MODEL_FORMATS, Run
+from jointset.project import Run
 
 WRITERS = (".parquet", ".csv", ".jsonl")
 
@@ -33,7 +34,7 @@ def predict(path: Path, file: Path, out: Path, dataset: str | None, *, ignore_la
     )
     _write(both, out)
     read = f", labels of {', '.join(known)} read" if known else ""
-    typer.echo(f"{both.num_rows:,} rows predicted for {len(run.model.tasks)} tasks{read}: {out}")
+    typer.echo(f"{both.num_rows:,} rows predicted for {counted(len(run.model.tasks), 'task')}{read}: {out}")
 
 
 def _write(table: Any, out: Path) -> None:
@@ -82,7 +83,7 @@ def _shown(metrics: dict[str, float | None]) -> str:
 def _held_out(run: Run, *, read: bool) -> dict[str, Any]:
     from jointset.records import HOLDOUT, TEST
 
-    work = run.work
+    work, truth = run.work, run.held_out_labels()
     split = TEST if (work.pool.split == TEST).any() else HOLDOUT
     scores: dict[str, Any] = {}
     parts: dict[str, list[Any]] = {t.name: [] for t in work.tasks}
@@ -100,7 +101,7 @@ def _held_out(run: Run, *, read: bool) -> dict[str, Any]:
         for task in work.tasks:
             parts[task.name].append(outputs[task.name])
             decided[task.name].append(decisions[task.name])
-            labels[task.name].append(work.given[task.name][rows])
+            labels[task.name].append(truth.labels[task.name][rows])
     for task in work.tasks:
         y, p, named = (np.concatenate(found[task.name]) for found in (labels, parts, decided))
         scores[task.name] = _scores(task, y, p, named, work.config.seed)
@@ -154,14 +155,3 @@ def _scores(task: Any, labels: Any, outputs: Any, decisions: Any, seed: int) -> 
         "interval": [float(low) if np.isfinite(low) else None, float(high) if np.isfinite(high) else None],
         "metrics": finite,
     }
-
-
-def export(path: Path, out: Path | None, format: str, task: str | None) -> None:
-    """Write the export folder."""
-    run = Run(path)
-    if task is not None or format in MODEL_FORMATS:
-        name = "onnx" if task is None else task
-        typer.echo(f"model: {run.export(out or run.path / f'export-{name}', format=format, task=task)}")
-        return
-    folder = run.export(out or run.path / "export", format=format)
-    typer.echo(f"{len(run.datasets)} datasets, {len(run.work.tasks)} tasks: {folder}")

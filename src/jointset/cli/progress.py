@@ -9,8 +9,11 @@ from typing import Any
 from rich.console import Console
 
 from jointset.cli.augment import augmentation_lines
+from jointset.cli.relatedness import relatedness_lines
 from jointset.cli.weights import again_line, trial_line, weights_lines
+from jointset.cli.words import counted
 from jointset.config import Config
+from jointset.records import ACTIONS
 
 EVERY = 15.0
 
@@ -31,6 +34,7 @@ class Progress:
         self.done = 0
         self.per_fit = config.training.epochs
         self.rounds_left = config.improve.rounds
+        self.rounds_before = 0  # of earlier sittings
         search = config.training.search
         self.trials_left = search.trainings if search else 0
         self.expected = self._expected()
@@ -57,19 +61,31 @@ class Progress:
 
     def _prepared(self, event: dict[str, Any]) -> None:
         self.line(
-            f"{event['rows']:,} rows in {len(self.config.datasets)} datasets, {len(self.config.tasks)} tasks"
+            f"{event['rows']:,} rows in {counted(len(self.config.datasets), 'dataset')}, "
+            f"{counted(len(self.config.tasks), 'task')}"
         )
         for note in event["notes"]:
             self.line(f"  note: {note}")
 
+    def _reviewed(self, event: dict[str, Any]) -> None:
+        self.rounds_before = event["rounds"]
+        self.line(
+            f"{event['decisions']:,} decisions by people since the run was finished; it goes on with them"
+        )
+
     def _stage(self, event: dict[str, Any]) -> None:
         folds = f"cross-fit, {self.config.training.folds} folds"
-        what = {"train": "joint training", "checks": "checks of the data"}.get(event["stage"], folds)
+        named = {"train": "joint training", "checks": "checks of the data", "alone": "a task alone"}
+        what = named.get(event["stage"], folds)
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
 
     def _augmentation(self, event: dict[str, Any]) -> None:
         for line in augmentation_lines(event):
+            self.line(line)
+
+    def _relatedness(self, event: dict[str, Any]) -> None:
+        for line in relatedness_lines(event):
             self.line(line)
 
     def _trial(self, event: dict[str, Any]) -> None:
@@ -103,7 +119,7 @@ class Progress:
         )
 
     def _round(self, event: dict[str, Any]) -> None:
-        self.rounds_left = self.config.improve.rounds - event["round"]
+        self.rounds_left = self.config.improve.rounds + self.rounds_before - event["round"]
         verdict = event["verdict"]
         judged = "nothing to judge"
         if verdict and verdict["outcome"] == "not judged":
@@ -114,10 +130,10 @@ class Progress:
             before, after = (min(verdict[side], most) for side in ("before", "after"))
             judged = f"{verdict['metric']} {before:.3f} → {after:.3f} ({verdict['outcome']})"
         noise = "" if event["noise_rate"] is None else f", noise about {event['noise_rate']:.1%}"
-        counts = (
-            ", ".join(f"{event[a]} {a}" for a in ("relabel", "fill", "drop", "weight") if event[a])
-            or "no edit"
-        )
+        if not event["proposed"]:
+            self.line(f"round {event['round']} {event['task']}: no edit proposed{noise}")
+            return
+        counts = ", ".join(f"{event[a]} {a}" for a in ACTIONS if event.get(a)) or "no edit"
         self.line(
             f"round {event['round']} {event['task']}: {counts} of {event['proposed']} proposed{noise}; "
             f"held out {judged}"

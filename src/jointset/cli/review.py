@@ -17,11 +17,10 @@ def review(
     directory = RunDirectory(path)
     if not (directory.data / "rows" / "rows.json").is_file():
         from jointset.project import Run
-        from jointset.report import write_rows
 
         run = Run(path)  # a mistaken path is told before anything else
         typer.echo("laying out the rows of the run, once …", err=True)
-        write_rows(directory, run.work)
+        run.lay_out()
 
     def tell(address: str) -> None:
         typer.echo(

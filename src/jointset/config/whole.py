@@ -6,11 +6,12 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from jointset.config import augment
+from jointset.config import augment, relatedness
 from jointset.config.augment import AugmentSettings
 from jointset.config.base import Settings
 from jointset.config.data import DatasetSettings
 from jointset.config.model import ModelSettings
+from jointset.config.relatedness import RelatednessSettings
 from jointset.config.tasks import TaskSettings
 from jointset.config.training import ImproveSettings, TrainingSettings
 from jointset.errors import nearest
@@ -29,20 +30,43 @@ class Config(Settings):
     (0.9, ['body'])
     """
 
-    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    datasets: dict[str, DatasetSettings]
-    tasks: dict[str, TaskSettings]
-    model: ModelSettings = ModelSettings()
-    training: TrainingSettings = TrainingSettings()
-    augment: AugmentSettings = AugmentSettings()
-    improve: ImproveSettings = ImproveSettings()
-    tracking: list[str] = []
-    seed: int = Field(default=0, ge=0)
+    name: str = Field(
+        default="run",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Name of the run and of its folder under `runs/`.",
+    )
+    datasets: dict[str, DatasetSettings] = Field(description="Name → dataset.")
+    tasks: dict[str, TaskSettings] = Field(description="Name → task.")
+    model: ModelSettings = Field(default=ModelSettings(), description="The joint model.")
+    training: TrainingSettings = Field(default=TrainingSettings(), description="How it is trained.")
+    augment: AugmentSettings = Field(
+        default=AugmentSettings(),
+        description="Which rows training sees changed; a word is short for `{mode: WORD}`.",
+    )
+    relatedness: RelatednessSettings = Field(
+        default=RelatednessSettings(),
+        description="Whether joint training is compared with every task alone, and what becomes of tasks that it "
+        "hurts; a word is short for `{mode: WORD}`.",
+    )
+    improve: ImproveSettings = Field(default=ImproveSettings(), description="The rounds of repair.")
+    tracking: list[str] = Field(
+        default=[], description="Where metrics are sent besides: `tensorboard`, `mlflow`, `wandb`."
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        description="Seed of every random choice: same seed, data and versions, same ledger.",
+    )
 
     @field_validator("augment", mode="before")
     @classmethod
     def _augment_as_a_word(cls, value: Any) -> Any:
         return augment.read(value)
+
+    @field_validator("relatedness", mode="before")
+    @classmethod
+    def _relatedness_as_a_word(cls, value: Any) -> Any:
+        return relatedness.read(value)
 
     @field_validator("tracking", mode="before")
     @classmethod
@@ -77,6 +101,8 @@ class Config(Settings):
         mistake = self.training.search.mistake(list(self.tasks)) if self.training.search else None
         if mistake:
             raise ValueError(f"training.weighting.{mistake}")
+        if misfit := self.model.misfit(self.tasks):
+            raise ValueError(f"model.{misfit}")
         modalities: dict[str, set[str]] = {
             n: {m for d in t.labels for m in self.datasets[d].inputs} for n, t in self.tasks.items()
         }

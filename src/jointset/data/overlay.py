@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jointset.data.pool import Pool
 from jointset.errors import InternalError
 from jointset.records import Edits, Task, is_labelled
 
 SOURCES = ("none", "given", "relabelled", "filled", "reviewed", "augmented")
 NONE, GIVEN, RELABELLED, FILLED, REVIEWED, AUGMENTED = range(6)
 _APPLIED = ("relabel", "fill", "drop", "weight")
+
+
+class Addresses(Protocol):
+    """Rows that are found by their addresses, such as a :class:`~jointset.data.Pool`."""
+
+    def __len__(self) -> int: ...
+
+    def positions(self, dataset: NDArray[np.object_], row: NDArray[np.object_]) -> NDArray[np.int64]:
+        """Positions among all rows, ``(m,)``, of (dataset name, row id); InternalError for an unknown one."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +43,9 @@ class Overlay:
     added: Edits = field(default_factory=Edits.empty)
 
 
-def apply(given: Mapping[str, NDArray[Any]], edits: Edits, tasks: Mapping[str, Task], pool: Pool) -> Overlay:
+def apply(
+    given: Mapping[str, NDArray[Any]], edits: Edits, tasks: Mapping[str, Task], pool: Addresses
+) -> Overlay:
     """The given labels with the edits on top; ``given`` is not changed.
 
     All edits handed in count, whatever their status; of several at one address the later wins, where a weight

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the export: its configuration's name, its path in the folder, and what it holds."""
+    """One file of the export: its configuration's name, its path in the folder, and what it holds.
+
+    ``media`` maps its columns of images or sounds to ``image`` or ``audio``.
+    """
 
     config: str
     path: str
     what: str
     rows: int
     features: tuple[dict[str, Any], ...] = ()
+    media: Mapping[str, str] = field(default_factory=dict)
 
 
 def card(name: str, entries: Sequence[Entry], tables: Mapping[str, pa.Table], tasks: Sequence[Task]) -> str:
@@ -73,11 +77,11 @@ def features(
     ({'name': 'label', 'dtype': {'class_label': {'names': {'0': 'no', '1': 'yes'}}}},)
     """
     found = []
-    for field in schema:
-        feature = _media(field, media or {}) or _feature(field.type, classes.get(field.name))
+    for one in schema:
+        feature = _media(one, media or {}) or _feature(one.type, classes.get(one.name))
         if feature is None:
             return ()
-        found.append({"name": field.name, **feature})
+        found.append({"name": one.name, **feature})
     return tuple(found)
 
 

@@ -57,13 +57,9 @@ def write_arrow(table: pa.Table, folder: Path, stem: str) -> str:
     path = _place(folder / stem, name)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table, max_chunksize=BATCH)
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
     state: dict[str, Any] = {
         "_data_files": [{"filename": name}],
-        "_fingerprint": digest.hexdigest()[:16],
+        "_fingerprint": file_sha256(path)[:16],
         "_format_columns": None,
         "_format_kwargs": {},
         "_format_type": None,
@@ -81,6 +77,15 @@ WRITERS: dict[str, Callable[[pa.Table, Path, str], str]] = {
     "jsonl": write_jsonl,
     "arrow": write_arrow,
 }
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jointset.errors import DataError, RunError
+from jointset.errors import DataError
+from jointset.export import croissant
 from jointset.export.card import Entry, card, features
 from jointset.export.columns import KEEP, ROW, has_task
+from jointset.export.folder import manifest, replacing, safe_names
 from jointset.export.formats import WRITERS
 from jointset.records import Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MANIFEST = "jointset_export.json"
 
 
 def write(
@@ -51,20 +47,13 @@ def write(
             f"no export format is called {format!r}; known: {', '.join(WRITERS)}, and of the model onnx, huggingface"
         )
     folder = Path(folder)
-    _check_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        partial.chmod(0o755)  # mkdtemp's folders are closed to other users
+    with replacing(folder) as partial:
         entries = _write_files(partial, tables, tasks, format, inputs or {}, media or {}, derived or {})
         text = card(name or folder.name, entries, tables, tasks)
         (partial / "README.md").write_text(text, encoding="utf-8")
-        files = sorted(p.relative_to(partial).as_posix() for p in partial.rglob("*") if p.is_file())
-        manifest = json.dumps({"format": format, "files": [*files, MANIFEST]}, indent=1, ensure_ascii=False)
-        (partial / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
-        _move(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if format == "parquet":
+            croissant.write(partial, name or folder.name, entries, tasks)
+        manifest(partial, format)
     return folder
 
 
@@ -106,14 +95,14 @@ def _write_files(
 ) -> list[Entry]:
     writer = WRITERS[format]
     named = [*tables, *(f"task-{t.name}" for t in tasks), *(f"derived-{d}" for d in derived)]
-    safe = _safe_names(["tasks", "derived", *named])[2:]
+    safe = safe_names(["tasks", "derived", *named])[2:]
     entries = []
     for dataset, table in tables.items():
         config = safe[list(tables).index(dataset)]
         path = writer(table, folder, config)
         own = media.get(dataset, {})
         found = features(table.schema, {}, own) if own and format == "parquet" else ()
-        entries.append(Entry(config, path, f"dataset {dataset}", table.num_rows, found))
+        entries.append(Entry(config, path, f"dataset {dataset}", table.num_rows, found, own))
     for i, task in enumerate(tasks):
         table = narrow(tables, task, inputs)
         if table is None:
@@ -122,50 +111,10 @@ def _write_files(
         path = writer(table, folder, f"tasks/{config.removeprefix('task-')}")
         own = {c: m for d in tables for c, m in media.get(d, {}).items() if c in table.column_names}
         found = features(table.schema, {"label": task.classes}, own) if format == "parquet" else ()
-        entries.append(Entry(config, path, f"task {task.name}", table.num_rows, found))
+        entries.append(Entry(config, path, f"task {task.name}", table.num_rows, found, own))
     for config, (dataset, table) in zip(safe[len(tables) + len(tasks) :], derived.items(), strict=True):
         path = writer(table, folder, f"derived/{config.removeprefix('derived-')}")
-        found = features(table.schema, {}, media.get(dataset, {})) if format == "parquet" else ()
-        entries.append(Entry(config, path, f"derived rows of {dataset}", table.num_rows, found))
+        own = media.get(dataset, {})
+        found = features(table.schema, {}, own) if format == "parquet" else ()
+        entries.append(Entry(config, path, f"derived rows of {dataset}", table.num_rows, found, own))
     return entries
-
-
-def _safe_names(names: Iterable[str]) -> list[str]:
-    """File names: no characters that file systems or patterns read, and no two alike but for case."""
-    found: list[str] = []
-    for name in names:
-        stem = re.sub(r"[^\w.-]", "_", name)
-        candidate, i = stem, 2
-        while candidate.casefold() in {f.casefold() for f in found}:
-            candidate, i = f"{stem}-{i}", i + 1
-        found.append(candidate)
-    return found
-
-
-def _check_replaceable(folder: Path) -> None:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        raise RunError(f"{folder}: already there and not an export of jointset; name another folder")
-    known = set(json.loads(manifest.read_text(encoding="utf-8"))["files"])
-    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    if found - known:
-        raise RunError(
-            f"{folder}: holds {min(found - known)}, which jointset did not write; name another folder"
-        )
-
-
-def _move(partial: Path, folder: Path) -> None:
-    """Rename into place; an earlier export steps aside first, and comes back if the rename fails."""
-    if not folder.exists():
-        partial.rename(folder)
-        return
-    aside = partial.with_name(partial.name + ".old")
-    folder.rename(aside)
-    try:
-        partial.rename(folder)
-    except OSError:
-        aside.rename(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

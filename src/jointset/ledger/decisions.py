@@ -17,12 +17,14 @@ from jointset.records import Edits
 
 VERBS = ("accept", "keep", "label", "none", "exclude", "flag", "check")
 ADDRESS = ("dataset", "row", "task", "position", "annotator")
+CHECKED = 20  # blind checks that a reviewer is taken to have answered rightly before the first
 ENTRY = ("id", "kind", "edit", *ADDRESS, "verb", "value", "given", "reviewer", "note", "batch", "written")
 
 _RETRACTED = "EXISTS (SELECT 1 FROM entry t WHERE t.verb = 'retract' AND t.batch = d.batch)"
 _SETTLES = (
     f"d.kind = 'decision' AND d.verb IN ('accept', 'keep', 'label', 'none', 'exclude') AND NOT {_RETRACTED}"
 )
+_DECIDES = "kind = 'decision' AND verb NOT IN ('flag', 'check')"
 UNDECIDED = (
     "NOT EXISTS (SELECT 1 FROM entry d WHERE d.row = e.row AND "
     + " AND ".join(f"d.{name} = e.{name}" for name in ADDRESS if name != "row")
@@ -52,6 +54,16 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Sitting:
+    """Decisions that a person made with one note, knowing of the ledger's entries up to ``seen`` (None: of all)."""
+
+    decisions: tuple[Decision, ...]
+    reviewer: str
+    note: str = ""
+    seen: int | None = None
+
+
+@dataclass(frozen=True)
 class Recorded:
     """What became of decisions: the ``batch`` they stand in (0: none), and how many were written.
 
@@ -74,22 +86,35 @@ class DecisionLog(Connection):
         ``seen`` is the last entry that the reviewer knows of: where another has decided since, nothing is written and
         the other's entry is handed back. Raises RunError for an unknown verb.
         """
-        for unknown in {d.verb for d in decisions} - set(VERBS):
+        return self.decide_all([Sitting(tuple(decisions), reviewer, note, seen)])
+
+    def decide_all(self, sittings: Sequence[Sitting]) -> Recorded:
+        """Append what several people decided, in one transaction; one batch per person, of which the last is returned.
+
+        Raises RunError for an unknown verb.
+        """
+        for unknown in {d.verb for s in sittings for d in s.decisions} - set(VERBS):
             raise RunError(f"no decision is called {unknown!r}; known: {', '.join(VERBS)}")
+        names = tuple(f.name for f in fields(Decision))
+        refused: list[dict[str, Any]] = []
+        count, batches, written = 0, dict[str, int](), now()
         with self._transaction() as db:
-            news = {} if seen is None else self._by_others(seen, reviewer)
-            free = [d for d in decisions if (d.dataset, d.row, d.task, d.position) not in news]
-            batch = int(db.execute("SELECT COALESCE(MAX(batch), 0) + 1 FROM entry").fetchone()[0])
-            names = tuple(f.name for f in fields(Decision))
-            written = now()
-            db.executemany(
-                f"INSERT INTO entry (kind, {', '.join(names)}, reviewer, note, batch, written) "
-                f"VALUES ('decision', {', '.join('?' * len(names))}, ?, ?, ?, ?)",
-                ((*(getattr(d, n) for n in names), reviewer, note, batch, written) for d in free),
-            )
-        kept = {(d.dataset, d.row, d.task, d.position) for d in free}
-        refused = [news[d.dataset, d.row, d.task, d.position] for d in decisions if _place(d) not in kept]
-        return Recorded(batch if free else 0, len(free), tuple(refused))
+            last = int(db.execute("SELECT COALESCE(MAX(batch), 0) FROM entry").fetchone()[0])
+            barring = [{} if s.seen is None else self._by_others(s.seen, s.reviewer) for s in sittings]
+            for sitting, news in zip(sittings, barring, strict=True):
+                free = [d for d in sitting.decisions if _place(d) not in news]
+                refused += [news[_place(d)] for d in sitting.decisions if _place(d) in news]
+                count += len(free)
+                if not free:
+                    continue
+                batch = batches.setdefault(sitting.reviewer, last + 1 + len(batches))
+                own = (sitting.reviewer, sitting.note, batch, written)
+                db.executemany(
+                    f"INSERT INTO entry (kind, {', '.join(names)}, reviewer, note, batch, written) "
+                    f"VALUES ('decision', {', '.join('?' * len(names))}, ?, ?, ?, ?)",
+                    ((*(getattr(d, n) for n in names), *own) for d in free),
+                )
+        return Recorded(max(batches.values(), default=0), count, tuple(refused))
 
     def decide_edits(
         self, ids: Sequence[int], verb: str, *, reviewer: str, note: str = "", seen: int | None = None
@@ -136,11 +161,12 @@ class DecisionLog(Connection):
             )
         return int(held[0])
 
-    def entries(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """What was undone, decided and taken back after entry number ``after``, in order."""
+    def entries(self, after: int = 0, *, kind: str | None = None) -> Iterator[dict[str, Any]]:
+        """What was undone, decided and taken back after entry number ``after``, in order; of one ``kind`` if named."""
+        only, values = ("", [int(after)]) if kind is None else (" AND kind = ?", [int(after), kind])
         with self._guard():
             cursor = self._db.execute(
-                f"SELECT {', '.join(ENTRY)} FROM entry WHERE id > ? ORDER BY id", (int(after),)
+                f"SELECT {', '.join(ENTRY)} FROM entry WHERE id > ?{only} ORDER BY id", values
             )
             while rows := cursor.fetchmany(CHUNK):
                 yield from (dict(zip(ENTRY, row, strict=True)) for row in rows)
@@ -165,6 +191,15 @@ class DecisionLog(Connection):
         found = self._rows(sql, (row, dataset, task, position))
         return str(found[0][0]) if found else None
 
+    def last_of(self, reviewers: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
+        """(reviewer, dataset, row, task, position) → that reviewer's last decision there that was not taken back."""
+        sql = (
+            f"SELECT {', '.join(f'd.{n}' for n in ENTRY)} FROM entry d WHERE {_SETTLES} "
+            "AND d.reviewer IN (SELECT value FROM json_each(?)) ORDER BY d.id"
+        )
+        rows = [dict(zip(ENTRY, row, strict=True)) for row in self._rows(sql, (json.dumps(list(reviewers)),))]
+        return {tuple(r[n] for n in ("reviewer", *ADDRESS[:4])): r for r in rows}
+
     def checked(self) -> dict[str, tuple[int, int]]:
         """Reviewer → (blind checks answered as known, all of them)."""
         sql = (
@@ -186,19 +221,32 @@ class DecisionLog(Connection):
             }
         )
 
-    def judged(self) -> dict[tuple[str, str], tuple[float, float, int]]:
+    def judged(self) -> dict[tuple[str, str], tuple[float, float, float]]:
         """(task, action) → how many edits people found right, the summed confidence of those they judged, their number.
 
-        Only relabels and fills, whose claim is the new label.
+        Only relabels and fills, whose claim is the new label. A judgement counts 2 a − 1, at least 0, where a is the
+        share of blind checks that its reviewer answered as known, with ``CHECKED`` right answers added beforehand: who
+        answers by coin counts less with every check, and who was never checked counts in full.
         """
-        found: dict[tuple[str, str], tuple[float, float, int]] = {}
+        found: dict[tuple[str, str], tuple[float, float, float]] = {}
+        share = {name: (right + CHECKED) / (n + CHECKED) for name, (right, n) in self.checked().items()}
         for d in self.decisions():
             if d["edit_action"] in ("relabel", "fill") and d["verb"] != "exclude":
                 right = d["verb"] == "accept" or (d["verb"] == "label" and d["value"] == d["edit_new"])
                 key = (d["task"], d["edit_action"])
-                before = found.get(key, (0.0, 0.0, 0))
-                found[key] = (before[0] + right, before[1] + d["edit_confidence"], before[2] + 1)
+                counts = max(2 * share.get(d["reviewer"], 1.0) - 1, 0.0)
+                before = found.get(key, (0.0, 0.0, 0.0))
+                own = (counts * right, counts * d["edit_confidence"], counts)
+                found[key] = (before[0] + own[0], before[1] + own[1], before[2] + own[2])
         return found
+
+    def last_decision(self) -> int:
+        """The entry of the last decision that settles something or takes such back; 0 without any."""
+        return int(self._rows(f"SELECT COALESCE(MAX(id), 0) FROM entry WHERE {_DECIDES}")[0][0])
+
+    def decided_after(self, entry: int) -> int:
+        """How many such decisions were written after an entry."""
+        return int(self._rows(f"SELECT COUNT(*) FROM entry WHERE {_DECIDES} AND id > ?", (int(entry),))[0][0])
 
     def settled(self) -> set[tuple[str, str, str, str]]:
         """Addresses (dataset, row, task, position) that people decided; the task is '' where they excluded a row."""

@@ -77,6 +77,11 @@ class Ledger(DecisionLog):
         sql = f"SELECT {', '.join(ISSUE)} FROM issue {where} ORDER BY round, id"
         return self._record(Issues, sql, values)
 
+    def last_issue(self, round: int) -> int:
+        """The id of the last issue of a round; 0 when it has none."""
+        sql = "SELECT COALESCE(MAX(id), 0) FROM issue WHERE round = ?"
+        return int(self._rows(sql, (int(round),))[0][0])
+
     def issues_at(self, dataset: str, row: str, task: str, position: str = "") -> list[dict[str, Any]]:
         """What the rounds found about one label, in order."""
         names = ("round", *ISSUE)
@@ -233,11 +238,12 @@ class Ledger(DecisionLog):
         round: int | None = None,
         code: str | None = None,
         ids: Sequence[int] | None = None,
+        rows: tuple[str, Sequence[str]] | None = None,
     ) -> Iterator[list[Any]]:
         """``id`` and the named columns of ``edit`` or ``issue``, of ids above ``after``, by chunks, in order.
 
-        ``round``, ``ids`` and, of issues, ``code`` choose among them. The status of an edit is that it was
-        decided with; :meth:`entries` say what was undone since.
+        ``round``, ``ids``, ``rows`` (dataset, row ids) and, of issues, ``code`` choose among them. The status of an
+        edit is that it was decided with; :meth:`entries` say what was undone since.
         """
         chosen = [("round", round), ("code", code)]
         condition = "".join(f" AND {column} = ?" for column, value in chosen if value is not None)
@@ -245,11 +251,14 @@ class Ledger(DecisionLog):
         if ids is not None:
             condition += " AND id IN (SELECT value FROM json_each(?))"
             values.append(json.dumps([int(i) for i in ids]))
+        if rows is not None:
+            condition += " AND dataset = ? AND row IN (SELECT value FROM json_each(?))"
+            values += [rows[0], json.dumps(list(rows[1]))]
         with self._guard():
             sql = f"SELECT id, {', '.join(names)} FROM {table} WHERE id > ?{condition} ORDER BY id"
             cursor = self._db.execute(sql, values)
-            while rows := cursor.fetchmany(CHUNK):
-                yield rows
+            while found := cursor.fetchmany(CHUNK):
+                yield found
 
     def _edits(self, condition: str, values: Sequence[Any]) -> Edits:
         sql = f"SELECT {COLUMNS} FROM edit e {condition} ORDER BY e.round, e.id"

@@ -166,6 +166,10 @@ class JointModel(nn.Module):
             return dict(logits)
         return self.others(logits, self.others.vectors(logits, known, self.headed()))
 
+    def serving(self, task: str) -> JointModel:
+        """The model that predicts a task: this one, or a member."""
+        return self
+
     def headed(self) -> list[tuple[Task, Head]]:
         """Every task with its head."""
         return list(zip(self.tasks, cast("list[Head]", list(self.heads)), strict=True))

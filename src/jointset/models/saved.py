@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from jointset.errors import DataError, RunError, nearest
 from jointset.models.describe import render, summary
 from jointset.models.encoders import make_encoders
+from jointset.models.grouped import build_model
 from jointset.models.inputs import Inputs, prepare_table
-from jointset.models.joint import JointModel
 from jointset.records import Floats, Task
 from jointset.tasks import KINDS, LabelOptions, LabelSource
 
@@ -53,7 +53,7 @@ class SavedModel:
         self.options = {m: e["options"] for m, e in config["encoders"].items()}
         self.states = {m: e["state"] for m, e in config["encoders"].items()}
         with torch.random.fork_rng(devices=[]):
-            self.network = JointModel(self.tasks, self.encoders, self.states, **config["plan"])
+            self.network = build_model(self.tasks, self.encoders, self.states, **config["plan"])
         self.network.load_state_dict(load_file(folder / "model.safetensors"))
         self.network.eval()
 

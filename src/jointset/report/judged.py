@@ -29,11 +29,14 @@ class Judged:
 
 
 def judged(material: Material, task: Task) -> Judged | None:
-    """The test rows if there are any, else the holdout; None without outputs, or without such a row with a label."""
+    """The test rows if there are any, else the holdout; None without outputs, or without such a row with a label.
+
+    Labels are those that people gave where they did, else those of the data.
+    """
     number = list(material.tasks).index(task.name)
     before: Floats | None
     first: Floats | None
-    split, labels = material.rows.column("split"), material.rows.given(task.name)
+    split, labels = material.rows.column("split"), material.truth.labels[task.name]
     stored = material.held_out
     if f"after.{number}" in stored:
         place = np.asarray(stored["rows"])
@@ -55,6 +58,8 @@ def judged(material: Material, task: Task) -> Judged | None:
     if not use.any():
         return None
     place = place[use]
+    seen = int(material.truth.reviewed[task.name][place].sum())
+    told = f", {seen:,} of them labelled by people" if seen else ""
     return Judged(
         place,
         labels[place],
@@ -62,7 +67,7 @@ def judged(material: Material, task: Task) -> Judged | None:
         after[use],
         last[use],
         None if first is None else first[use],
-        f"{len(place):,} {'test' if tested else 'holdout'} rows, {whose}",
+        f"{len(place):,} {'test' if tested else 'holdout'} rows{told}, {whose}",
     )
 
 

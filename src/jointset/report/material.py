@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jointset.data import HeldOutLabels, held_out_labels
 from jointset.ledger import Ledger
 from jointset.records import Task
 from jointset.report.edit_table import EditTable, read_edits
@@ -40,12 +41,24 @@ class Material:
     @cached_property
     def edits(self) -> EditTable:
         """All edits."""
-        return read_edits(self.ledger, self.rows)
+        return read_edits(self.ledger, self.rows, edits_file(self.directory))
 
     @cached_property
     def decisions(self) -> list[dict[str, Any]]:
         """What people decided and did not take back."""
         return self.ledger.decisions()
+
+    @cached_property
+    def truth(self) -> HeldOutLabels:
+        """The labels that held-out rows are judged by: as people decided them, else as given."""
+        given = {name: self.rows.given(name) for name in self.tasks}
+        split = self.rows.column("split")
+        return held_out_labels(given, self.ledger.reviewed(), self.tasks, self.rows, split)
+
+    @property
+    def unheeded(self) -> int:
+        """Decisions that a finished run has not gone on with."""
+        return self.ledger.decided_after(self.summary.get("heeded", 0)) if self.summary else 0
 
     @cached_property
     def verdicts(self) -> list[dict[str, Any]]:
@@ -101,6 +114,11 @@ class Material:
             return arrays(self.directory.round(round) / "predictions.npz")
         files = sorted((self.directory.path / "rounds").glob("*/predictions.npz"))
         return arrays(files[-1]) if files else {}
+
+
+def edits_file(directory: RunDirectory) -> Path:
+    """Where the edits are kept in the form that readers map."""
+    return directory.data / "rows" / "edits.arrow"
 
 
 def read(directory: RunDirectory, ledger: Ledger) -> Material:

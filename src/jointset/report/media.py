@@ -7,13 +7,13 @@ as one, so that a path in the data cannot show anything else.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from jointset.errors import DataError, MissingExtra
@@ -179,25 +179,21 @@ def _shown(value: Any) -> str:
 def _usual(rows: Rows, column: str) -> tuple[str, Any]:
     """What is usual in a column: median and spread of numbers, shares of values; from evenly spaced rows."""
     values = rows.table.column(column)
-    step = max(1, len(values) // SAMPLE)
-    values = values.take(pa.array(np.arange(0, len(values), step))) if step > 1 else values
-    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
-        known = np.asarray(values.drop_null().to_numpy(), np.float64)
+    kind, step = values.type, max(1, len(values) // SAMPLE)
+    sampled = [values[i].as_py() for i in range(0, len(values), step)]
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        known = np.array([v for v in sampled if v is not None], np.float64)
         known = known[np.isfinite(known)]
         if len(known) < 20:
             return "", None
         middle = float(np.median(known))
         spread = 1.4826 * float(np.median(np.abs(known - middle))) or float(known.std())
         return ("number", (middle, spread)) if spread > 0 else ("", None)
-    if (
-        pa.types.is_string(values.type)
-        or pa.types.is_large_string(values.type)
-        or pa.types.is_boolean(values.type)
-    ):
-        counts = pc.value_counts(values.combine_chunks())
-        if len(counts) > max(50, len(values) // 20):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind):
+        counts = Counter(sampled)
+        if len(counts) > max(50, len(sampled) // 20):
             return "", None
-        return "value", {c["values"]: c["counts"] / len(values) for c in counts.to_pylist()}
+        return "value", {value: count / len(sampled) for value, count in counts.items()}
     return "", None
 
 

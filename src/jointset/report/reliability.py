@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jointset.records import Ints
+from jointset.records import Bools, Floats, Ints
 from jointset.report.edit_table import EditTable
 
 EDGES = np.array([0.6, 0.8, 0.9, 0.95, 0.99])
@@ -50,12 +50,19 @@ def observed(edits: EditTable, decisions: Sequence[Mapping[str, Any]]) -> dict[t
     for (task, action), pairs in judged.items():
         confidence, right = np.array([c for c, _ in pairs]), np.array([r for _, r in pairs])
         own = edits.numbers["confidence"][edits.is_("task", task) & edits.is_("action", action)]
-        share = _stratified(confidence, right, own)
-        low, high = wilson(share * len(right), len(right))
-        found[task, action] = Observed(
-            len(right), int(right.sum()), share, low, high, float(own.mean()) if len(own) else float("nan")
-        )
+        found[task, action] = of_kind(confidence, right, own)
     return found
+
+
+def of_kind(confidence: Floats, right: Bools, own: Floats) -> Observed:
+    """What judgements of one kind of edit say of all of the kind.
+
+    ``confidence`` and ``right`` ``(n,)`` are those of the judged edits, ``own`` the confidence of all of the kind.
+    """
+    share = _stratified(confidence, right, own)
+    low, high = wilson(share * len(right), len(right))
+    promised = float(own.mean()) if len(own) else float("nan")
+    return Observed(len(right), int(right.sum()), share, low, high, promised)
 
 
 def is_right(decision: Mapping[str, Any]) -> bool | None:

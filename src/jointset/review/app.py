@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from jointset.report.rows import Rows
 from jointset.review.desk import PAGE, Desk
 from jointset.review.forms import MOST_BODY, read_filters, read_form, to_query, whole
 from jointset.review.queue import ORDERS, Filters
+from jointset.review.ranges import ranged
 from jointset.review.security import COOKIE, HEADERS, Door, Session
 from jointset.review.words import LANGUAGES, Speech, preferred
 
@@ -30,16 +29,10 @@ LANGUAGE = "jointset_language"
 PICTURE, THUMB = 512, 64
 
 
-def make_app(open_desk: Callable[[], Desk], door: Door) -> FastAPI:
-    """The application; the desk is opened in the thread that serves, which SQLite asks for."""
-
-    @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
-        app.state.desk = open_desk()
-        yield
-        app.state.desk.ledger.close()
-
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
+def make_app(desk: Desk, door: Door) -> FastAPI:
+    """The application, to be served by the thread that opened the desk, which SQLite asks for."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.desk = desk
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     page = Pages(door)
     app.middleware("http")(page.guard)
@@ -98,12 +91,13 @@ class Pages:
         desk.refresh()
         filters = read_filters(request.query_params)
         key = whole(request.query_params.get("key"))
-        index = desk.queue.index(key) if key is not None else -1
+        index = desk.index(key) if key is not None else -1
         found = index if index >= 0 else desk.step(filters, None, 0)
         return self._page(
             request,
             "page.html",
             name=desk.directory.path.name,
+            edit=desk.queue.last_edit,
             **self._queue_facts(desk, filters, key),
             **self._item_facts(request, desk, found),
         )
@@ -124,23 +118,21 @@ class Pages:
         desk.refresh()
         key, by = whole(request.query_params.get("key")), whole(request.query_params.get("step")) or 0
         if by and (resume := whole(request.query_params.get("resume"))) is not None:
-            return self._page(
-                request, "item.html", **self._item_facts(request, desk, desk.queue.index(resume))
-            )
+            return self._page(request, "item.html", **self._item_facts(request, desk, desk.index(resume)))
         if by:
             index = desk.step(read_filters(request.query_params), key, by)
-            if index is None and key is not None and desk.queue.index(key) >= 0:
-                index, ended = desk.queue.index(key), True
+            if index is None and key is not None and desk.index(key) >= 0:
+                index, ended = desk.index(key), True
                 return self._page(request, "item.html", ended=ended, **self._item_facts(request, desk, index))
         else:
-            index = desk.queue.index(key) if key is not None else -1
+            index = desk.index(key) if key is not None else -1
             index = index if index >= 0 else None
         return self._page(request, "item.html", **self._item_facts(request, desk, index))
 
     async def decide(self, request: Request) -> Response:
         """Write a decision down, and show what comes next."""
         desk, session, form = _desk(request), _session(request), await read_form(request)
-        verb, index = form.get("verb", ""), desk.queue.index(whole(form.get("key")) or 0)
+        verb, index = form.get("verb", ""), desk.index(whole(form.get("key")) or 0)
         if verb not in VERBS or verb == "check" or index < 0:
             return Response("unknown decision or item", 400)
         if (resume := whole(form.get("resume"))) is not None:
@@ -181,7 +173,7 @@ class Pages:
                 desk.answer(index, verb, form.get("value", ""), reviewer=_session(request).reviewer)
         except ValueError as error:
             return Response(str(error), 400)
-        after = desk.queue.index(resume)
+        after = desk.index(resume)
         return self._page(
             request, "item.html", **self._item_facts(request, desk, after if after >= 0 else None)
         )
@@ -191,7 +183,7 @@ class Pages:
         desk, session, form = _desk(request), _session(request), await read_form(request)
         count = desk.undo(session.reviewer)
         key = whole(form.get("key"))
-        index = desk.queue.index(key) if key is not None else -1
+        index = desk.index(key) if key is not None else -1
         shown = index if index >= 0 else desk.step(read_filters(form), None, 0)
         response = self._page(request, "item.html", undone=count, **self._item_facts(request, desk, shown))
         response.headers["HX-Trigger"] = "changed"
@@ -221,12 +213,21 @@ class Pages:
         return response
 
     async def news(self, request: Request) -> Response:
-        """What others decided since the page last asked."""
-        desk, after = _desk(request), whole(request.query_params.get("after")) or 0
-        found = desk.news(_session(request).reviewer, after)
-        if not found:
+        """What others decided, and what further rounds proposed, since the page last asked."""
+        desk, query = _desk(request), request.query_params
+        found = desk.news(_session(request).reviewer, whole(query.get("after")) or 0)
+        edit = whole(query.get("edit"))
+        new = desk.newer(edit) if edit is not None else 0
+        if not found and not new:
             return Response(status_code=204)
-        response = self._page(request, "news.html", entries=found[-5:], entry=desk.queue.entry)
+        response = self._page(
+            request,
+            "news.html",
+            entries=found[-5:],
+            entry=desk.queue.entry,
+            new=new,
+            edit=desk.queue.last_edit,
+        )
         response.headers["HX-Trigger"] = "changed"
         return response
 
@@ -261,7 +262,7 @@ class Pages:
     async def media(self, request: Request) -> Response:
         """A picture or a sound of a row, decoded and written anew; only of columns that are inputs."""
         desk, query = _desk(request), request.query_params
-        index = desk.queue.index(whole(query.get("key")) or 0)
+        index = desk.index(whole(query.get("key")) or 0)
         kind, number = query.get("kind", ""), whole(query.get("column")) or 0
         if index < 0 or kind not in ("image", "thumb", "sound"):
             return Response("no such medium", 404)
@@ -278,15 +279,17 @@ class Pages:
                 body, mime = media.image(data, columns[number], row, side), "image/png"
         except (DataError, MissingExtra) as error:
             return Response(str(error), 404)
-        return Response("none", 404) if body is None else Response(body, media_type=mime)
+        return Response("none", 404) if body is None else ranged(body, mime, request.headers.get("range"))
 
     def _queue_facts(
         self, desk: Desk, filters: Filters, key: int | None, query: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         order = desk.queue.ordered(filters)
         page = (whole(query.get("page")) if query else None) or 0
-        if not page and key is not None:
-            at = (desk.queue.key[order] == key).nonzero()[0]
+        index = desk.index(key) if key is not None else -1
+        key = int(desk.queue.key[index]) if index >= 0 else key
+        if not page and index >= 0:
+            at = (order == index).nonzero()[0]
             page = int(at[0]) // PAGE + 1 if len(at) else 1
         pages = max(1, -(-len(order) // PAGE))
         page = min(max(page, 1), pages)
@@ -347,10 +350,10 @@ def _line(desk: Desk, index: int) -> dict[str, Any]:
 def _wave(data: Rows, column: str, row: int) -> str:
     """The waveform of a sound, or why there is none."""
     try:
-        sound = media.sound(data, column, row, 10.0)
+        sound = media.sound(data, column, row)
     except (DataError, MissingExtra) as error:
         return str(error)
-    return svg.curve(sound[0], column) if sound else ""
+    return svg.curve(sound[0], column, width=480, height=72) if sound else ""
 
 
 def _let_in(name: str) -> Response:
@@ -367,8 +370,3 @@ def _desk(request: Request) -> Desk:
 def _session(request: Request) -> Session:
     session: Session = request.state.session
     return session
-
-
-def user() -> str:
-    """The name of whoever runs the server."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or "reviewer"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +16,30 @@ from jointset.records import TRAIN, Bools, Floats, Ints
 from jointset.report.edit_table import Coder, EditTable, read_edits
 from jointset.report.rows import AllRows
 from jointset.review.queue import CHECK, ISSUES, Queue, at_of
+from jointset.rundir import read_json, write_json
+
+FINDING = (
+    "id",
+    "code",
+    "round",
+    "dataset",
+    "row",
+    "task",
+    "position",
+    "old",
+    "new",
+    "confidence",
+    "place",
+    "action",
+)
+CHUNK = 20_000  # row ids that are looked up at a time, so that few live as Python objects
 
 
-def build(ledger: Ledger, rows: AllRows) -> Queue:
-    """The queue of a ledger, with everything that was decided so far."""
-    edits = read_edits(ledger, rows)
-    held = _held_out(ledger, rows)
+def build(ledger: Ledger, rows: AllRows, kept: Path | None = None) -> Queue:
+    """The queue of a ledger, with everything that was decided so far; ``kept`` as for :func:`read_edits`."""
+    rounds = ledger.rounds()  # first: what is recorded meanwhile is then news
+    edits = read_edits(ledger, rows, kept)
+    held = _held_out(ledger, rows, kept)
     coders = {
         n: Coder(dict.fromkeys(edits.names[n]))
         for n in ("dataset", "task", "position", "action", "old", "new")
@@ -29,7 +50,6 @@ def build(ledger: Ledger, rows: AllRows) -> Queue:
     issue = np.concatenate([np.where(fills, 1, 0), [at_of(ISSUES, c) for c in held["code"]]]).astype(np.int8)
     issue[:n][_contradicted(ledger, rows, edits)] = ISSUES.index("contradiction")
     confidence = np.concatenate([edits.numbers["confidence"], np.array(held["confidence"], np.float32)])
-    pa.default_memory_pool().release_unused()
     queue = Queue(
         rows=rows,
         key=np.concatenate([edits.id, -np.array(held["id"], np.int64)]),
@@ -43,8 +63,10 @@ def build(ledger: Ledger, rows: AllRows) -> Queue:
         issue=issue,
         decided=np.zeros(n + m, np.int8),
         flagged=np.zeros(n + m, bool),
-        reviewer=np.full(n + m, -1, np.int32),
+        right=np.full(n + m, -1, np.int8),
+        reviewer=np.full(n + m, -1, np.int16),
         last_edit=int(edits.id[-1]) if n else 0,
+        rounds=rounds,
     )
     queue.heed(ledger)
     return queue
@@ -61,63 +83,48 @@ def _worth(edits: EditTable) -> Floats:
     A label of a rare class counts more, by the square root of one over its share among the task's edits, as a class of
     few labels is moved more by each; a weight changes only what it takes away.
     """
-    change = np.where(edits.is_("action", "weight"), 1.0 - edits.numbers["weight"], 1.0)
-    change = np.where(edits.is_("action", "fill"), np.maximum(edits.numbers["weight"], 0.1), change)
+    weight = edits.numbers["weight"]
+    change = np.where(edits.is_("action", "weight"), 1 - weight, np.float32(1))
+    change = np.where(edits.is_("action", "fill"), np.maximum(weight, np.float32(0.1)), change)
     label = np.where(edits.is_("action", "drop"), edits.codes["old"], edits.codes["new"])
-    kind = (
-        edits.codes["task"].astype(np.int64) * (max(len(edits.names["old"]), len(edits.names["new"])) + 1)
-        + label
-    )
-    rarity = np.ones(len(edits))
-    if len(edits):
-        _, inverse, count = np.unique(kind, return_inverse=True, return_counts=True)
-        rarity = np.sqrt(len(edits) / count[inverse])
-    return np.asarray(change * rarity * _doubt(edits.numbers["confidence"]))
+    width = max(len(edits.names["old"]), len(edits.names["new"])) + 1
+    kind = edits.codes["task"].astype(np.int32) * np.int32(width) + label
+    count = np.bincount(kind) if len(kind) else np.ones(1)
+    rarity = np.sqrt(len(edits) / np.maximum(count, 1)).astype(np.float32)
+    return np.asarray(change * rarity[kind] * _doubt(edits.numbers["confidence"]))
 
 
 def _doubt(confidence: Floats) -> Floats:
     """One at even odds, and never quite nothing: 4 c (1 − c), at least 0.02."""
     c = np.nan_to_num(confidence, nan=0.5)
-    return np.asarray(np.maximum(4 * c * (1 - c), 0.02))
+    return np.asarray(np.maximum(4 * c * (1 - c), np.float32(0.02)))
 
 
-def _held_out(ledger: Ledger, rows: AllRows) -> dict[str, list[Any]]:
+def _held_out(ledger: Ledger, rows: AllRows, kept: Path | None) -> dict[str, list[Any]]:
     """Findings of the last round on rows that are held out; nothing is proposed there, people may decide."""
-    names = ("id", "code", "round", "dataset", "row", "task", "position", "old", "new", "confidence")
-    found: dict[str, list[Any]] = {n: [] for n in (*names, "place", "action")}
     last = max(ledger.rounds(), default=0)
-    at = _held_out_ids(ledger, rows, last)
+    stamp = [2, last, ledger.last_issue(last), [[d.name, len(d)] for d in rows.datasets.values()]]
+    file = kept.with_name("held-out.json") if kept else None
+    if file is not None and file.is_file() and (known := read_json(file)).get("stamp") == stamp:
+        return dict(known["found"])
+    lines = sorted(_findings(ledger, rows, last))  # by the issue's id, as keys are searched for
+    found = {n: [line[i] for line in lines] for i, n in enumerate(FINDING)}
+    if file is not None:
+        with contextlib.suppress(OSError):  # a folder that cannot be written to costs time at the next start
+            write_json(file, {"stamp": stamp, "found": found})
+    return found
+
+
+def _findings(ledger: Ledger, rows: AllRows, round: int) -> Iterator[tuple[Any, ...]]:
     wanted = ("code", "round", "dataset", "row", "task", "position", "given", "suggested", "confidence")
-    for chunk in ledger.scan(wanted, table="issue", round=last, ids=list(at)) if at else ():
-        for made in chunk:
-            if made[1] != "contradiction" and made[8]:
-                for n, value in zip(names, made, strict=True):
-                    found[n].append(value)
-                found["place"].append(at[made[0]])
-                found["action"].append(CHECK)
-    return found
-
-
-def _held_out_ids(ledger: Ledger, rows: AllRows, round: int) -> dict[int, int]:
-    """Issue → place, of the issues of a round on rows that are held out; only ids and numbers are held at a time."""
-    if all((d.split == TRAIN).all() for d in rows.datasets.values()):
-        return {}
-    coder, ids, codes, names = Coder(), [], [], []
-    for chunk in ledger.scan(("dataset", "row"), table="issue", round=round):
-        numbers, datasets, row_ids = zip(*chunk, strict=True)
-        ids.append(np.array(numbers, np.int64))
-        codes.append(coder.encode(datasets))
-        names.append(pa.array(row_ids, pa.large_string()))
-    if not ids:
-        return {}
-    number, code, name = np.concatenate(ids), np.concatenate(codes), pa.chunked_array(names)
-    found: dict[int, int] = {}
-    for dataset, i in coder.code.items():
-        data, here = rows.datasets[dataset], code == i
-        place = data.places(name.filter(pa.array(here)))
-        held = (place >= 0) & (data.split[np.maximum(place - data.start, 0)] != TRAIN)
-        found |= dict(zip(number[here][held].tolist(), place[held].tolist(), strict=True))
-    return found
+    for name, data in rows.datasets.items():
+        held = np.flatnonzero(data.split != TRAIN)
+        for part in np.array_split(held, -(-len(held) // CHUNK)) if len(held) else ():
+            at = {data.ids[i].as_py(): i + data.start for i in part.tolist()}
+            for chunk in ledger.scan(wanted, table="issue", round=round, rows=(name, list(at))):
+                yield from (
+                    (*made, at[made[4]], CHECK) for made in chunk if made[1] != "contradiction" and made[8]
+                )
 
 
 def _contradicted(ledger: Ledger, rows: AllRows, edits: EditTable) -> Bools:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from jointset.ledger import Ledger, Recorded
 from jointset.records import Ints
-from jointset.report import reliability
-from jointset.report.material import read
+from jointset.report.material import edits_file, read
 from jointset.report.rows import AllRows, open_rows
 from jointset.review.build import build
 from jointset.review.items import Item, decision, item
@@ -36,11 +39,37 @@ class Desk:
     checks: float = 0.0
     asked: dict[str, set[int]] = field(default_factory=dict)  # reviewer → checks that were shown
     mine: dict[str, list[int]] = field(default_factory=dict)  # reviewer → batches, for undo
-    _observed: tuple[int, list[dict[str, Any]]] = (-1, [])
+    _observed: tuple[tuple[int, int], list[dict[str, Any]]] = ((-1, -1), [])
 
     def refresh(self) -> None:
-        """Take in what was written since, by whomever."""
-        self.queue.heed(self.ledger)
+        """Take in what was written since, by whomever: decisions, and the rounds of a run that goes on."""
+        if self.ledger.rounds() == self.queue.rounds:
+            self.queue.heed(self.ledger)
+            return
+        self.queue = build(self.ledger, self.rows, edits_file(self.directory))
+        self.outputs = read(self.directory, self.ledger).predictions()
+        _release()
+
+    def newer(self, edit: int) -> int:
+        """How many edits are later than this one."""
+        return int((self.queue.key > edit).sum())
+
+    def index(self, key: int) -> int:
+        """Where an item is, -1 when there is none; a finding of an earlier round is the later one about the label."""
+        found = self.queue.index(key)
+        if found >= 0 or key >= 0:
+            return found
+        address = ("dataset", "row", "task", "position")
+        for chunk in self.ledger.scan(address, table="issue", ids=[-key]):
+            at = self.queue.at(*chunk[0][1:])
+            at = at[self.queue.key[at] < 0]
+            if len(at):
+                return int(at[0])
+        return -1
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self.ledger.close()
 
     def news(self, reviewer: str, after: int) -> list[dict[str, Any]]:
         """What others wrote after an entry, of the last hundred."""
@@ -56,7 +85,8 @@ class Desk:
         order = self.queue.ordered(filters)
         if not len(order):
             return None
-        at = np.flatnonzero(self.queue.key[order] == key) if key is not None else order[:0]
+        index = self.index(key) if key is not None else -1
+        at = np.flatnonzero(order == index)
         if len(at):
             to = int(at[0]) + by
             return int(order[to]) if 0 <= to < len(order) else None
@@ -133,13 +163,10 @@ class Desk:
 
     def observed(self) -> list[dict[str, Any]]:
         """Per task and action: what was promised and what people found; worked out anew when something was written."""
-        if self._observed[0] != self.queue.entry:
-            material = read(self.directory, self.ledger)
-            found = (
-                reliability.observed(material.edits, self.ledger.decisions()) if self.queue.batches else {}
-            )
-            rows = [{"task": t, "action": a, **vars(o)} for (t, a), o in sorted(found.items())]
-            self._observed = (self.queue.entry, rows)
+        if self._observed[0] != (self.queue.entry, self.queue.last_edit):
+            found = sorted(self.queue.observed().items())
+            rows = [{"task": t, "action": a, **vars(o)} for (t, a), o in found]
+            self._observed = ((self.queue.entry, self.queue.last_edit), rows)
         return self._observed[1]
 
     def reliability(self, task: str, action: str) -> dict[str, Any]:
@@ -163,6 +190,24 @@ class Desk:
 def open_desk(directory: RunDirectory, checks: float = 0.0) -> Desk:
     """Open a run whose rows are laid out; RunError when it has no ledger or no rows."""
     ledger = Ledger(directory.ledger, create=False)
-    rows = open_rows(directory)
-    material = read(directory, ledger)
-    return Desk(directory, ledger, rows, build(ledger, rows), material.predictions(), checks)
+    try:
+        rows = open_rows(directory)
+        queue = build(ledger, rows, edits_file(directory))
+        desk = Desk(directory, ledger, rows, queue, read(directory, ledger).predictions(), checks)
+    except BaseException:
+        ledger.close()
+        raise
+    _release()
+    return desk
+
+
+def _release() -> None:
+    """Hand back the memory that reading took; the allocators keep it otherwise, for as long as the page is served."""
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(AttributeError, OSError):  # only glibc knows it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def user() -> str:
+    """The name of whoever runs the command."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "reviewer"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jointset.ledger import Decision, Ledger
 from jointset.records import SPLITS, Task
 from jointset.report import evidence, media
-from jointset.report.rows import Rows
+from jointset.report.rows import AllRows, Rows, where
 from jointset.review.queue import DECIDED, Queue
 
 KEYS = 9  # labels that have a digit of their own
@@ -138,27 +138,41 @@ def decision(queue: Queue, index: int, verb: str, value: str) -> Decision:
 
     Raises ValueError when the label is none of the task's.
     """
-    place = int(queue.place[index])
-    data, row = queue.rows.dataset_at(place)
-    task = queue.rows.tasks[queue.name("task", index)]
-    position = queue.name("position", index)
+    key = int(queue.key[index])
+    return decided(
+        queue.rows,
+        int(queue.place[index]),
+        queue.rows.tasks[queue.name("task", index)],
+        queue.name("position", index),
+        verb,
+        queue.name("new", index) if verb == "accept" else value,
+        edit=key if key > 0 else None,
+    )
+
+
+def decided(
+    rows: AllRows, place: int, task: Task, position: str, verb: str, value: str, edit: int | None = None
+) -> Decision:
+    """The ledger's form of a decision on the label at a place; ``value`` is the suggestion for the verb "accept".
+
+    Raises ValueError when the chosen label is none of the task's.
+    """
+    data, row = rows.dataset_at(place)
     given = evidence.label_name(task, data.given[task.name][row], position)
     if verb == "label":
         value = checked(task, value)
-    elif verb == "accept":
-        value = queue.name("new", index)
-    else:
+    elif verb != "accept":
         value = given if verb == "keep" else ""
-    key = int(queue.key[index])
+    whole = verb == "exclude"
     return Decision(
         dataset=data.name,
         row=data.ids[row].as_py(),
-        task="" if verb == "exclude" else task.name,
-        position="" if verb == "exclude" else position,
+        task="" if whole else task.name,
+        position="" if whole else position,
         verb=verb,
         value=value,
         given=given,
-        edit=key if key > 0 else None,
+        edit=edit,
     )
 
 
@@ -187,6 +201,6 @@ def _copies(data: Rows, row: int) -> tuple[str, ...]:
         values = data.table.column(column)
         value = values[row]
         if value.is_valid and 0 < len(str(value.as_py())) < 2000:
-            at = np.flatnonzero(np.asarray(pc.fill_null(pc.equal(values, value), False)))[:6]
+            at = np.flatnonzero(where(pc.equal(values, value)))[:6]
             return tuple(data.ids[int(i)].as_py() for i in at if i != row)[:5]
     return ()

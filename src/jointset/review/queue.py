@@ -19,13 +19,17 @@ from numpy.typing import NDArray
 from jointset.ledger import Ledger
 from jointset.records import STATUSES, Bools, Floats, Ints
 from jointset.report.edit_table import UNDONE, Coder
-from jointset.report.rows import AllRows
+from jointset.report.reliability import Observed, is_right, of_kind
+from jointset.report.rows import AllRows, where
 
 DECIDED = ("open", "accept", "keep", "label", "none", "exclude")
 ISSUES = ("label_error", "missing_label", "contradiction")
 CHECK = "check"  # the action of a finding on a held-out row: there is no edit, only a question
-_NONE = np.empty(0, np.int64)
 ORDERS = ("worth", "doubt", "sure", "random", "row")
+
+
+def _none() -> Ints:
+    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,25 @@ class Filters:
 
 @dataclass(eq=False)
 class _Batch:
-    """Decisions that were written together: the items they touch and what was decided of each."""
+    """Decisions that were written together: the items they touch and what was decided of each.
 
-    items: Ints
-    verbs: Ints
+    ``shown`` are the edits that the decisions were about, and ``right`` what they say of those (-1: nothing).
+    """
+
     reviewer: int
+    items: Ints = field(default_factory=_none)
+    verbs: Ints = field(default_factory=_none)
+    shown: Ints = field(default_factory=_none)
+    right: Ints = field(default_factory=_none)
 
 
 @dataclass(eq=False)
 class Queue:
-    """Columns ``(n,)`` over all items; ``key`` is the id of an edit, or minus that of a finding on a held-out row."""
+    """Columns ``(n,)`` over all items; ``key`` is the id of an edit, or minus that of a finding on a held-out row.
+
+    ``right`` is 1 where a person found the edit right, 0 where wrong, -1 where nobody judged it. Edits up to the id
+    ``last_edit``, of the ``rounds``, are held, and decisions up to ``entry``.
+    """
 
     rows: AllRows
     key: Ints
@@ -78,35 +91,21 @@ class Queue:
     issue: Ints
     decided: Ints
     flagged: Bools
+    right: Ints
     reviewer: Ints
     entry: int = 0
     last_edit: int = 0
+    rounds: tuple[int, ...] = ()
     reviewers: Coder = field(default_factory=Coder)
     batches: dict[int, _Batch] = field(default_factory=dict)
     recent: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=100))
 
     def __post_init__(self) -> None:
         self._edits = int((self.key > 0).sum())
-        by_place = np.argsort(self.place, kind="stable")
-        positions = max(len(self.names["position"]), 1)
-        self._widths = (max(len(self.names["task"]), 1) * positions, positions)
-        address = (
-            self.place * np.int64(self._widths[0])
-            + self.codes["task"].astype(np.int64) * positions
-            + self.codes["position"]
-        )
-        self._by_address = np.argsort(address, kind="stable").astype(np.int32)
-        self._addresses = address[self._by_address]
-        self._orders = {
-            "worth": np.argsort(-self.worth, kind="stable"),
-            "doubt": np.argsort(np.abs(self.confidence - 0.5), kind="stable"),
-            "sure": np.argsort(-self.confidence, kind="stable"),
-            "random": np.random.default_rng(0).permutation(len(self.key)),
-            "row": by_place,
-        }
-        self._orders = {name: order.astype(np.int32) for name, order in self._orders.items()}
+        self._by_place = np.argsort(self.place, kind="stable").astype(np.int32)
         self._held_out = self.key < 0
-        self._found_text = lru_cache(maxsize=8)(self._search)
+        self._found_text = lru_cache(maxsize=4)(self._search)
+        self._order = lru_cache(maxsize=2)(self._ordered)
 
     def __len__(self) -> int:
         return len(self.key)
@@ -152,8 +151,16 @@ class Queue:
 
     def ordered(self, filters: Filters) -> Ints:
         """The matching items in order, ``(m,)``."""
-        order = self._orders[filters.order if filters.order in ORDERS else "worth"]
+        order = self._order(filters.order if filters.order in ORDERS else "worth")
         return order[self.mask(filters)[order]]
+
+    def _ordered(self, name: str) -> Ints:
+        if name == "row":
+            return self._by_place
+        if name == "random":
+            return np.random.default_rng(0).permutation(len(self.key)).astype(np.int32)
+        by = {"worth": -self.worth, "doubt": np.abs(self.confidence - 0.5), "sure": -self.confidence}[name]
+        return np.argsort(by, kind="stable").astype(np.int32)
 
     def facets(self, filters: Filters) -> dict[str, list[tuple[str, int]]]:
         """Choice → number of items that match with all other filters, per filter; only choices that occur."""
@@ -181,7 +188,7 @@ class Queue:
 
     def heed(self, ledger: Ledger) -> None:
         """Take in the entries that are new; the last hundred are kept as ``recent``."""
-        pending: dict[int, list[tuple[int, int, int]]] = {}
+        pending: dict[int, list[tuple[int, ...]]] = {}
         for made in ledger.entries(self.entry):
             self.entry = made["id"]
             self.recent.append(made)
@@ -193,27 +200,64 @@ class Queue:
             elif made["verb"] == "flag" or made["verb"] in DECIDED:
                 verb = -1 if made["verb"] == "flag" else DECIDED.index(made["verb"])
                 reviewer = int(self.reviewers.encode([made["reviewer"]])[0])
-                pending.setdefault(made["batch"], []).append((*self._range(made), verb))
-                self.batches.setdefault(made["batch"], _Batch(_NONE, _NONE, reviewer))
+                pending.setdefault(made["batch"], []).append((*self._address(made), verb, *self._said(made)))
+                self.batches.setdefault(made["batch"], _Batch(reviewer))
         self._apply(pending)
 
-    def _apply(self, pending: dict[int, list[tuple[int, int, int]]]) -> None:
-        """Lay decisions on: per batch (first address, last address, verb)."""
+    def observed(self) -> dict[tuple[str, str], Observed]:
+        """Per (task, action), what people found of the edits, as :func:`~jointset.report.reliability.observed`."""
+        judged = np.flatnonzero(self.right >= 0)
+        task, action = (self.codes[n].astype(np.int32) for n in ("task", "action"))
+        found = {}
+        for kind in np.unique(task[judged] * len(self.names["action"]) + action[judged]).tolist():
+            t, a = divmod(kind, len(self.names["action"]))
+            own = (task == t) & (action == a) & ~self._held_out
+            seen = judged[own[judged]]
+            found[self.names["task"][t], self.names["action"][a]] = of_kind(
+                self.confidence[seen], self.right[seen] == 1, self.confidence[own]
+            )
+        return found
+
+    def at(self, dataset: str, row: str, task: str, position: str) -> Ints:
+        """The items that are about a label."""
+        made = {"edit": None, "dataset": dataset, "row": row, "task": task, "position": position}
+        found, _ = self._touched(*(np.array([v]) for v in self._address(made)))
+        return found
+
+    def _apply(self, pending: dict[int, list[tuple[int, ...]]]) -> None:
+        """Lay decisions on: per batch (place, task, position, verb, edit shown, what was said of it)."""
         for number, made in pending.items():
-            low, high, verb = np.array(made, np.int64).T
-            start = np.searchsorted(self._addresses, low)
-            count = np.searchsorted(self._addresses, high, side="right") - start
-            nth = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+            place, task, position, verb, shown, right = np.array(made, np.int64).T
+            items, of = self._touched(place, task, position)
             batch = self.batches[number]
-            batch.items = np.concatenate([batch.items, self._by_address[np.repeat(start, count) + nth]])
-            batch.verbs = np.concatenate([batch.verbs, np.repeat(verb, count)])
-            self._lay(batch, np.ones(len(batch.items), bool))
+            batch.items = np.concatenate([batch.items, items])
+            batch.verbs = np.concatenate([batch.verbs, verb[of]])
+            batch.shown = np.concatenate([batch.shown, shown[shown >= 0]])
+            batch.right = np.concatenate([batch.right, right[shown >= 0]])
+            self._lay(batch, np.ones(len(self), bool))
         pending.clear()
 
-    def _lay(self, batch: _Batch, use: Bools) -> None:
-        settling = use & (batch.verbs > 0)
-        self.decided[batch.items[settling]] = batch.verbs[settling]
-        self.reviewer[batch.items[settling]] = batch.reviewer
+    def _touched(self, place: Ints, task: Ints, position: Ints) -> tuple[Ints, Ints]:
+        """Items at addresses, and the number of the address that each is at; a task of -1 takes in the whole row."""
+        start, end = (np.searchsorted(self.place, place, s, sorter=self._by_place) for s in ("left", "right"))
+        count = end - start
+        of = np.repeat(np.arange(len(place)), count)
+        nth = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
+        items = self._by_place[start[of] + nth]
+        same = (self.codes["task"][items] == task[of]) & (self.codes["position"][items] == position[of])
+        use = (task[of] == -1) | same
+        return items[use], of[use]
+
+    def _lay(self, batch: _Batch, here: Bools) -> None:
+        """Lay a batch on, where ``here`` ``(n,)`` says so."""
+        use = here[batch.items]
+        settling = batch.items[use & (batch.verbs > 0)]
+        self.decided[settling] = batch.verbs[use & (batch.verbs > 0)]
+        self.reviewer[settling] = batch.reviewer
+        judging = batch.items[use & (batch.verbs > 0) & (batch.verbs != DECIDED.index("exclude"))]
+        self.right[judging] = -1  # whoever excludes the row says nothing of an edit that was judged before
+        shown = here[batch.shown]
+        self.right[batch.shown[shown]] = batch.right[shown]
         self.flagged[batch.items[use & (batch.verbs < 0)]] = True
 
     def _retract(self, number: int) -> None:
@@ -223,29 +267,37 @@ class Queue:
         touched = np.zeros(len(self), bool)
         touched[batch.items] = True
         self.decided[touched], self.flagged[touched], self.reviewer[touched] = 0, False, -1
+        self.right[touched] = -1
         for other in self.batches.values():  # in the order of their numbers, so that the last word stands
-            if (use := touched[other.items]).any():
-                self._lay(other, use)
+            if touched[other.items].any():
+                self._lay(other, touched)
 
-    def _range(self, made: Mapping[str, Any]) -> tuple[int, int]:
-        """The first and last address that a decision is about: one label, or all of a row."""
+    def _address(self, made: Mapping[str, Any]) -> tuple[int, int, int]:
+        """Place, task and position of what an entry is about; -1 for all of a row, -2 for what is not in the queue."""
         at = self.index(made["edit"]) if made["edit"] is not None else -1
         if at >= 0:
             place = int(self.place[at])
         else:
             data = self.rows.datasets.get(made["dataset"])
             row = data.find(made["row"]) if data else -1
-            place = data.start + row if data and row >= 0 else -1
-        whole, positions = self._widths
-        if place < 0:
-            return -1, -2
+            place = data.start + row if data and row >= 0 else -2
         if not made["task"]:
-            return place * whole, place * whole + whole - 1
+            return place, -1, -1
         task, position = (at_of(self.names[n], made[n]) for n in ("task", "position"))
-        if task < 0 or position < 0:
-            return -1, -2
-        address = place * whole + task * positions + position
-        return address, address
+        return (place, task, position) if task >= 0 and position >= 0 else (-2, -2, -2)
+
+    def _said(self, made: Mapping[str, Any]) -> tuple[int, int]:
+        """The edit a decision was shown with, -1 for none, and whether it says that it is right, -1 for neither."""
+        at = (
+            self.index(made["edit"])
+            if made["edit"] is not None and made["verb"] not in ("flag", "exclude")
+            else -1
+        )
+        if at < 0:
+            return -1, -1
+        said = {f"edit_{n}": self.name(n, at) for n in ("action", "old", "new")}
+        right = is_right({**said, "verb": made["verb"], "value": made["value"]})
+        return at, -1 if right is None else int(right)
 
     def _is(self, column: str, value: str) -> Bools:
         names = self.names[column]
@@ -273,13 +325,12 @@ class Queue:
         hit = np.zeros(len(self.rows) + 1, bool)
         for data in self.rows.datasets.values():
             here = slice(data.start, data.start + len(data))
-            hit[here] = np.asarray(pc.match_substring(data.ids, text))
+            hit[here] = where(pc.match_substring(data.ids, text))
             for column in data.inputs.get("text", ()):
                 values = data.table.column(column)
                 if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
                     values = values.cast(pa.large_string())
-                found = pc.match_substring(values, text, ignore_case=True)
-                hit[here] |= np.asarray(pc.fill_null(found, False))
+                hit[here] |= where(pc.match_substring(values, text, ignore_case=True))
         found = hit[self.place]
         for column in ("old", "new", "position"):
             codes = [i for i, n in enumerate(self.names[column]) if text.casefold() in n.casefold()]

@@ -1,11 +1,9 @@
-"""The training loop: one joint model over all datasets and tasks."""
+"""The training loop: one joint model over all datasets and tasks, or one for each group of tasks."""
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jointset.data.mixing import Sampler, mixing_shares
-from jointset.errors import ConfigError
-from jointset.models.joint import JointModel
-from jointset.records import Floats, Ints, Task
-from jointset.tasks import KINDS
-from jointset.tasks.head import Head
-from jointset.tasks.losses import make_loss
-from jointset.training import augmented
-from jointset.training import checkpoint as checkpoints
-from jointset.training.augmented import Shown
-from jointset.training.average import WeightAverage
-from jointset.training.balance import draws
-from jointset.training.evaluate import predict, skills
-from jointset.training.featured import Features
-from jointset.training.mixup import Mixup
-from jointset.training.optim import Optimizer
+from jointset.models.grouped import TaskGroup, join
+from jointset.records import Ints
+from jointset.training.evaluate import predict, skill
 from jointset.training.oversampled import oversampled
-from jointset.training.problem import LabelBatches, Problem
+from jointset.training.problem import Problem
 from jointset.training.settings import TrainSettings
-from jointset.training.stopping import Stopping
-from jointset.weighting import LossWeighting, Weighting, backward, make_weighting
-from jointset.weighting.shared import Shared
+from jointset.training.trainer import Fit, Trainer
 
 Report = Callable[[dict[str, Any]], bool | None]  # a true answer ends the training
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A trained model; ``epochs`` is the best epoch's number, ``skill`` its held-out score (NaN without rows).
-
-    ``margin[task]`` (N,) is the area under the margin of the given label, NaN where it was not trained on;
-    ``curve`` the held-out score after every epoch.
-    """
-
-    model: JointModel
-    epochs: int
-    skill: float
-    effective_epochs: Floats
-    margin: dict[str, Floats] = field(default_factory=dict)
-    curve: tuple[float, ...] = ()
 
 
 def fit(
@@ -72,12 +39,18 @@ def fit(
 
     With ``epochs`` the schedule of the learning rate stays that of ``settings.epochs``, so that a fold's model is
     what the full model was at that epoch. With ``checkpoint``, an interrupted call that is repeated goes on from the
-    file and ends in the same weights. ``start`` are weights to begin with, instead of random ones.
+    file and ends in the same weights. ``start`` are weights to begin with, instead of random ones. Groups of tasks are
+    trained one after the other, each stopped by its own tasks.
     """
+    if problem.plan.groups:
+        return _fit_groups(
+            problem, train, valid, settings, seed=seed, epochs=epochs, track_margin=track_margin,
+            checkpoint=checkpoint, report=report, start=start,
+        )  # fmt: skip
     problem, train = oversampled(problem, train, settings, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        run = _Run(problem, train, valid, settings, seed, track_margin)
+        run = Trainer(problem, train, valid, settings, seed, track_margin)
         if start is not None:
             run.model.load_state_dict(start)
             run.average.restart()
@@ -107,287 +80,70 @@ def fit(
         return run.result()
 
 
+def _fit_groups(
+    problem: Problem,
+    train: Ints,
+    valid: Ints,
+    settings: TrainSettings,
+    *,
+    checkpoint: Path | None,
+    report: Report | None,
+    start: Mapping[str, Tensor] | None,
+    **same: Any,
+) -> Fit:
+    """A model for each group of the plan, as one; ``epochs`` and ``curve`` are those of the first."""
+    fits: list[Fit] = []
+    for i, group in enumerate(problem.plan.groups):
+        own = problem.of_group(group)
+        usable = own.trained_on(np.ones(problem.rows, bool))
+        prefix = f"members.{i}."
+        fits.append(
+            fit(
+                own,
+                np.intersect1d(train, usable),
+                np.intersect1d(valid, usable),
+                settings.of(group.trained),
+                checkpoint=checkpoint.with_suffix(f".{i}{checkpoint.suffix}") if checkpoint else None,
+                report=_of_group(report, group),
+                start=start and {k.removeprefix(prefix): v for k, v in start.items() if k.startswith(prefix)},
+                **same,
+            )
+        )
+    model = problem.build(same["seed"])
+    model.load_state_dict(join([f.model for f in fits]))
+    model.eval()
+    score = float("nan")
+    if len(valid):
+        labels = {t.name: problem.labels[t.name][valid] for t in problem.tasks}
+        score = skill(problem.tasks, labels, predict(model, problem.inputs, valid)[0])
+    margin = {
+        t: f.margin[t]
+        for g, f in zip(problem.plan.groups, fits, strict=True)
+        for t in g.serves
+        if t in f.margin
+    }
+    passes = np.sum([f.effective_epochs for f in fits], axis=0)
+    return Fit(model, fits[0].epochs, score, passes, margin, fits[0].curve)
+
+
+def _of_group(report: Report | None, group: TaskGroup) -> Report | None:
+    """The same, told whose epochs these are."""
+    return None if report is None else lambda event: report({**event, "group": list(group.serves)})
+
+
 def time_steps(problem: Problem, train: Ints, settings: TrainSettings, *, steps: int) -> float:
     """Seconds an epoch takes on this machine, from ``steps`` steps of a model that is thrown away."""
+    if problem.plan.groups:
+        every = [problem.of_group(g) for g in problem.plan.groups]
+        parts = [(own, np.intersect1d(train, own.trained_on(np.ones(problem.rows, bool)))) for own in every]
+        return sum(
+            time_steps(own, rows, settings.of([t.name for t in own.tasks]), steps=steps)
+            for own, rows in parts
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        run = _Run(problem, train, train[:0], settings, 0, False)
+        run = Trainer(problem, train, train[:0], settings, 0, False)
         run.one_epoch(most=2)
         started = time.monotonic()
         done = run.one_epoch(most=steps)[1]
     return (time.monotonic() - started) / max(done, 1) * len(run.sampler)
-
-
-class _Run:
-    """What changes while training, and how it is saved."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        train: Ints,
-        valid: Ints,
-        settings: TrainSettings,
-        seed: int,
-        track_margin: bool,
-    ) -> None:
-        self.problem, self.settings, self.valid, self.seed = problem, settings, valid, seed
-        self.model = problem.build(seed)
-        counts = problem.counts(train[train < problem.rows])  # made rows share the weight of given ones
-        for task, head in self.model.headed():
-            head.counts.copy_(torch.from_numpy(counts[task.name]))
-            head.bias.data.copy_(KINDS[task.kind].start(task, head.seen))
-        drawn = draws(problem, counts)
-        self.labels = LabelBatches(problem, drawn.shares if drawn else None)
-        by_dataset = [train[problem.dataset_of[train] == d] for d in range(int(problem.dataset_of.max()) + 1)]
-        shares = mixing_shares(np.array([len(r) for r in by_dataset]), settings.temperature, settings.cap)
-        rates = [drawn.rates[rows] for rows in by_dataset] if drawn else None
-        self.sampler = Sampler(
-            by_dataset, shares, settings.batch(len(train)), seed, cap=settings.cap, rates=rates
-        )
-        self.features = Features.of(problem, self.model, self.labels)
-        self.average = WeightAverage(self.model, decay=settings.average)
-        self.rng = np.random.default_rng([seed, 1])
-        self.weighting = _weighting(problem, settings, seed)
-        self.weighting_state = self.weighting.init([t.name for t in problem.tasks])
-        self.optimizer = Optimizer(
-            self.model,
-            extra=[t for t in self.weighting_state.values() if t.requires_grad],
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            total_steps=settings.epochs * len(self.sampler),
-            warmup=settings.warmup,
-            sparse_lr=settings.sparse_learning_rate / settings.learning_rate,
-        )
-        single = [t.name for t in problem.tasks if t.kind in ("binary", "multiclass")] if track_margin else []
-        self.margin_sum = {n: torch.zeros(len(problem.dataset_of)) for n in single}
-        self.margin_count = {n: torch.zeros(len(problem.dataset_of)) for n in single}
-        self.epoch, self.stopping = 0, Stopping(settings.patience, settings.stop_by_task)
-        self.best: dict[str, Tensor] = {}
-        self.skills: dict[str, float] = {}  # by task, after the last epoch
-
-    def one_epoch(self, most: int | None = None) -> tuple[float, int]:
-        """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
-        self.model.train()
-        self._defer()
-        if self.features is not None:
-            self.features.forget()
-        shared = Shared(self.model.shared_parameters())  # some ways of sharing part after a while
-        resting = self.stopping.resting
-        total, steps = 0.0, 0
-        for number, rows in enumerate(itertools.islice(self.sampler.epoch(), most)):
-            self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
-            index = torch.from_numpy(rows)
-            shown = self._shown(rows, index, steps)
-            mixup = shown.mixup or self._mixup(len(rows))
-            trunk = self.model.trunk(shown.batch, len(rows), self._mix(index, shown, mixup, steps))
-            logits, _ = self.model.outputs(trunk)
-            known = shown.labels(self.labels.batch(index))
-            known = {n: found for n, found in known.items() if n not in resting}
-            losses = self._losses(logits, self.model.auxiliary(trunk), known, mixup)
-            if not losses:
-                continue
-            self.optimizer.zero_grad()
-            loss = self._backward(losses, self.model.penalty(trunk), shared)
-            self.model.before_step()
-            self._inform(index, logits, shown, mixup, steps)
-            self.average.before_step()
-            self.optimizer.step()
-            self.average.after_step()
-            self._track(index, logits, shown)
-            total, steps = total + loss, steps + 1
-        self.epoch += 1
-        return total / max(steps, 1), steps
-
-    def _mix(
-        self, index: Tensor, shown: Shown, mixup: Mixup | None, step: int
-    ) -> Callable[[Tensor], Tensor] | None:
-        """What becomes of the rows where the encoders meet the trunk."""
-        then = mixup.features if mixup else None
-        if self.features is None:
-            return then
-        rng = np.random.default_rng([self.seed, 4, self.epoch, step])  # needs no place in the checkpoint
-        return self.features.mix(index, shown.draws, rng, then)
-
-    def _shown(self, rows: Ints, index: Tensor, step: int) -> Shown:
-        """The rows as they are, or as the augmentation changes them."""
-        own, inputs = self.problem.augmentation, self.problem.inputs
-        if own is None:
-            return Shown(inputs.batch(rows))
-        names = tuple(t.name for t in self.problem.tasks)
-        labelled = augmented.labelled(self.labels.known, names, index)
-        rng = np.random.default_rng([self.seed, 3, self.epoch, step])  # needs no place in the checkpoint
-        return augmented.show(own, inputs, names, rows, labelled, rng)
-
-    def _backward(self, losses: dict[str, Tensor], penalty: Tensor | None, shared: Shared) -> float:
-        """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed."""
-        method = self.weighting
-        if not isinstance(method, LossWeighting) and shared.parameters:
-            loss = torch.stack([x.detach() for x in losses.values()]).sum()
-            self._finite(loss)
-            if penalty is not None:
-                penalty.backward(retain_graph=True)
-            step = backward(
-                losses, weighting=method, shared=shared, state=self.weighting_state, way=self.settings.gramian
-            )
-            self.weighting_state = step.state
-            return float(loss)
-        if isinstance(method, LossWeighting):
-            loss, self.weighting_state = method.step(losses, self.weighting_state)
-        else:  # tasks that share nothing have nothing to settle
-            loss = torch.stack(list(losses.values())).sum()
-        loss = loss if penalty is None else loss + penalty
-        self._finite(loss)
-        loss.backward()
-        return float(loss.detach())
-
-    def _finite(self, loss: Tensor) -> None:
-        if not torch.isfinite(loss):
-            raise ConfigError(
-                f"training: the loss is {float(loss.detach())} in epoch {self.epoch + 1}; "
-                "lower training.learning_rate, or look for extreme values in inputs and labels"
-            )
-
-    def _inform(
-        self, index: Tensor, logits: dict[str, Tensor], shown: Shown, mixup: Mixup | None, step: int
-    ) -> None:
-        """Add the gradients of joint inference, which touch nothing else.
-
-        Labels are hidden at random, a share per row drawn anew, so that any part of them may be known later.
-        """
-        others = self.model.others
-        if others is None:
-            return
-        rng = np.random.default_rng([self.seed, 2, self.epoch, step])  # needs no place in the checkpoint
-        known = shown.readable(self.labels.hidden(index, rng))
-        z = {n: v.detach() for n, v in logits.items()}
-        vectors = others.vectors(z, known, self.model.headed())
-        if mixup:
-            # the partner's labels are compared with what was expected of the mixed row, as the row's own are
-            partners = {n: y[mixup.partner] for n, y in known.items()}
-            partners = others.vectors(z, partners, self.model.headed())
-            vectors = {n: torch.lerp(partners[n], v, mixup.share[:, None]) for n, v in vectors.items()}
-        labels = shown.labels(self.labels.batch(index))
-        losses = self._losses(others(z, vectors), {}, labels, mixup)
-        if losses:
-            torch.stack(list(losses.values())).sum().backward()
-
-    def _defer(self) -> None:
-        """Begin the deferred stage of the losses that have one."""
-        for task, head in self.model.headed():
-            defer = make_loss(task).defer
-            head.late.fill_(int(defer is not None and self.epoch >= defer * self.settings.epochs))
-
-    def _mixup(self, n: int) -> Mixup | None:
-        return Mixup.draw(n, self.settings.mixup, self.rng) if self.settings.mixup > 0 and n > 1 else None
-
-    def _losses(
-        self,
-        logits: dict[str, Tensor],
-        auxiliary: dict[str, list[tuple[Tensor, Tensor]]],
-        known: dict[str, tuple[Tensor, Tensor]],
-        mixup: Mixup | None,
-    ) -> dict[str, Tensor]:
-        losses = {}
-        for task, head in self.model.headed():
-            if task.name in known:
-                y, w = known[task.name]
-                losses[task.name] = self._loss(task, head, logits[task.name], y, w, mixup)
-                for z, present in auxiliary.get(task.name, ()):
-                    own = w * (present if w.ndim == 1 else present[:, None])
-                    extra = self._loss(task, head, z, y, own, mixup)
-                    losses[task.name] = losses[task.name] + self.problem.auxiliary_weight * extra
-        return losses
-
-    def _loss(self, task: Task, head: Head, z: Tensor, y: Tensor, w: Tensor, mixup: Mixup | None) -> Tensor:
-        z, y, w = mixup.labels(z, y, w) if mixup else (z, y, w)
-        return KINDS[task.kind].loss(task, z, y, w, head.seen)
-
-    def _track(self, index: Tensor, logits: dict[str, Tensor], shown: Shown) -> None:
-        """Add each labelled row's margin, its label's logit minus the largest other one (Pleiss et al. 2020, eq. 1)."""
-        for task, head in self.model.headed():
-            name = task.name
-            if name not in self.margin_sum:
-                continue
-            z = KINDS[task.kind].calibrated(task, logits[name].detach(), head.seen)
-            y = self.labels.labels[name][index]
-            known = self.labels.known[name][index] & shown.untouched(name, len(index))
-            own = z.gather(1, y.clamp(min=0)[:, None])  # (b, 1)
-            other = z.scatter(1, y.clamp(min=0)[:, None], float("-inf")).amax(1)  # (b,)
-            self.margin_sum[name].index_add_(0, index[known], (own[:, 0] - other)[known])
-            self.margin_count[name].index_add_(0, index[known], torch.ones(int(known.sum())))
-
-    def judge(self, *, keep_best: bool) -> None:
-        found: dict[str, float] = {}
-        if keep_best and len(self.valid):
-            with self.average.in_place():
-                outputs, _ = predict(self.model, self.problem.inputs, self.valid)
-            watched = [t for t in self.problem.tasks if self.settings.watch in ("", t.name)]
-            found = skills(watched, {n: y[self.valid] for n, y in self.problem.labels.items()}, outputs)
-        self.skills = found
-        if self.stopping.add(found) and found:
-            with self.average.in_place():
-                self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-
-    def result(self) -> Fit:
-        if not self.best:
-            with self.average.in_place():
-                self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.model.load_state_dict(self.best)
-        self.model.eval()
-        margin = {
-            n: np.where(
-                self.margin_count[n] > 0, self.margin_sum[n] / self.margin_count[n].clamp(min=1), np.nan
-            )[: self.problem.rows]
-            for n in self.margin_sum
-        }
-        best, scores = self.stopping.best_epoch, self.stopping.scores
-        score = scores[best - 1] if scores else float("nan")
-        return Fit(self.model, best, score, self.sampler.effective_epochs(), margin, tuple(scores))
-
-    def save(self, path: Path) -> None:
-        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"best.{k}": v for k, v in self.best.items()}
-        tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.tensors().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.tensors().items()}
-        tensors |= {f"weighting.{k}": v for k, v in self.weighting_state.items()}
-        tensors |= {f"margin_sum.{k}": v for k, v in self.margin_sum.items()}
-        tensors |= {f"margin_count.{k}": v for k, v in self.margin_count.items()}
-        tensors["generator"] = torch.get_rng_state()
-        values = {
-            "rng": self.rng.bit_generator.state,
-            "epoch": self.epoch,
-            "stopping": self.stopping.state(),
-            "sampler": self.sampler.state(),
-        }
-        checkpoints.save(path, tensors, values)
-
-    def restore(self, path: Path) -> None:
-        tensors, values = checkpoints.load(path)
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix + "."): v for k, v in tensors.items() if k.startswith(prefix + ".")}
-
-        self.model.load_state_dict(part("model"))
-        self.best = part("best")
-        self.optimizer.restore(part("optimizer"))
-        self.average.restore(part("average"))
-        for name, value in part("weighting").items():
-            if name in self.weighting_state and self.weighting_state[name].requires_grad:
-                with torch.no_grad():  # the optimiser knows this very tensor
-                    self.weighting_state[name].copy_(value)
-            else:
-                self.weighting_state[name] = value
-        self.margin_sum |= part("margin_sum")
-        self.margin_count |= part("margin_count")
-        torch.set_rng_state(tensors["generator"])
-        self.epoch = values["epoch"]
-        self.stopping.restore(values["stopping"])
-        self.sampler.restore(values["sampler"])
-        self.rng.bit_generator.state = values["rng"]
-
-
-def _weighting(problem: Problem, settings: TrainSettings, seed: int) -> Weighting:
-    given = settings.weighting
-    options = {"method": given} if isinstance(given, str) else dict(given)
-    weights = {t.name: t.weight for t in problem.tasks}
-    return make_weighting(options.pop("method"), options, list(weights), weights=weights, seed=seed)

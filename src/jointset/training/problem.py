@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from jointset.models.grouped import TaskGroup, build_model
 from jointset.models.inputs import Inputs
 from jointset.models.joint import JointModel
 from jointset.records import Bools, Floats, Ints, Task
@@ -21,7 +22,10 @@ from jointset.training.augmented import Augmentation
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """How the joint model is built: the keywords of :class:`~jointset.models.joint.JointModel`."""
+    """How the joint model is built: the keywords of :class:`~jointset.models.joint.JointModel`.
+
+    With ``groups`` there is a model for each, over the tasks that it trains.
+    """
 
     sharing: str = "hard"
     width: int = 128
@@ -32,6 +36,7 @@ class ModelPlan:
     options: Mapping[str, Any] = field(default_factory=dict)
     taps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     auxiliary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: tuple[TaskGroup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,25 @@ class Problem:
             present |= row >= 0
         return labelled & present
 
+    def of_group(self, group: TaskGroup) -> Problem:
+        """The problem of the tasks that a group trains, over the same rows."""
+        tasks = tuple(t for t in self.tasks if t.name in group.trained)
+        names = {t.name for t in tasks}
+        taps, auxiliary = (
+            {t: s for t, s in p.items() if t in names} for p in (self.plan.taps, self.plan.auxiliary)
+        )
+        plan = replace(self.plan, taps=taps, auxiliary=auxiliary, groups=())
+        own = self.augmentation
+        if own is not None:
+            smote = {t: made for t, made in own.policy.smote.items() if t in names}
+            own = replace(own, policy=replace(own.policy, smote=smote))
+        return replace(self, tasks=tasks, plan=plan, augmentation=own)
+
     def build(self, seed: int) -> JointModel:
         """A new model with weights drawn from ``seed``; the global generator is left as it was."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return JointModel(self.tasks, self.inputs.encoders, self.inputs.states, **asdict(self.plan))
+            return build_model(self.tasks, self.inputs.encoders, self.inputs.states, **asdict(self.plan))
 
     def readable(self) -> dict[str, NDArray[Any]]:
         """Labels that other tasks may read: those of weight above zero, the others missing."""

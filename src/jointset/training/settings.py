@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -39,3 +39,15 @@ class TrainSettings:
         (16, 256)
         """
         return self.batch_size or int(2 ** min(max(round(math.log2(max(rows, 1) / 64)), 4), 8))
+
+    def of(self, tasks: Collection[str]) -> TrainSettings:
+        """The same for a training of some of the tasks.
+
+        >>> TrainSettings(weighting={"method": "fixed", "weights": {"a": 1.0, "b": 2.0}}).of(["b"]).weighting
+        {'method': 'fixed', 'weights': {'b': 2.0}}
+        """
+        watch, weighting = self.watch if self.watch in tasks else "", self.weighting
+        if not isinstance(weighting, str) and isinstance(weighting.get("weights"), Mapping):
+            kept = {t: w for t, w in weighting["weights"].items() if t in tasks}
+            weighting = {**weighting, "weights": kept}
+        return replace(self, watch=watch, weighting=weighting)

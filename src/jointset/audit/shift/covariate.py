@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from jointset.audit.crossfit import Linear, area, folds_of
 from jointset.audit.findings import Checked, Findings, as_points
 from jointset.errors import ArrayError
+from jointset.kernel import discrepancies, gaussian
 from jointset.records import Bools, Floats, Ints
 
 SAMPLE = 2000  # rows of each side that the classifier sees
@@ -19,7 +20,7 @@ FEWEST = 20
 TWICE = 2.0  # see covariate_shift; without it one random split in eight is called shifted at 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CovariateShift(Checked):
     """``p_value`` is the smaller of the two tests' p-values, doubled (Bonferroni); ``area`` is how well a classifier
     tells the sides apart, 0.5 = not at all; ``distance`` is the kernel's, 0 = none. ``direction`` ``(n_a + n_b,)`` is
@@ -160,19 +161,8 @@ def kernel_test(
     >>> kernel_test(x, x[:, 0] > 0, np.random.default_rng(0))[1]
     0.002
     """
-    squared = (x**2).sum(axis=1)
-    distance = np.maximum(squared[:, None] + squared[None, :] - 2 * x @ x.T, 0)
-    width = float(np.median(distance[np.triu_indices(len(x), 1)])) or 1.0
-    kernel = np.exp(-distance / width)
-    np.fill_diagonal(kernel, 0)
     member = np.asarray(side, np.float64)
     draws = np.stack([member, *(rng.permutation(member) for _ in range(permutations))])
-    m = member.sum()
-    n = len(member) - m
-    inside = draws @ kernel  # (draws, n): kernel mass of every row to side 1
-    one_one = (inside * draws).sum(axis=1)
-    one_two = inside.sum(axis=1) - one_one
-    two_two = kernel.sum() - one_one - 2 * one_two
-    value = one_one / (m * (m - 1)) + two_two / (n * (n - 1)) - 2 * one_two / (m * n)
+    value = discrepancies(gaussian(x), draws)
     p_value = float((1 + (value[1:] >= value[0] - 1e-12).sum()) / (1 + permutations))
     return float(np.sqrt(max(value[0], 0.0))), p_value

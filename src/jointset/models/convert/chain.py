@@ -46,7 +46,7 @@ class Chain:
 
 def chain(model: SavedModel, task: Task) -> Chain:
     """The chain of a task; :class:`RunError`, one line, where the model is more than that."""
-    network = model.network
+    network = model.network.serving(task.name)
     encoder = _encoder(model, task)
     column = [t.name for t in network.tasks].index(task.name)
     backbone, adapters = _merged(encoder.backbone, column)
@@ -65,7 +65,7 @@ def chain(model: SavedModel, task: Task) -> Chain:
 
 def _encoder(model: SavedModel, task: Task) -> HuggingFaceModule:
     """The text encoder that the task's column reads."""
-    network = model.network
+    network = model.network.serving(task.name)
     if "text" not in network.encoders or not isinstance(network.encoders["text"], HuggingFaceModule):
         used = ", ".join(f"{m} {e.name}" for m, e in model.encoders.items())
         raise RunError(
@@ -86,7 +86,7 @@ def _encoder(model: SavedModel, task: Task) -> HuggingFaceModule:
     if "text" in network.further and network.sharing.of_tasks:
         own += [*network.further["text"].children()]
     column = [t.name for t in network.tasks].index(task.name)
-    return cast(HuggingFaceModule, own[column if len(own) > 1 else 0])
+    return cast("HuggingFaceModule", own[column if len(own) > 1 else 0])
 
 
 def _trunk(network: JointModel, task: Task, column: int) -> tuple[Affine | None, tuple[Block, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -114,7 +114,7 @@ def _own(found: Chain, task: Task) -> Any:
         stages=found.stages,
         width=len(found.maps[0][1]),
         layers=len(found.blocks),
-        dropout=found.blocks[0][3].p if found.blocks else 0.0,
+        dropout=float(cast(Any, found.blocks[0][3]).p) if found.blocks else 0.0,
         adapters=tuple(found.adapters),
         adapter_size=next((a.down.out_features for a in found.adapters.values()), 0),
         **_labels(task),
@@ -132,9 +132,9 @@ def _own(found: Chain, task: Task) -> Any:
         ):
             layer.weight.copy_(weight)
             layer.bias.copy_(bias)
-    for layer, block in zip(made.layers, found.blocks, strict=True):
-        for own, given in ((layer.norm, block[0]), (layer.into, block[1]), (layer.back, block[4])):
-            own.load_state_dict(given.state_dict())
+    for layer, block in zip(cast(Any, made.layers), found.blocks, strict=True):
+        for own, given in ((layer.norm, 0), (layer.into, 1), (layer.back, 4)):
+            own.load_state_dict(block[given].state_dict())
     return made
 
 

@@ -95,7 +95,7 @@ class JointsetForSequenceClassification(PreTrainedModel):
             setattr(owner, last, Adapted(getattr(owner, last), config.adapter_size))
         self.maps = nn.ModuleList(nn.Linear(inner.hidden_size, config.width) for _ in config.stages)
         self.layers = nn.ModuleList(Layer(config.width, config.dropout) for _ in range(config.layers))
-        self.classifier = nn.Linear(config.width, config.num_labels)
+        self.classifier = nn.Linear(config.width, int(config.num_labels or 0))
         self.post_init()
 
     def forward(

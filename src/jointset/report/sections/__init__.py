@@ -7,6 +7,7 @@ from jointset.report.sections.affinity import affinity
 from jointset.report.sections.base import Section
 from jointset.report.sections.calibration import calibration
 from jointset.report.sections.confusion import confusion
+from jointset.report.sections.data import data
 from jointset.report.sections.edits import edits
 from jointset.report.sections.environment import environment
 from jointset.report.sections.examples import examples
@@ -32,6 +33,7 @@ SECTIONS: dict[str, Callable[[Material], Section | None]] = {
     "confusion": confusion,
     "calibration": calibration,
     "tail": tail,
+    "data": data,
     "findings": findings,
     "affinity": affinity,
     "sources": sources,

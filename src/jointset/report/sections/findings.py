@@ -1,4 +1,4 @@
-"""What other checks of the data recorded: shift, duplicates, leakage, outliers and the like."""
+"""What the rounds recorded that has no section of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jointset.report.material import Material
 from jointset.report.sections.base import Section
 
 ELSEWHERE = (
+    "data",
     "noise_rate",
     "noise_matrix",
     "affinity",
@@ -56,7 +57,7 @@ def findings(material: Material) -> Section | None:
     for name, value in {**{n: d for n, d in details.items() if d}, **facts}.items():
         title = element("h3", str(name).replace("_", " ").capitalize())
         parts.append([title, bounded([render(value, str(name))], 60_000)])
-    return Section("findings", "Shift, duplicates, leakage", bounded(parts, 400_000))
+    return Section("findings", "Further findings", bounded(parts, 400_000))
 
 
 def _is_check(value: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from jointset.data.held_out import COUNTS
 from jointset.report import svg
 from jointset.report.html import chip, element, join, note, number, paragraph, table
 from jointset.report.material import Material
@@ -59,13 +60,36 @@ def verdict(material: Material) -> Section:
                 note(
                     "Before: the joint model trained on the labels as given. After: on the repaired labels. "
                     "The interval is a "
-                    "paired bootstrap of the change, positive where it is better. Held-out labels were never edited."
+                    "paired bootstrap of the change, positive where it is better. Held-out labels are never "
+                    "edited automatically."
                 ),
+                _by_people(material),
                 _refusals(material),
                 paragraph(f"The run stopped because {summary.get('stopped', 'it was told to')}."),
             ]
         ),
     )
+
+
+def _by_people(material: Material) -> Markup | None:
+    """What people decided of held-out labels, and whether the run has heeded it."""
+    counts = material.truth.counts
+    told = []
+    for what in COUNTS:
+        by_task = {n: c[what] for n, c in counts.items() if c[what]}
+        if by_task:
+            each = ", ".join(f"{n} {c:,}" for n, c in by_task.items())
+            told.append(f"{what} {sum(by_task.values()):,} ({each})")
+    late = material.unheeded
+    if not told and not late:
+        return None
+    parts = [f"Of held-out labels people {', '.join(told)}; they count as people have them."] if told else []
+    if late:
+        parts.append(
+            f"{late:,} decisions were made after the run was finished, and its verdict does not know them yet; "
+            "jointset run, repeated, goes on with them."
+        )
+    return paragraph(" ".join(parts))
 
 
 def _sentence(tasks: dict[str, Any]) -> str:

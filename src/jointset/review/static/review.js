@@ -6,6 +6,18 @@
     [...document.querySelectorAll("[data-key]")].find((el) => el.dataset.key === key && el.offsetParent !== null);
   let busy = 0;
 
+  const play = (audio, share) => {  // what became of it stands on the player, for whoever looks
+    audio.onplaying = () => { audio.dataset.playing = ""; };
+    audio.onended = () => { delete audio.dataset.playing; audio.dataset.played = ""; };
+    const begin = () => {
+      if (share !== undefined) { audio.currentTime = share * audio.duration; audio.dataset.sought = share.toFixed(3); }
+      audio.play().catch(() => {});  // a browser that does not play unasked shows the player still
+    };
+    if (audio.readyState > 0 || share === undefined) { begin(); return; }
+    audio.addEventListener("loadedmetadata", begin, { once: true });
+    audio.load();
+  };
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape" && typing(document.activeElement) && !document.querySelector("dialog[open]")) {
@@ -20,6 +32,7 @@
     if (!target) return;
     event.preventDefault();
     if (target.matches("input, select")) { target.focus(); if (target.select) target.select(); return; }
+    if (target.matches("audio")) { if (target.paused) play(target); else target.pause(); return; }
     if (event.repeat && !/^[jk]$/.test(target.dataset.key)) return;
     if (busy) return;  // the item on the screen is about to change
     target.click();
@@ -33,6 +46,12 @@
       document.querySelectorAll("#filters select").forEach((el) => { el.value = el.name === "decided" ? "open" : el.name === "order" ? el.value : ""; });
       first = true;
       htmx.trigger("#filters", "change");
+      return;
+    }
+    const wave = event.target.closest(".sound .chart");
+    if (wave) {
+      const box = wave.getBoundingClientRect();
+      play(wave.closest(".sound").querySelector("audio"), Math.min(Math.max((event.clientX - box.left) / box.width, 0), 0.999));
       return;
     }
     const zoom = event.target.closest(".zoom");

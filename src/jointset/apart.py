@@ -1,0 +1,209 @@
+"""Joint against single: each task trained alone as well, a verdict, and models of their own for tasks that joint
+training hurts."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jointset.data import HeldOutLabels, Overlay
+from jointset.gate import judge
+from jointset.models.grouped import TaskGroup, join
+from jointset.models.joint import JointModel
+from jointset.prepare import Work
+from jointset.records import HOLDOUT, TRAIN, Floats, Task, TaskVerdict
+from jointset.rundir import read_json, write_json
+from jointset.stages import Trained, held_out_rows, load_model, stopping_rows, train
+from jointset.training import checkpoint
+from jointset.training.checkpoint import save_arrays
+from jointset.training.evaluate import predict
+from jointset.training.loop import fit
+from jointset.training.problem import Problem
+from jointset.workbench import Bench
+
+WORDS = {"better": "helped", "same": "same", "worse": "hurt", "not judged": "not judged"}
+
+
+def settled(bench: Bench, overlay: Overlay) -> Bench:
+    """The bench whose hurt tasks have models of their own; as it is where nothing is compared, or nothing is hurt.
+
+    The weights of the joint training, and of the tasks alone, become those that the first round starts with.
+    """
+    settings = bench.work.config.relatedness
+    if settings.mode == "off" or len(bench.work.tasks) < 2 or bench.plan.groups:
+        return bench
+    file = bench.run.relatedness
+    if not file.is_file():
+        started = time.monotonic()
+        joint = train(bench, overlay, "together")
+        alone = _alone(bench, overlay, affordable(bench.problem(overlay), bench.work, settings.budget))
+        verdicts = compared(bench.work, joint, alone, split=HOLDOUT, margin=settings.margin)
+        free = settings.mode == "auto" and not bench.joint  # joint inference reads across all tasks
+        hurt = [v.task for v in verdicts if v.outcome == "worse"] if free else []
+        groups = groups_of([t.name for t in bench.work.tasks], hurt)
+        _start(bench, overlay, joint, alone, groups)
+        _keep_outputs(bench, joint, alone)
+        found: dict[str, Any] = {
+            "tasks": {v.task: record(v) for v in verdicts},
+            "not_compared": [t.name for t in bench.work.tasks if t.name not in alone],
+            "groups": [dataclasses.asdict(g) for g in groups],
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        write_json(file, found)
+    found = read_json(file)
+    bench.emit({"event": "relatedness", **found})
+    return dataclasses.replace(
+        bench, groups=tuple(TaskGroup(tuple(g["serves"]), tuple(g["along"])) for g in found["groups"])
+    )
+
+
+def affordable(problem: Problem, work: Work, budget: float) -> list[str]:
+    """The tasks to train alone for at most ``budget`` joint trainings, counted in rows; the cheapest first."""
+    train = work.pool.split == TRAIN
+    whole = max(len(problem.trained_on(train)), 1)
+    cost = {t.name: len(problem.of_group(TaskGroup((t.name,))).trained_on(train)) / whole for t in work.tasks}
+    chosen, spent = [], 0.0
+    for name in sorted(cost, key=lambda n: cost[n]):
+        spent += cost[name]
+        if spent <= budget + 1e-9:
+            chosen.append(name)
+    return [t.name for t in work.tasks if t.name in chosen]
+
+
+def groups_of(tasks: Sequence[str], hurt: Sequence[str]) -> list[TaskGroup]:
+    """A model for each hurt task, and one for the others, which go on learning from the hurt ones.
+
+    >>> groups_of(["a", "b", "c"], ["b"])
+    [TaskGroup(serves=('a', 'c'), along=('b',)), TaskGroup(serves=('b',), along=())]
+    >>> groups_of(["a", "b"], [])
+    []
+    """
+    rest = tuple(t for t in tasks if t not in hurt)
+    if not hurt:
+        return []
+    return [*([TaskGroup(rest, tuple(hurt))] if rest else []), *(TaskGroup((t,)) for t in hurt)]
+
+
+def compared(
+    work: Work,
+    joint: Trained,
+    alone: Mapping[str, Trained],
+    *,
+    split: int,
+    margin: float,
+    truth: HeldOutLabels | None = None,
+) -> tuple[TaskVerdict, ...]:
+    """Joint training against the tasks alone, paired by row, on the holdout or test rows: *better* = helped.
+
+    The labels are those given, or those of ``truth``, once people have decided some.
+    """
+    tasks = [t for t in work.tasks if t.name in alone]
+    if not tasks:
+        return ()
+    rows = held_out_rows(work)
+    side = work.pool.split[rows] == split
+    labels = work.given if truth is None else truth.labels
+    return judge(
+        tasks,
+        {t.name: labels[t.name][rows][side] for t in tasks},
+        {t.name: alone[t.name].judged(t)[side] for t in tasks},
+        {t.name: joint.judged(t)[side] for t in tasks},
+        trusted=work.pool.trusted[rows][side],
+        margin=margin,
+        seed=work.config.seed,
+    ).tasks
+
+
+def record(verdict: TaskVerdict) -> dict[str, Any]:
+    """A verdict as JSON values: the scores alone and joint, the interval of the gain, and what it comes to."""
+    return {
+        "metric": verdict.metric,
+        "alone": _number(verdict.before),
+        "joint": _number(verdict.after),
+        "interval": [_number(verdict.low), _number(verdict.high)],
+        "rows": verdict.n,
+        "verdict": WORDS[verdict.outcome],
+    }
+
+
+def kept_outputs(bench: Bench) -> tuple[Trained, dict[str, Trained]] | None:
+    """The held-out outputs of joint training and of the tasks alone, as :func:`settled` left them."""
+    file = bench.run.path / "alone.npz"
+    if not file.is_file():
+        return None
+    with np.load(file, allow_pickle=False) as stored:
+        arrays = dict(stored)
+
+    def trained(side: str, tasks: Sequence[Task]) -> Trained:
+        parts: list[dict[str, Floats]] = [
+            {t.name: arrays[f"{side}{kind}.{bench.work.tasks.index(t)}"] for t in tasks}
+            for kind in ("", "_decided")
+        ]
+        return Trained(side, file, 0, *parts)
+
+    own = [t for i, t in enumerate(bench.work.tasks) if f"alone.{i}" in arrays]
+    return trained("joint", bench.work.tasks), {t.name: trained("alone", [t]) for t in own}
+
+
+def _alone(bench: Bench, overlay: Overlay, names: Sequence[str]) -> dict[str, Trained]:
+    """Each task trained alone with the settings of the joint training, its weights kept until the run ends."""
+    found = {}
+    rows, split, whole = held_out_rows(bench.work), bench.work.pool.split, bench.problem(overlay)
+    for name in names:
+        problem = whole.of_group(TaskGroup((name,)))
+        place = [t.name for t in bench.work.tasks].index(name)
+        path = bench.run.checkpoint(f"alone-{place}")
+        if path.is_file():
+            model, epochs = load_model(problem, path, bench.work.config.seed)
+        else:
+            bench.emit({"event": "stage", "stage": "alone", "name": name})
+            trained_on = problem.trained_on(split == TRAIN)
+            if not len(trained_on):
+                continue
+            result = fit(
+                problem,
+                trained_on,
+                np.intersect1d(stopping_rows(bench, overlay), np.flatnonzero(problem.usable())),
+                bench.settings.of([name]),
+                seed=bench.work.config.seed,
+            )
+            model, epochs = result.model, result.epochs
+            checkpoint.save(path, model.state_dict(), {"epochs": epochs, "skill": result.skill})
+        outputs = predict(model, bench.inputs, rows)[0]
+        decided = predict(model, bench.inputs, rows, decide=True)[0]
+        found[name] = Trained(f"alone-{place}", path, epochs, outputs, decided)
+    return found
+
+
+def _start(
+    bench: Bench, overlay: Overlay, joint: Trained, alone: Mapping[str, Trained], groups: Sequence[TaskGroup]
+) -> None:
+    """Leave the weights that the first round starts with: nothing needs to be trained again."""
+    tensors, values = checkpoint.load(joint.path)
+    if groups:
+        whole, seed = bench.problem(overlay), bench.work.config.seed
+        members: list[JointModel] = []
+        for group in groups:
+            own = group.along or len(group.serves) > 1  # the joint model serves the others
+            path = joint.path if own else alone[group.serves[0]].path
+            members.append(load_model(whole.of_group(group), path, seed)[0])
+        tensors = join(members)
+    checkpoint.save(bench.run.checkpoint("round-00"), tensors, values)
+
+
+def _keep_outputs(bench: Bench, joint: Trained, alone: Mapping[str, Trained]) -> None:
+    arrays: dict[str, Any] = {"rows": held_out_rows(bench.work)}
+    for i, task in enumerate(bench.work.tasks):
+        for side, trained in (("joint", joint), ("alone", alone.get(task.name))):
+            if trained is not None:
+                arrays[f"{side}.{i}"] = trained.held_out[task.name]
+                arrays[f"{side}_decided.{i}"] = trained.decided[task.name]
+    save_arrays(bench.run.path / "alone.npz", arrays)
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None

@@ -1,0 +1,100 @@
+"""``jointset relate``."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from jointset.relating import Relations
+
+MARKS = {"keep": "✔", "drop": "✘", "merge": "⚠", "alone": "⚠", "branch": "⚠", "down-weight": "⚠"}
+SHOWN = 5  # sources of a target that are shown
+
+
+def relate(
+    config: Path,
+    overrides: list[str],
+    *,
+    measures: list[str],
+    targets: list[str],
+    groups: int,
+    rows: int,
+    as_json: bool,
+) -> None:
+    """Say how the tasks relate and what to do about it; trains no joint model and keeps nothing."""
+    from jointset import config as configs
+    from jointset.prepare import prepare, regime
+    from jointset.relating import relate as related
+
+    settings = configs.load(config, overrides)
+    with tempfile.TemporaryDirectory(prefix="jointset-relate-") as folder:
+        work = prepare(settings, Path(folder))
+        found = related(work, measures=measures, targets=targets, groups=groups, rows=rows)
+    if as_json:
+        facts = {"name": settings.name, "regime": regime(settings), **found.facts()}
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(f"{regime(settings)}; {found.rows:,} training rows looked at in {found.seconds:.1f} s")
+        typer.echo("\n".join(render(found)))
+
+
+def render(found: Relations) -> Iterator[str]:
+    """The advice as lines: cost of the measures, targets with their sources, tasks, groups, pools."""
+    yield "measures: " + ", ".join(f"{n} {a.seconds:.1f} s" for n, a in found.affinities.items())
+    for measure, why in found.skipped.items():
+        yield f"· {measure}: {why}"
+    for target, choice in found.choices.items():
+        yield ""
+        yield f"{target} ← {choice.reason}"
+        for source, value in found.consensus.top(target, SHOWN):
+            yield f"    {value:+.2f} {source}: {_evidence(found, source, target)}"
+    yield ""
+    yield from (f"{MARKS[t.action]} {t.task}: {t.action}; {t.reason}" for t in found.treatments)
+    yield from (f"⚠ {s.reason}" for s in found.same if s.kind == "determines")
+    if found.grouping is not None:
+        yield ""
+        yield from _groups(found)
+    for task, pooling in found.pooling.items():
+        yield ""
+        yield f"datasets of {task} (gain in {pooling.gain.unit}, 90 % intervals over rows)"
+        for dataset in pooling.gain.tasks:
+            good, bad = pooling.advice[dataset], pooling.harm[dataset]
+            told = [f"pool with {', '.join(good)}"] if good else ["no other dataset surely helps"]
+            told += [f"{', '.join(bad)} would do harm"] if bad else []
+            yield f"    {dataset}: {'; '.join(told)}"
+
+
+def _evidence(found: Relations, source: str, target: str) -> str:
+    """What each measure says of a pair; the level of chance in brackets."""
+    told = []
+    for name, affinity in found.affinities.items():
+        value = affinity[source, target]
+        if value != value:
+            continue
+        chance = affinity.chance
+        beside = (
+            f" (chance {chance[affinity.index(source), affinity.index(target)]:.2g})"
+            if chance is not None
+            else ""
+        )
+        told.append(f"{name} {value:.2g}{beside}")
+    return ", ".join(told)
+
+
+def _groups(found: Relations) -> Iterator[str]:
+    grouping = found.grouping
+    if grouping is None:
+        return
+    how = "the best possible" if grouping.exact else f"{grouping.share:.0%} of what none exceeds"
+    yield f"groups ({how}; value {grouping.value:.2f})"
+    for number, group in enumerate(grouping.groups, 1):
+        helps = [t for t in group.trained if t not in group.serves]
+        yield f"    {number}. {', '.join(group.serves)}" + (
+            f"; helped by {', '.join(helps)}" if helps else ""
+        )

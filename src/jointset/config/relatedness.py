@@ -1,0 +1,41 @@
+"""Settings of what tasks are to each other."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from jointset.config.base import Settings
+
+
+class RelatednessSettings(Settings):
+    """Whether joint training is compared with training every task alone, and what becomes of tasks that it hurts."""
+
+    mode: Literal["off", "verdict", "auto"] = Field(
+        default="off",
+        description="`verdict` trains every task alone as well and tells what joint training is to it; `auto` gives "
+        "tasks that it hurts a model of their own.",
+    )
+    budget: float = Field(
+        default=2.0,
+        gt=0.0,
+        description="Most that training tasks alone may cost, in joint trainings counted by rows; the cheapest tasks "
+        "come first.",
+    )
+    margin: float = Field(
+        default=0.01,
+        ge=0.0,
+        description="Loss, in units of the task's metric, from which a task may count as hurt.",
+    )
+
+
+def read(value: Any) -> Any:
+    """The section, which may be its mode alone; YAML reads off, no and false alike.
+
+    >>> read("auto"), read(False)
+    ({'mode': 'auto'}, {'mode': 'off'})
+    """
+    if isinstance(value, bool):
+        return {"mode": "auto" if value else "off"}
+    return {"mode": value} if isinstance(value, str) else value

@@ -1,0 +1,55 @@
+"""How tasks relate: affinities before, in and after training, and what to do about them; arrays in, no torch.
+
+Guide with examples that run: ``docs/relatedness.md``.
+"""
+
+from jointset.relatedness.affinity import Affinity
+from jointset.relatedness.association import association
+from jointset.relatedness.auxiliaries import Choice, choose_auxiliaries
+from jointset.relatedness.consensus import consensus
+from jointset.relatedness.copies import Sameness, same_content
+from jointset.relatedness.fisher import fisher
+from jointset.relatedness.grouping import Group, Grouping, group_tasks
+from jointset.relatedness.h_score import h_score
+from jointset.relatedness.information import information
+from jointset.relatedness.leep import leep
+from jointset.relatedness.logme import logme
+from jointset.relatedness.mmd import mmd
+from jointset.relatedness.ngrams import ngrams
+from jointset.relatedness.pooling import Pooling, pool_datasets
+from jointset.relatedness.probes import probed
+from jointset.relatedness.proxy_a import proxy_a
+from jointset.relatedness.signal import Signal, label_signal
+from jointset.relatedness.table import MEASURES, Material, affinity
+from jointset.relatedness.treatment import Treatment, treatments
+
+__all__ = [
+    "MEASURES",
+    "Affinity",
+    "Choice",
+    "Group",
+    "Grouping",
+    "Material",
+    "Pooling",
+    "Sameness",
+    "Signal",
+    "Treatment",
+    "affinity",
+    "association",
+    "choose_auxiliaries",
+    "consensus",
+    "fisher",
+    "group_tasks",
+    "h_score",
+    "information",
+    "label_signal",
+    "leep",
+    "logme",
+    "mmd",
+    "ngrams",
+    "pool_datasets",
+    "probed",
+    "proxy_a",
+    "same_content",
+    "treatments",
+]

@@ -1,0 +1,208 @@
+"""Groups of tasks that are trained together, at most so many, each task served by one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jointset.errors import ArrayError
+from jointset.records import Floats
+from jointset.relatedness.affinity import Affinity
+
+EXACT = 11  # tasks up to which the optimum is found: 3^11 pairs of sets
+BEAM = 64
+
+Score = Callable[[tuple[str, ...], str], float]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tasks ``trained`` together, and those of them that the group ``serves``; the others only help."""
+
+    trained: tuple[str, ...]
+    serves: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The groups and their value, the sum over tasks of the value in the serving group.
+
+    ``exact`` says that no other grouping is better; ``bound`` is what none exceeds (NaN where it is not known), and
+    ``share`` the value over it.
+    """
+
+    groups: tuple[Group, ...]
+    value: float
+    bound: float
+    exact: bool
+
+    @property
+    def share(self) -> float:
+        """Value over bound, in [0, 1] for a positive bound; 1 when exact."""
+        if self.exact:
+            return 1.0
+        return self.value / self.bound if self.bound > 0 else float("nan")
+
+
+def group_tasks(
+    affinity: Affinity,
+    groups: int,
+    *,
+    floor: float = 0.0,
+    helpers: bool = False,
+    score: Score | None = None,
+    exact_up_to: int = EXACT,
+) -> Grouping:
+    """At most ``groups`` groups of tasks of the greatest value (Standley et al. 2020; Fifty et al. 2021, section 3.3).
+
+    A task's value in a group is the mean over the other members of ``affinity − floor`` (NaN counts as ``floor``), and
+    0 alone; or ``score(members, task)``, such as a surrogate's prediction. With ``helpers`` a group may hold tasks
+    that it does not serve. Up to ``exact_up_to`` tasks dynamic programming over subsets finds the optimum, beyond that
+    a beam search with moves of single tasks finds a good grouping without helpers, and Σ max(0, best affinity) bounds
+    it. Raises ArrayError.
+
+    >>> a = np.array([[0, 1, -1], [1, 0, -1], [-1, -1, 0.0]])
+    >>> found = group_tasks(Affinity("gain", ("a", "b", "c"), a, "skill", (-1, 1)), 2)
+    >>> [g.serves for g in found.groups], found.value, found.share
+    ([('a', 'b'), ('c',)], 2.0, 1.0)
+    """
+    if groups < 1:
+        raise ArrayError(f"groups must be at least 1, found {groups}")
+    names = affinity.tasks
+    n = len(names)
+    gain = np.where(np.isfinite(affinity.values), affinity.values - floor, 0.0)
+    np.fill_diagonal(gain, 0.0)
+    value = _from_matrix(gain) if score is None else _from_score(names, score)
+    if n <= exact_up_to:
+        return _optimum(names, value, groups, helpers)
+    parts, worth = _beam(n, value, groups)
+    bound = float(np.maximum(gain.max(axis=0), 0).sum()) if score is None else float("nan")
+    named = [tuple(names[i] for i in _bits(b)) for b in parts]
+    return Grouping(tuple(Group(m, m) for m in named), worth, bound, False)
+
+
+Value = Callable[[int, int], float]  # of a set (bits) to a member
+
+
+def _from_matrix(gain: Floats) -> Value:
+    def value(members: int, task: int) -> float:
+        others = [i for i in _bits(members) if i != task]
+        return float(gain[others, task].mean()) if others else 0.0
+
+    return value
+
+
+def _from_score(names: Sequence[str], score: Score) -> Value:
+    def value(members: int, task: int) -> float:
+        return float(score(tuple(names[i] for i in _bits(members)), names[task]))
+
+    return value
+
+
+def _bits(members: int) -> list[int]:
+    return [i for i in range(members.bit_length()) if members >> i & 1]
+
+
+def _optimum(names: Sequence[str], value: Value, groups: int, helpers: bool) -> Grouping:
+    """Dynamic programming over subsets: the best serving group of every set of tasks, then the best partition."""
+    n = len(names)
+    best, trained = _serving(n, value, helpers)
+    full = (1 << n) - 1
+    reach = [0.0] + [float("-inf")] * full
+    cuts: list[list[int]] = []
+    for _ in range(min(groups, n)):
+        nxt, cut = list(reach), [0] * (full + 1)
+        for mask in range(1, full + 1):
+            low = mask & -mask
+            rest = mask ^ low
+            sub = rest
+            while True:  # every block that holds the lowest task of the mask
+                block = sub | low
+                worth = reach[mask ^ block] + best[block]
+                if worth > nxt[mask] + 1e-12:
+                    nxt[mask], cut[mask] = worth, block
+                if not sub:
+                    break
+                sub = (sub - 1) & rest
+        reach = nxt
+        cuts.append(cut)
+    found, mask = [], full
+    for cut in reversed(cuts):
+        if cut[mask]:
+            found.append(cut[mask])
+            mask ^= cut[mask]
+    made = [
+        Group(tuple(names[i] for i in _bits(trained[b])), tuple(names[i] for i in _bits(b)))
+        for b in sorted(found, key=lambda b: b & -b)
+    ]
+    return Grouping(tuple(made), round(reach[full], 12), round(reach[full], 12), True)
+
+
+def _serving(n: int, value: Value, helpers: bool) -> tuple[list[float], list[int]]:
+    """For every set of tasks what the group that serves it is worth, and the group's members."""
+    size = 1 << n
+    best, trained = [float("-inf")] * size, list(range(size))
+    for members in range(1, size):
+        own = {i: value(members, i) for i in _bits(members)}
+        if not helpers:
+            best[members] = sum(own.values())
+            continue
+        for served in _subsets(members):
+            worth = sum(own[i] for i in _bits(served))
+            tie = abs(worth - best[served]) <= 1e-12 and members.bit_count() < trained[served].bit_count()
+            if worth > best[served] + 1e-12 or tie:
+                best[served], trained[served] = worth, members
+    return best, trained
+
+
+def _subsets(members: int) -> list[int]:
+    found, sub = [], members
+    while sub:
+        found.append(sub)
+        sub = (sub - 1) & members
+    return found
+
+
+def _beam(n: int, value: Value, groups: int) -> tuple[list[int], float]:
+    """Tasks one after another into one of the groups or a new one, the best 64 partial groupings kept; then moves."""
+
+    def worth(block: int) -> float:
+        return sum(value(block, i) for i in _bits(block))
+
+    states: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    for task in range(n):
+        grown: dict[tuple[int, ...], float] = {}
+        for total, blocks in states:
+            for g in range(min(len(blocks) + 1, groups)):
+                old = blocks[g] if g < len(blocks) else 0
+                new = (*blocks[:g], old | 1 << task, *blocks[g + 1 :])
+                grown[new] = total - (worth(old) if old else 0.0) + worth(old | 1 << task)
+        states = sorted(((v, b) for b, v in grown.items()), key=lambda s: -s[0])[:BEAM]
+    total, blocks = states[0]
+    return _moved(list(blocks), total, n, groups, worth)
+
+
+def _moved(
+    blocks: list[int], total: float, n: int, groups: int, worth: Callable[[int], float]
+) -> tuple[list[int], float]:
+    """Move single tasks as long as one is better elsewhere."""
+    better = True
+    while better:
+        better = False
+        for task in range(n):
+            here = next(g for g, b in enumerate(blocks) if b >> task & 1)
+            places = [*range(len(blocks)), *([len(blocks)] if len(blocks) < groups else [])]
+            for there in places:
+                if there == here:
+                    continue
+                old = blocks[there] if there < len(blocks) else 0
+                left, joined = blocks[here] & ~(1 << task), old | 1 << task
+                change = worth(left) + worth(joined) - worth(blocks[here]) - worth(old)
+                if change > 1e-9:
+                    blocks = [*blocks, 0] if there == len(blocks) else list(blocks)
+                    blocks[here], blocks[there] = left, joined
+                    blocks, total, better = [b for b in blocks if b], total + change, True
+                    break
+    return blocks, total

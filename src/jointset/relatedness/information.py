@@ -1,0 +1,90 @@
+"""Mutual information of labels on shared rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jointset.records import Floats
+from jointset.relatedness.affinity import Affinity
+from jointset.relatedness.columns import checked, coded, parts, table
+from jointset.relatedness.pairs import Pair, best_per_part, filled
+
+FEWEST = 10  # shared rows below which nothing is said
+
+
+def information(labels: Mapping[str, Any], *, seed: int = 0) -> Affinity:
+    """The share of the target's entropy that the source's label removes (uncertainty coefficient, Theil 1972).
+
+    Directed: a fine label gives a coarse one away, and not the other way round. Mutual information and entropy are
+    corrected for their bias in few rows (Miller 1955). Numbers are cut into five groups of equal size; label sets
+    count as in :func:`~jointset.relatedness.association`. NaN below 10 shared rows. Nothing is drawn, so ``seed`` is
+    not used.
+
+    >>> fine = np.tile([0, 1, 2, 3], 50)
+    >>> found = information({"fine": fine, "coarse": fine // 2})
+    >>> round(found["fine", "coarse"], 2), round(found["coarse", "fine"], 2)
+    (0.99, 0.49)
+    """
+    columns = {name: [coded(p) for p in parts(y)] for name, y in checked(labels).items()}
+
+    def of(source: str, target: str) -> Pair:
+        found, support = np.full((len(columns[source]), len(columns[target])), np.nan), 0
+        for i, a in enumerate(columns[source]):
+            for j, b in enumerate(columns[target]):
+                rows = (a >= 0) & (b >= 0)
+                support = max(support, int(rows.sum()))
+                if rows.sum() >= FEWEST:
+                    found[i, j] = uncertainty(table(a[rows], b[rows]))
+        return Pair(best_per_part(found), support)
+
+    return filled("information", list(columns), of, unit="share of the target's entropy", bounds=(0.0, 1.0))
+
+
+def entropy(counts: Floats) -> float:
+    """Entropy in nats of the shares of ``counts``, of any shape.
+
+    >>> round(entropy(np.array([1.0, 1.0])), 4)
+    0.6931
+    """
+    share = counts[counts > 0] / counts.sum()
+    return float(-(share * np.log(share)).sum())
+
+
+def mutual_information(counts: Floats) -> float:
+    """Mutual information in nats of a table of counts ``(K_a, K_b)``, as observed.
+
+    >>> round(mutual_information(np.eye(2)), 4)
+    0.6931
+    """
+    return max(0.0, entropy(counts.sum(axis=1)) + entropy(counts.sum(axis=0)) - entropy(counts))
+
+
+def normalised(counts: Floats) -> float:
+    """Mutual information over the mean of the two entropies, in [0, 1]; NaN where both sides have one class.
+
+    >>> round(normalised(np.array([[5.0, 0.0], [0.0, 5.0]])), 6)
+    1.0
+    """
+    middle = (entropy(counts.sum(axis=1)) + entropy(counts.sum(axis=0))) / 2
+    return mutual_information(counts) / middle if middle > 0 else float("nan")
+
+
+def uncertainty(counts: Floats, *, corrected: bool = True) -> float:
+    """The share of the entropy of the columns that the rows of a table ``(K_source, K_target)`` remove, in [0, 1].
+
+    ``corrected`` takes (K_s − 1)(K_t − 1) / 2n off the information and adds (K_t − 1) / 2n to the entropy (Miller
+    1955). NaN where the target has one class.
+
+    >>> uncertainty(np.array([[5.0, 0.0], [0.0, 5.0]]), corrected=False)
+    1.0
+    """
+    n, (k, r) = counts.sum(), counts.shape
+    own, told = entropy(counts.sum(axis=0)), mutual_information(counts)
+    if own <= 0:
+        return float("nan")
+    if corrected:
+        told, own = told - (k - 1) * (r - 1) / (2 * n), own + (r - 1) / (2 * n)
+    return min(1.0, max(0.0, told / own))

@@ -1,0 +1,76 @@
+"""Is there anything to learn in a task's labels, or are they random?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from jointset.records import Floats
+from jointset.relatedness.columns import Array, checked, known, parts
+from jointset.relatedness.logme import gains
+from jointset.relatedness.probes import standardised
+
+PERMUTATIONS = 199
+ROWS = 2000
+FEWEST = 40
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Whether a task's labels go with the features: the evidence of a linear model, that of permuted labels (their
+    mean), and the share of permutations that reach it (p-value)."""
+
+    task: str
+    outcome: Literal["signal", "no signal", "not judged"]
+    reason: str
+    value: float
+    chance: float
+    p_value: float
+    rows: int
+
+
+def label_signal(
+    labels: Mapping[str, Any], features: Any, *, permutations: int = PERMUTATIONS, seed: int = 0
+) -> dict[str, Signal]:
+    """Test every task's labels against permutations of themselves, by LogME of the ``features`` ``(n, d)``.
+
+    The p-value is (1 + as many permutations as reach the value) / (1 + permutations) (Phipson and Smyth 2010), of the
+    mean over the labels of a set. A task with p > 0.05 may have random labels, or depend on what a linear model of
+    these features does not see: the reason says so. At most 2,000 rows are used. Raises ArrayError.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 3))
+    >>> found = label_signal({"real": (x[:, 0] > 0) * 1, "random": rng.integers(2, size=200)}, x)
+    >>> found["real"].outcome, found["random"].outcome, found["real"].p_value
+    ('signal', 'no signal', 0.005)
+    """
+    given = checked(labels)
+    x = standardised(features, len(next(iter(given.values()))))
+    return {name: _judged(name, y, x, permutations, seed) for name, y in given.items()}
+
+
+def _judged(name: str, y: Array, x: Floats, permutations: int, seed: int) -> Signal:
+    rng, draws, most = np.random.default_rng(seed), [], 0
+    for column in parts(y):
+        rows = rng.permutation(np.flatnonzero(known(column)))[:ROWS]
+        if len(rows) >= FEWEST and np.ptp(column[rows]) > 0:
+            draws.append(gains(x[rows], column[rows], permutations, rng))
+            most = max(most, len(rows))
+    nan = float("nan")
+    if not draws:
+        return Signal(name, "not judged", f"fewer than {FEWEST} labels, or all the same", nan, nan, nan, most)
+    found = np.mean(draws, axis=0)
+    p_value = float((1 + (found[1:] >= found[0] - 1e-12).sum()) / (1 + permutations))
+    value, chance = float(found[0]), float(found[1:].mean()) if permutations else nan
+    if p_value <= LEVEL:
+        reason = f"labels follow the inputs (p = {p_value:.3f}, {most:,} rows)"
+        return Signal(name, "signal", reason, value, chance, p_value, most)
+    reason = (
+        f"labels are no nearer to the inputs than permuted ones (p = {p_value:.2f}, {most:,} rows): random, or beyond "
+        "a linear model of these features"
+    )
+    return Signal(name, "no signal", reason, value, chance, p_value, most)

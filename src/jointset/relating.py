@@ -1,0 +1,222 @@
+"""How the tasks of a configuration relate, and what to do about it, before anything is trained; no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jointset.errors import ConfigError, nearest
+from jointset.prepare import Work
+from jointset.records import TRAIN, Ints, is_labelled
+from jointset.relatedness import (
+    MEASURES,
+    Affinity,
+    Choice,
+    Grouping,
+    Material,
+    Pooling,
+    Sameness,
+    Signal,
+    Treatment,
+    affinity,
+    choose_auxiliaries,
+    consensus,
+    group_tasks,
+    label_signal,
+    pool_datasets,
+    same_content,
+    treatments,
+)
+from jointset.relatedness.table import TELLING, lookup
+from jointset.survey.inputs import read_inputs
+
+ROWS = 2000  # of each dataset that are looked at
+MOST_AUXILIARIES = 3
+HARDLY = 0.1  # of what the target's own says: not worth a training
+
+
+@dataclass(frozen=True, eq=False)
+class Relations:
+    """What was found: affinities by measure, their consensus, and the advice drawn from them.
+
+    ``choices`` target → auxiliaries; ``pooling`` task → which of its datasets help each other; ``skipped`` measure →
+    why it was not taken; ``seconds`` what all of it took.
+    """
+
+    affinities: Mapping[str, Affinity]
+    consensus: Affinity
+    signals: Mapping[str, Signal]
+    same: tuple[Sameness, ...]
+    choices: Mapping[str, Choice]
+    treatments: tuple[Treatment, ...]
+    grouping: Grouping | None
+    pooling: Mapping[str, Pooling]
+    skipped: Mapping[str, str]
+    rows: int
+    seconds: float
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON values."""
+        return _plain(
+            {
+                "rows": self.rows,
+                "seconds": round(self.seconds, 1),
+                "affinity": {n: a.record() for n, a in self.affinities.items()},
+                "consensus": self.consensus.record(),
+                "signals": {n: dataclasses.asdict(s) for n, s in self.signals.items()},
+                "same": [{**dataclasses.asdict(s), "reason": s.reason} for s in self.same],
+                "targets": {
+                    n: {**dataclasses.asdict(c), "reason": c.reason} for n, c in self.choices.items()
+                },
+                "tasks": {t.task: {"action": t.action, "reason": t.reason} for t in self.treatments},
+                "groups": None
+                if self.grouping is None
+                else {**dataclasses.asdict(self.grouping), "share": self.grouping.share},
+                "pooling": {
+                    n: {"gain": p.gain.record(), "advice": p.advice, "harm": p.harm}
+                    for n, p in self.pooling.items()
+                },
+                "skipped": dict(self.skipped),
+            }
+        )
+
+
+def relate(
+    work: Work,
+    *,
+    measures: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    groups: int = 0,
+    rows: int = ROWS,
+) -> Relations:
+    """Measure how tasks relate on a sample of the training rows, and advise.
+
+    ``measures`` names some of those before training (all by default), ``targets`` the tasks that auxiliaries are chosen
+    for (all by default), ``groups`` how many networks may be trained (0: no grouping). Held-out and test rows are not
+    looked at. Raises ConfigError for a name that is not there.
+    """
+    started = time.monotonic()
+    names = [t.name for t in work.tasks]
+    for target in targets:
+        if target not in names:
+            raise ConfigError(f"no task {target!r}{nearest(target, names)}; one of {', '.join(names)}")
+    for measure in measures:
+        lookup(measure)
+    sample = sampled(work, rows)
+    material = material_of(work, sample)
+    asked = list(measures) or list(MEASURES)
+    skipped = {m: _lack(m) for m in asked if not material.has(m)}
+    found = {m: affinity(m, material) for m in asked if material.has(m)}
+    if not found:
+        raise ConfigError(f"measure {asked[0]}: {skipped[asked[0]]}; choose another")
+    telling = [a for m, a in found.items() if m in TELLING]
+    together = consensus(telling or list(found.values()))
+    signals = label_signal(material.labels, material.features, seed=work.config.seed)
+    same = same_content(material.labels)
+    treated = treatments(names, signals=signals, same=same)
+    usable = [t.task for t in treated if t.action not in ("drop", "merge")]
+    return Relations(
+        affinities=found,
+        consensus=together,
+        signals=signals,
+        same=same,
+        choices={t: _chosen(together, t, treated, same) for t in targets or names},
+        treatments=treated,
+        grouping=group_tasks(_only(together, usable), groups) if groups and len(usable) else None,
+        pooling=_pooled(work, sample, material),
+        skipped=skipped,
+        rows=len(sample),
+        seconds=time.monotonic() - started,
+    )
+
+
+def sampled(work: Work, rows: int) -> Ints:
+    """At most ``rows`` labelled training rows of each dataset, ascending places in the pool."""
+    rng = np.random.default_rng(work.config.seed)
+    labelled = np.any([is_labelled(y) for y in work.given.values()], axis=0)
+    usable = labelled & (work.pool.split == TRAIN)
+    drawn = [
+        rng.permutation(np.flatnonzero(usable & (work.pool.dataset_of == d)))[:rows]
+        for d in range(len(work.pool.datasets))
+    ]
+    return np.sort(np.concatenate(drawn))
+
+
+def material_of(work: Work, sample: Ints) -> Material:
+    """What the measures read: labels, a cheap embedding made of these rows alone, and texts."""
+    inputs = read_inputs(work.pool, seed=work.config.seed).sampled(sample)
+    texts = None
+    if "text" in inputs.by_modality:
+        own = inputs.by_modality["text"]
+        full = np.full(len(sample), None, object)
+        full[own.rows] = np.array([*own.data, None], object)[:-1]
+        texts = full.tolist()
+    return Material(
+        labels={n: y[sample] for n, y in work.given.items()},
+        features=inputs.embedding.astype(np.float64),
+        texts=texts,
+        groups=work.pool.component[sample],
+        seed=work.config.seed,
+    )
+
+
+def _chosen(
+    together: Affinity, target: str, treated: Sequence[Treatment], same: Sequence[Sameness]
+) -> Choice:
+    exclude = {t.task: t.reason for t in treated if t.action == "drop"}
+    for s in same:
+        if s.kind == "copy" and target in (s.source, s.target):
+            exclude[s.target if s.source == target else s.source] = f"a copy: {s.reason}"
+    own = next(t for t in treated if t.task == target)
+    if own.action == "drop":
+        return Choice(target, ())
+    return choose_auxiliaries(together, target, most=MOST_AUXILIARIES, floor=HARDLY, exclude=exclude)
+
+
+def _only(together: Affinity, tasks: Sequence[str]) -> Affinity:
+    keep = [together.index(t) for t in tasks]
+    return Affinity(
+        together.measure,
+        tuple(tasks),
+        together.values[np.ix_(keep, keep)],
+        together.unit,
+        together.bounds,
+        seconds=together.seconds,
+    )
+
+
+def _pooled(work: Work, sample: Ints, material: Material) -> dict[str, Pooling]:
+    """For every task of several datasets, which of them help each other."""
+    names, out = work.pool.dataset_names[sample], {}
+    for task in work.tasks:
+        if len(work.config.tasks[task.name].labels) > 1 and task.kind != "multilabel":
+            out[task.name] = pool_datasets(
+                material.labels[task.name],
+                names,
+                material.features,
+                groups=material.groups,
+                seed=work.config.seed,
+            )
+    return out
+
+
+def _lack(measure: str) -> str:
+    return f"it reads {' and '.join(lookup(measure).reads)}, and there are none"
+
+
+def _plain(value: Any) -> Any:
+    """NaN, infinities and NumPy numbers as JSON knows them."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return round(value, 6) if np.isfinite(value) else None
+    return value

@@ -1,0 +1,79 @@
+"""What the checks of the data found: how each ended, the quality of every dataset, and shift between datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jointset.report.generic import MOST_ROWS, heat
+from jointset.report.html import bounded, chip, element, join, note, number, paragraph, short, table
+from jointset.report.material import Material
+from jointset.report.sections.base import Section
+
+MATRICES = {
+    "area": "how well a classifier tells two datasets' inputs apart (area under the curve; 0.5 = not at all)",
+    "p_value": "p-value that two datasets' inputs are alike (Holm's correction)",
+    "concept": "how far labels mean something else, given the inputs",
+    "loss": "what a model of one dataset (row) loses on another (column)",
+    "worth": "what a model of one dataset (row) is worth on another (column); below zero it does harm",
+}
+
+
+def data(material: Material) -> Section | None:
+    """The last round's survey of the data; None without one."""
+    found = material.last_facts.get("data")
+    if not isinstance(found, Mapping) or not isinstance(found.get("sections"), Sequence):
+        return None
+    checks = [s for s in found["sections"] if isinstance(s, Mapping) and "outcome" in s]
+    rows = [
+        [
+            str(s.get("check", "")),
+            short(s.get("dataset") or "all", 30),
+            short(s.get("task") or "–", 30),
+            chip(str(s["outcome"]), "bad" if s["outcome"] == "found" else ""),
+            short(s.get("reason", ""), 240),
+        ]
+        for s in sorted(checks, key=lambda s: s["outcome"] != "found")
+    ]
+    told = sum(s["outcome"] == "found" for s in checks)
+    parts: list[Any] = [
+        paragraph(f"{told} of {len(checks)} checks found something; those come first."),
+        table(["check", "dataset", "task", "outcome", "reason"], rows[:200], caption="checks of the data",
+              text=(0, 1, 2, 3, 4)),
+        _quality(found.get("quality") or {}),
+        *(_shift(s) for s in checks if s.get("check") == "shift between datasets"),
+    ]  # fmt: skip
+    return Section("data", "Checks of the data", bounded(parts, 400_000))
+
+
+def _quality(quality: Mapping[str, Any]) -> Any:
+    if not quality:
+        return None
+    names = list(dict.fromkeys(n for q in quality.values() for n in q.get("parts", {})))
+    rows = [
+        [short(d, 40), number(q.get("score"), 2), *(number(q.get("parts", {}).get(n), 2) for n in names)]
+        for d, q in quality.items()
+    ]
+    head = ["dataset", "quality", *(n.replace("_", " ") for n in names)]
+    told = note(
+        "1 = nothing found. The quality is a weighted geometric mean of the parts that are known, so that one ruined "
+        "part is not made up for by the others."
+    )
+    return join([element("h3", "Quality of the datasets"), table(head, rows, caption="quality"), told])
+
+
+def _shift(section: Mapping[str, Any]) -> Any:
+    """The matrices of a shift check; those without an entry are left out."""
+    facts = section.get("facts") or {}
+    groups = facts.get("groups") or []
+    shown = []
+    for name, what in MATRICES.items():
+        matrix = facts.get(name)
+        if matrix and any(v is not None and v == v for row in matrix for v in row):
+            cut = [row[:MOST_ROWS] for row in matrix[:MOST_ROWS]]
+            shown.append(heat(cut, groups[:MOST_ROWS], groups[:MOST_ROWS], what))
+    if not shown:
+        return None
+    task = f", {section['task']}" if section.get("task") else ""
+    cut_note = note(f"The first {MOST_ROWS} of {len(groups)} datasets.") if len(groups) > MOST_ROWS else None
+    return join([element("h3", f"Shift between datasets{task}"), shown, cut_note])

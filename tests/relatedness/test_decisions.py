@@ -1,0 +1,219 @@
+"""What is made of affinities: auxiliaries, groups, treatments, copies, random labels, pools."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jointset.errors import ArrayError
+from jointset.relatedness import (
+    Affinity,
+    choose_auxiliaries,
+    consensus,
+    group_tasks,
+    label_signal,
+    pool_datasets,
+    same_content,
+    treatments,
+)
+
+
+def gains(values, tasks=None, **more) -> Affinity:
+    values = np.asarray(values, float)
+    return Affinity(
+        "gain", tuple(tasks or [f"t{i}" for i in range(len(values))]), values, "skill", (-1, 1), **more
+    )
+
+
+def worth(values, members, serves) -> float:
+    total = 0.0
+    for t in serves:
+        others = [values[s, t] for s in members if s != t]
+        total += float(np.mean(others)) if others else 0.0
+    return total
+
+
+def partitions(n, groups):
+    """The best value of all ways to put n tasks into at most so many groups, by trying each."""
+    for code in product(range(groups), repeat=n):
+        yield [[t for t in range(n) if code[t] == g] for g in set(code)]
+
+
+@given(st.integers(0, 10_000), st.integers(2, 5), st.integers(1, 3))
+def test_the_optimum_is_that_of_trying_all(seed, n, groups):
+    values = np.random.default_rng(seed).normal(size=(n, n))
+    found = group_tasks(gains(values), groups)
+    best = max(sum(worth(values, b, b) for b in p) for p in partitions(n, groups))
+    assert found.value == pytest.approx(best) and found.exact and found.share == 1.0
+    served = sorted(t for g in found.groups for t in g.serves)
+    assert served == [f"t{i}" for i in range(n)] and len(found.groups) <= groups
+
+
+@given(st.integers(0, 10_000), st.integers(2, 4))
+def test_helpers_never_make_groups_worse_and_are_the_optimum_too(seed, n):
+    values = np.random.default_rng(seed).normal(size=(n, n))
+    found = group_tasks(gains(values), 2, helpers=True)
+    best = -np.inf
+    for p in partitions(n, 2):
+        total = 0.0
+        for block in p:
+            sets = [m for m in product([0, 1], repeat=n) if all(m[t] for t in block)]
+            total += max(worth(values, [t for t in range(n) if m[t]], block) for m in sets)
+        best = max(best, total)
+    assert found.value == pytest.approx(best)
+    assert found.value >= group_tasks(gains(values), 2).value - 1e-9
+    assert all(set(g.serves) <= set(g.trained) for g in found.groups)
+
+
+@given(st.integers(0, 10_000))
+def test_a_beam_is_near_the_optimum_and_within_its_bound(seed):
+    values = np.random.default_rng(seed).normal(size=(7, 7))
+    exact = group_tasks(gains(values), 3)
+    beam = group_tasks(gains(values), 3, exact_up_to=0)
+    assert not beam.exact and beam.value <= exact.value + 1e-9 <= beam.bound + 2e-9
+    assert beam.value >= 0.85 * exact.value
+    total = sum(worth(values, *(2 * [[int(t[1:]) for t in g.trained]])) for g in beam.groups)
+    assert total == pytest.approx(beam.value)
+
+
+def test_more_groups_are_never_worth_less_and_twelve_tasks_are_parted_by_their_blocks():
+    blocks = np.kron(np.eye(4), np.ones((3, 3))) * 2 - 1
+    one, four = (group_tasks(gains(blocks), g) for g in (1, 4))
+    assert four.value == 12 and four.share == 1.0 and one.value < four.value
+    assert sorted(g.serves for g in four.groups)[0] == ("t0", "t1", "t2")
+    assert [group_tasks(gains(blocks[:6, :6]), g).value for g in (1, 2, 3)] == pytest.approx([-1.2, 6, 6])
+
+
+def test_a_score_of_sets_may_stand_in_for_the_matrix():
+    def score(members, task):
+        return float(len(members) == 2 and task == "t0")
+
+    found = group_tasks(gains(np.zeros((3, 3))), 2, score=score)
+    assert found.value == 1.0 and any(len(g.serves) == 2 and "t0" in g.serves for g in found.groups)
+    with pytest.raises(ArrayError, match="at least 1"):
+        group_tasks(gains(np.zeros((2, 2))), 0)
+
+
+def test_auxiliaries_are_those_above_chance_and_excluded_ones_say_why():
+    values = np.array([[1, 0, 0, 0], [0.9, 1, 0, 0], [0.5, 0, 1, 0], [0.1, 0, 0, 1.0]])
+    found = choose_auxiliaries(gains(values, chance=np.full((4, 4), 0.2)), "t0", exclude={"t1": "a copy"})
+    assert found.chosen == ("t2",) and found.trainings == 0
+    assert [(s.source, s.taken) for s in found.steps] == [("t1", False), ("t2", True), ("t3", False)]
+    assert found.steps[0].reason == "a copy"
+
+
+def test_the_measured_check_outranks_the_affinity():
+    values = np.array([[1, 0, 0, 0], [0.9, 1, 0, 0], [0.5, 0, 1, 0], [0.3, 0, 0, 1.0]])
+    table = {("t1",): -0.1, ("t2",): 0.05, ("t2", "t3"): 0.02}
+    asked = []
+
+    def gain(chosen):
+        asked.append(chosen)
+        return table[chosen], table[chosen] - 0.01, table[chosen] + 0.01
+
+    found = choose_auxiliaries(gains(values), "t0", gain=gain)
+    assert found.chosen == ("t2",) and found.gain == 0.05 and found.trainings == len(asked) == 3
+    assert choose_auxiliaries(gains(values), "t0", gain=gain, patience=1).chosen == ()
+
+
+def test_treatments_by_the_first_reason_that_holds():
+    values = np.array([[0, -0.2, 0, 0], [0.3, 0, 0, 0], [0, -0.1, 0, 0], [0, 0, 0, 0.0]])
+    interval = {"low": values - 0.05, "high": values + 0.05}
+    by = {t.task: t for t in treatments(("t0", "t1", "t2", "t3"), gain=gains(values, **interval))}
+    assert [by[f"t{i}"].action for i in range(4)] == ["branch", "keep", "alone", "keep"]
+    assert "makes t1 worse" in by["t0"].reason
+    unsure = treatments(("t0", "t1", "t2", "t3"), gain=gains(values, low=values - 1, high=values + 1))
+    assert {t.action for t in unsure} == {"keep"}
+    rate = gains(np.array([[0, 0.9, 0.9], [0.9, 0, 0], [0.9, 0, 0.0]]))
+    assert [t.action for t in treatments(("t0", "t1", "t2"), conflict=rate)] == [
+        "down-weight", "keep", "keep",
+    ]  # fmt: skip
+    with pytest.raises(ArrayError, match="it says nothing of task 't9'"):
+        treatments(("t9",), gain=gains(values))
+
+
+def test_copies_and_random_labels_are_told_from_real_ones():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 5))
+    real = np.digitize(x[:, 0] + 0.3 * rng.normal(size=400), [-0.5, 0.5])
+    labels = {
+        "real": real,
+        "copy": np.where(rng.random(400) < 0.3, -1, (real + 1) % 3),
+        "coarse": (real == 2).astype(int),
+        "random": rng.permutation(real),
+        "amount": x[:, 1] + rng.normal(size=400),
+        "price": np.exp(x[:, 1] * 0) * np.arange(400.0),
+    }
+    labels["rank"] = labels["price"] ** 3
+    signals = label_signal(labels, x)
+    assert {n: s.outcome for n, s in signals.items()} == {
+        "real": "signal", "copy": "signal", "coarse": "signal", "random": "no signal", "amount": "signal",
+        "price": "no signal", "rank": "no signal",
+    }  # fmt: skip
+    same = {(s.source, s.target): s.kind for s in same_content(labels)}
+    assert same == {
+        ("real", "copy"): "copy",
+        ("real", "coarse"): "determines",
+        ("copy", "coarse"): "determines",
+        ("price", "rank"): "copy",
+    }
+    treated = {
+        t.task: t.action for t in treatments(tuple(labels), signals=signals, same=same_content(labels))
+    }
+    assert treated["copy"] == "merge" and treated["random"] == "drop" and treated["real"] == "keep"
+
+
+def test_permuted_labels_have_even_p_values():
+    """The test keeps its level: p-values of random labels are spread evenly."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4))
+    labels = {f"t{i}": rng.integers(2, size=60) for i in range(120)}
+    p = np.array([s.p_value for s in label_signal(labels, x, permutations=39).values()])
+    assert 0.01 <= np.mean(p <= 0.1) <= 0.2 and 0.35 <= p.mean() <= 0.65
+
+
+def test_an_id_column_gives_nothing_away():
+    rng = np.random.default_rng(0)
+    assert same_content({"id": np.arange(200), "y": rng.integers(2, size=200)}) == ()
+
+
+def test_pools_of_numbers_and_classes():
+    rng = np.random.default_rng(0)
+    x, site = rng.normal(size=(900, 8)), np.repeat(["a", "b", "c"], 300)
+    slope = np.where(site == "c", -1.0, 1.0)
+    y = x[:, 0] * slope + 0.5 * x[:, 1] + rng.normal(size=900)
+    few = np.where(
+        (site == "a") & (np.arange(900) >= 50), np.nan, y
+    )  # a is small, so b's rows are worth something
+    found = pool_datasets(few, site, x)
+    assert found.advice["a"] == ("b",) and found.harm["a"] == ("c",) and found.harm["b"] == ("c",)
+    assert found.gain["b", "a"] > 0 > found.gain["c", "a"]
+    copies = pool_datasets(np.tile(y[:300], 2), np.repeat(["a", "b"], 300), np.tile(x[:300], (2, 1)),
+                           groups=np.tile(np.arange(300), 2))  # fmt: skip
+    assert copies.gain["b", "a"] == pytest.approx(
+        0, abs=0.05
+    )  # copies of a row do not teach its own prediction
+    with pytest.raises(ArrayError, match="datasets must be"):
+        pool_datasets(y, site[:5], x)
+
+
+def test_the_consensus_is_a_share_of_what_the_target_says_itself():
+    chance = np.full((2, 2), 0.1)
+    a = Affinity("a", ("x", "y"), np.array([[0.6, 0.35], [0.1, 0.1]]), "share", (0, 1), chance=chance)
+    b = Affinity("b", ("x", "y"), np.array([[1.0, np.nan], [0.5, 1.0]]), "share", (0, 1))
+    found = consensus([a, b])
+    assert found["y", "x"] == pytest.approx((0 + 0.5) / 2)
+    assert np.isnan(found["x", "y"])  # y's own value is chance in a, and b does not know the pair
+    with pytest.raises(ArrayError, match="other tasks"):
+        consensus([a, gains(np.zeros((3, 3)))])
+
+
+def test_an_affinity_shows_itself():
+    found = gains([[0, 0.5], [np.nan, 0]], ["<a>", "b"], low=np.zeros((2, 2)))
+    assert "<th>&lt;a&gt;</th>" in found._repr_html_() and "0.50" in repr(found)
+    assert found.to_pandas().to_dict("list")["source"] == ["<a>", "b"]
+    assert found.record()["values"] == [[0, 0.5], [None, 0]]
+    with pytest.raises(ArrayError, match=r"low of shape \(2, 2\) expected"):
+        gains(np.zeros((2, 2)), low=np.zeros(2))

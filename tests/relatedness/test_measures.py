@@ -1,0 +1,299 @@
+"""The measures before training, against closed forms, peers and what must hold for every one of them."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.stats import multivariate_normal, spearmanr
+from scipy.stats.contingency import association as scipy_association
+from sklearn.metrics import normalized_mutual_info_score
+
+from jointset.errors import ArrayError
+from jointset.relatedness import MEASURES, Material, affinity, association, fisher, information, mmd, probed
+from jointset.relatedness.association import correlation_ratio, cramers_v
+from jointset.relatedness.columns import table
+from jointset.relatedness.fisher import embedding
+from jointset.relatedness.h_score import h_score_of
+from jointset.relatedness.information import entropy, mutual_information, normalised, uncertainty
+from jointset.relatedness.leep import leep_score
+from jointset.relatedness.logme import evidence, gains, logme_score
+
+SYMMETRIC = ("fisher", "proxy_a", "mmd")
+counts = st.lists(st.lists(st.integers(1, 30), min_size=3, max_size=3), min_size=2, max_size=4)
+
+
+@cache
+def material(seed: int = 0, n: int = 300) -> Material:
+    """Tasks of every kind on shared rows, some labels missing; `random` follows nothing."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 6))
+    level = np.digitize(x[:, 0], [-0.5, 0.5])
+    words = np.array(["low calm", "mid even", "high loud"], object)[level]
+    labels = {
+        "level": np.where(rng.random(n) < 0.2, -1, level),
+        "positive": (x[:, 0] + 0.3 * rng.normal(size=n) > 0).astype(int),
+        "amount": np.where(rng.random(n) < 0.1, np.nan, x[:, 0] + 0.1 * rng.normal(size=n)),
+        "tags": np.stack([x[:, 0] > 0, x[:, 1] > 0], axis=1).astype(np.int8),
+        "random": rng.integers(3, size=n),
+    }
+    return Material(labels, features=x, texts=words.tolist(), seed=seed)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_gives_a_matrix_within_its_bounds(name):
+    found = affinity(name, material())
+    values = found.values[np.isfinite(found.values)]
+    assert found.tasks == ("level", "positive", "amount", "tags", "random") and found.measure == name
+    assert len(values) and values.min() >= found.bounds[0] - 1e-9 and values.max() <= found.bounds[1] + 1e-9
+    assert found.support.max() > 0 and found.seconds >= 0
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_repeats_itself_and_follows_the_order_of_tasks(name):
+    one = material()
+    turned = Material(dict(reversed(list(one.labels.items()))), one.features, one.texts, one.groups, one.seed)
+    first, again, other = affinity(name, one), affinity(name, one), affinity(name, turned)
+    np.testing.assert_array_equal(first.values, again.values)
+    close = 0.05 if name in ("proxy_a", "mmd") else 1e-9  # the sides of a draw change places
+    np.testing.assert_allclose(first.values, other.values[::-1, ::-1], atol=close)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_names_of_classes_do_not_matter(name):
+    one = material()
+    labels = {**one.labels, "level": np.where(one.labels["level"] < 0, -1, 2 - one.labels["level"])}
+    renamed = Material(labels, one.features, one.texts, one.groups, one.seed)
+    close = (
+        0.02 if MEASURES[name].reads == ("outputs", "nulls") else 1e-3
+    )  # chance draws, and steps of an optimiser
+    np.testing.assert_allclose(affinity(name, one).values, affinity(name, renamed).values, atol=close)
+
+
+@pytest.mark.parametrize("name", ["association", "information", "leep", "logme", "h_score", "fisher"])
+def test_what_is_related_is_found_and_what_is_random_is_not(name):
+    found = affinity(name, material(1, 600))
+    assert found["positive", "level"] > 2 * found["random", "level"]
+    assert found.top("positive")[-1][0] == "random"
+    if found.chance is not None:
+        assert found.above_chance()[found.index("amount"), found.index("level")]
+        assert not found.above_chance()[found.index("level"), found.index("random")]
+        assert not found.above_chance()[found.index("random"), found.index("tags")]
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_symmetric_measures_are(name):
+    found = affinity(name, material())
+    np.testing.assert_array_equal(found.values, found.values.T)
+    assert found.symmetric
+
+
+@pytest.mark.parametrize("name", ["logme", "h_score", "fisher", "mmd", "proxy_a", "leep"])
+def test_the_unit_of_a_feature_does_not_matter(name):
+    one = material()
+    scaled = Material(one.labels, one.features * [1, 10, 0.1, 3, 1, 7] + 5, one.texts, None, one.seed)
+    np.testing.assert_allclose(affinity(name, one).values, affinity(name, scaled).values, atol=1e-6)
+
+
+@given(counts)
+def test_cramers_v_before_its_correction_is_scipys(rows):
+    given = np.array(rows, float)
+    assert cramers_v(given, corrected=False) == pytest.approx(
+        scipy_association(given.astype(int), method="cramer"), abs=1e-9
+    )
+    assert 0 <= cramers_v(given) <= 1
+
+
+def test_cramers_v_by_hand():
+    # Bergsma (2013): φ² = 0.36, n = 100: φ̃² = .36 − 1/99, k̃ = r̃ = 2 − 1/99
+    expected = np.sqrt((0.36 - 1 / 99) / (1 - 1 / 99))
+    assert cramers_v(np.array([[40.0, 10.0], [10.0, 40.0]])) == pytest.approx(expected)
+
+
+def test_cramers_v_of_independent_labels_has_no_bias():
+    rng = np.random.default_rng(0)
+    plain, mended = [], []
+    for _ in range(200):
+        found = table(rng.integers(6, size=60), rng.integers(6, size=60))
+        plain.append(cramers_v(found, corrected=False) ** 2)
+        mended.append(cramers_v(found) ** 2)
+    assert np.mean(plain) > 0.07 and np.mean(mended) < 0.02
+
+
+@given(counts)
+def test_information_of_a_table(rows):
+    given = np.array(rows, float)
+    a, b = (np.repeat(i.ravel(), given.ravel().astype(int)) for i in np.indices(given.shape))
+    assert normalised(given) == pytest.approx(normalized_mutual_info_score(a, b), abs=1e-9)
+    told = mutual_information(given)
+    assert uncertainty(given, corrected=False) == pytest.approx(told / entropy(given.sum(0)), abs=1e-9)
+    assert uncertainty(given) <= uncertainty(given, corrected=False) + 1e-12
+
+
+def test_the_correlation_ratio_by_hand_and_its_link_to_the_f_test():
+    # Wikipedia's worked example: marks in algebra, geometry and statistics, η² = 6780 / 9640
+    marks = [[45, 70, 29, 15, 21], [40, 20, 30, 42], [65, 95, 80, 70, 85, 73]]
+    values = np.array([v for group in marks for v in group], float)
+    classes = np.repeat([0, 1, 2], [5, 4, 6])
+    assert correlation_ratio(classes, values, corrected=False) == pytest.approx(6780 / 9640)
+    assert correlation_ratio(classes, values * -3 + 2) == pytest.approx(correlation_ratio(classes, values))
+
+
+def test_numbers_are_compared_by_rank():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=50), rng.normal(size=50)
+    a[:5] = np.nan
+    found = association({"a": a, "b": b, "c": np.exp(b)})
+    assert found["a", "b"] == pytest.approx(abs(spearmanr(a[5:], b[5:]).statistic), abs=1e-9)
+    assert found["a", "b"] == found["a", "c"] and found["b", "c"] == 1.0
+    assert found.support[0, 1] == 45
+
+
+def test_labels_without_shared_rows_have_no_association():
+    y = np.arange(40) % 2
+    found = association({"a": np.where(np.arange(40) < 20, y, -1), "b": np.where(np.arange(40) < 20, -1, y)})
+    assert np.isnan(found["a", "b"]) and found.top("a") == []
+
+
+def test_information_is_directed():
+    fine = np.tile(np.arange(6), 100)
+    found = information({"fine": fine, "coarse": fine // 3})
+    assert found["fine", "coarse"] > 0.98 and found["coarse", "fine"] == pytest.approx(
+        1 / np.log2(6), abs=0.01
+    )
+
+
+@given(st.integers(0, 1000), st.integers(2, 4), st.integers(2, 4))
+def test_leep_lies_between_what_hard_classes_say_and_nothing(seed, wide, classes):
+    """LEEP ≥ −H(y | z) ≥ −H(y) by Jensen's inequality, with z drawn from the source's probabilities."""
+    rng = np.random.default_rng(seed)
+    soft, y = rng.dirichlet(np.ones(wide), size=60), rng.integers(classes, size=60)
+    joint = np.stack([soft[y == k].sum(0) for k in np.unique(y)]) / 60
+    conditional = -(joint * np.log(joint / joint.sum(0))).sum()
+    assert -entropy(np.bincount(y).astype(float)) - 1e-9 <= -conditional - 1e-9 + 1e-9
+    assert -conditional - 1e-9 <= leep_score(soft, y) <= 1e-12
+
+
+def test_leep_by_hand():
+    # θ(x) = (.8, .2) for y = 0 twice, (.3, .7) for y = 1 twice: P(0 | z) = (1.6 / 2.2, .4 / 1.8)
+    soft, y = np.array([[0.8, 0.2]] * 2 + [[0.3, 0.7]] * 2), np.array([0, 0, 1, 1])
+    zero = 0.8 * 1.6 / 2.2 + 0.2 * 0.4 / 1.8
+    one = 0.3 * 0.6 / 2.2 + 0.7 * 1.4 / 1.8
+    assert leep_score(soft, y) == pytest.approx((np.log(zero) + np.log(one)) / 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_logme_is_the_greatest_evidence(seed):
+    """The fixed point against a general optimiser on the normal density of the labels themselves."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(25, 4))
+    y = features @ rng.normal(size=4) + rng.normal(size=25)
+
+    def against(logs):
+        alpha, beta = np.exp(logs)
+        cov = features @ features.T / alpha + np.eye(25) / beta
+        return -multivariate_normal.logpdf(y, np.zeros(25), cov) / 25
+
+    best = minimize(against, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
+    assert logme_score(features, y) == pytest.approx(-best.fun, abs=1e-5)
+
+
+@given(st.integers(0, 1000))
+def test_logme_does_not_turn_with_the_features(seed):
+    rng = np.random.default_rng(seed)
+    features, y = rng.normal(size=(40, 3)), rng.integers(3, size=40)
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    assert logme_score(features @ turn, y) == pytest.approx(logme_score(features, y), abs=1e-6)
+    assert gains(features, y, 3, rng).min() >= 0
+
+
+def test_logme_of_more_columns_than_rows_and_of_no_relation():
+    rng = np.random.default_rng(0)
+    wide = evidence(rng.normal(size=(20, 50)), rng.normal(size=(20, 2)))
+    assert wide.shape == (2,) and np.isfinite(wide).all()
+    nothing = gains(rng.normal(size=(500, 3)), rng.normal(size=500), 0, rng)
+    assert 0 <= nothing[0] < 0.02
+
+
+def test_the_h_score_of_a_number_and_two_classes_is_the_correlation_ratio():
+    rng = np.random.default_rng(0)
+    y = np.arange(50) % 2
+    x = rng.normal(size=50) + y
+    eta = correlation_ratio(y, x, corrected=False)
+    assert h_score_of(x[:, None], y, regularised=False) == pytest.approx(eta)
+
+
+def test_the_h_score_is_the_definition_and_does_not_change_under_linear_maps():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(80, 3)), rng.integers(4, size=80)
+    means = np.stack([x[y == k].mean(0) for k in range(4)])[y]
+    defined = np.trace(np.linalg.inv(np.cov(x.T, bias=True)) @ np.cov(means.T, bias=True))
+    plain = h_score_of(x, y, regularised=False)
+    assert plain == pytest.approx(defined)
+    assert h_score_of(x @ rng.normal(size=(3, 3)), y, regularised=False) == pytest.approx(plain)
+    assert (
+        h_score_of(rng.normal(size=(30, 60)), np.arange(30) % 2) < 1.0
+    )  # unregularised it is 1 by dimension
+
+
+def test_fisher_embeddings_are_the_mean_square_of_a_scales_gradient():
+    """Against the definition, by finite differences of the log-probability in the scale of each column."""
+    from jointset.relatedness.probes import logistic
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 3))
+    y = np.digitize(x[:, 0] + 0.5 * rng.normal(size=60), [-0.5, 0.5])
+    model = logistic(x, y)
+
+    def log_p(scale):
+        z = (x * scale) @ model.coef_.T + model.intercept_
+        return z - np.log(np.exp(z).sum(1, keepdims=True))
+
+    p, step = np.exp(log_p(np.ones(3))), 1e-5
+    for j in range(3):
+        nudge = np.eye(3)[j] * step
+        slope = (log_p(1 + nudge) - log_p(1 - nudge)) / (2 * step)
+        assert embedding(x, y)[j] == pytest.approx((p * slope**2).sum(1).mean(), rel=1e-4)
+
+
+def test_a_task_is_nearest_to_itself():
+    found = fisher(material().labels, material().features)
+    assert np.allclose(np.diag(found.values), 1) and (found.values <= 1).all()
+
+
+def test_inputs_that_move_apart_are_less_alike():
+    rng = np.random.default_rng(0)
+    rows = {"a": np.repeat([0, -1], 150), "b": np.repeat([-1, 0], 150)}
+    for name in ("proxy_a", "mmd"):
+        found = [
+            affinity(name, Material(rows, rng.normal(size=(300, 2)) + np.repeat([0, far], 150)[:, None]))[
+                "a", "b"
+            ]
+            for far in (0.0, 1.0, 4.0)
+        ]
+        assert found[0] > found[1] > found[2]
+
+
+def test_probes_do_not_see_the_row_they_predict():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 40)), rng.integers(2, size=60)
+    right = (probed({"t": y}, x)["t"].argmax(1) == y).mean()
+    assert right < 0.75  # a model that had seen the rows is right on all of them
+    twice = probed({"t": np.tile(y, 2)}, np.tile(x, (2, 1)), groups=np.tile(np.arange(60), 2))["t"]
+    assert (twice.argmax(1) == np.tile(y, 2)).mean() < 0.75
+
+
+def test_mistakes_are_told():
+    y = np.arange(30) % 2
+    with pytest.raises(ArrayError, match=r"no measure of relatedness is called 'leap'.*'leep'"):
+        affinity("leap", Material({"a": y}))
+    with pytest.raises(ArrayError, match="measure fisher: it reads features"):
+        affinity("fisher", Material({"a": y}))
+    with pytest.raises(ArrayError, match="task b: labels must be 30"):
+        association({"a": y, "b": y[:5]})
+    with pytest.raises(ArrayError, match="features must be finite numbers"):
+        mmd({"a": y}, np.full((30, 2), np.nan))
+    with pytest.raises(ArrayError, match="no task 'b'"):
+        association({"a": y}).top("b")
