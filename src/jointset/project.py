@@ -222,6 +222,7 @@ class Run:
         if task is not None or format in MODEL_FORMATS:
             from jointset.hand_over import write_model
 
+            known(self.directory.config(), task=task, dataset=None, action=None)
             return write_model(self, Path(folder), "huggingface" if format == "parquet" else format, task)
         work = self.work
         if format == "fiftyone":
