@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TORCH  ?= torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint types contracts bench clean
+.PHONY: demo test lint types contracts docs bench clean
 
 demo: $(VENV)/.ready
 	$(BIN)/jointset demo
@@ -14,14 +14,18 @@ test: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 lint: $(VENV)/.ready-dev
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench docs
+	$(BIN)/ruff format --check src tests bench docs
 
 types: $(VENV)/.ready-dev
 	$(BIN)/mypy
 
 contracts: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
+
+# The site goes to docs/_site; a warning, such as a link that leads nowhere, is an error.
+docs: $(VENV)/.ready-dev
+	$(BIN)/python -m sphinx -q -a -E -W --keep-going -b html -c docs . docs/_site
 
 # Hours on two cores: three seeds of every set; --only and --seeds take less. JOINTSET_DATA names the folder of the sets.
 bench: $(VENV)/.ready-dev
@@ -42,4 +46,4 @@ $(VENV)/.ready-dev: $(VENV)/.ready pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) jointset-demo runs build dist
+	rm -rf $(VENV) jointset-demo runs build dist docs/_site

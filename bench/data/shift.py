@@ -74,8 +74,9 @@ def domains(seed: int) -> dict[str, Any]:
     train = train.groupby("domain", group_keys=False).head(REVIEWS)
     points = audit.text_features(train["text"].tolist(), width=128, seed=seed)
     matrix = audit.shift_matrix(
-        points, train["domain"].to_numpy(), labels=train["label"].to_numpy(), rows=REVIEWS, seed=seed
-    )
+        points, train["domain"].to_numpy(), labels=train["label"].to_numpy(), rows=REVIEWS, seed=seed,
+        terms=audit.text_terms(train["text"].tolist()),
+    )  # fmt: skip
     names = list(matrix.groups)
     vector = TfidfVectorizer(min_df=3, sublinear_tf=True, ngram_range=(1, 2))
     x = vector.fit_transform(train["text"])

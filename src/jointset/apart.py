@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jointset.data import Overlay
+from jointset.data import HeldOutLabels, Overlay
 from jointset.gate import judge
 from jointset.models.grouped import TaskGroup, join
 from jointset.models.joint import JointModel
@@ -42,7 +42,8 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
         joint = train(bench, overlay, "together")
         alone = _alone(bench, overlay, affordable(bench.problem(overlay), bench.work, settings.budget))
         verdicts = compared(bench.work, joint, alone, split=HOLDOUT, margin=settings.margin)
-        hurt = [v.task for v in verdicts if v.outcome == "worse"] if settings.mode == "auto" else []
+        free = settings.mode == "auto" and not bench.joint  # joint inference reads across all tasks
+        hurt = [v.task for v in verdicts if v.outcome == "worse"] if free else []
         groups = groups_of([t.name for t in bench.work.tasks], hurt)
         _start(bench, overlay, joint, alone, groups)
         _keep_outputs(bench, joint, alone)
@@ -88,17 +89,27 @@ def groups_of(tasks: Sequence[str], hurt: Sequence[str]) -> list[TaskGroup]:
 
 
 def compared(
-    work: Work, joint: Trained, alone: Mapping[str, Trained], *, split: int, margin: float
+    work: Work,
+    joint: Trained,
+    alone: Mapping[str, Trained],
+    *,
+    split: int,
+    margin: float,
+    truth: HeldOutLabels | None = None,
 ) -> tuple[TaskVerdict, ...]:
-    """Joint training against the tasks alone, paired by row, on the holdout or test rows: *better* = helped."""
+    """Joint training against the tasks alone, paired by row, on the holdout or test rows: *better* = helped.
+
+    The labels are those given, or those of ``truth``, once people have decided some.
+    """
     tasks = [t for t in work.tasks if t.name in alone]
     if not tasks:
         return ()
     rows = held_out_rows(work)
     side = work.pool.split[rows] == split
+    labels = work.given if truth is None else truth.labels
     return judge(
         tasks,
-        {t.name: work.given[t.name][rows][side] for t in tasks},
+        {t.name: labels[t.name][rows][side] for t in tasks},
         {t.name: alone[t.name].judged(t)[side] for t in tasks},
         {t.name: joint.judged(t)[side] for t in tasks},
         trusted=work.pool.trusted[rows][side],

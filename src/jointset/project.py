@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jointset import config as configs
-from jointset import export, rundir
+from jointset import export, notebook, rundir
 from jointset.config import Config
 from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
 from jointset.errors import ConfigError, DataError, nearest
@@ -178,6 +178,20 @@ class Project:
     def __repr__(self) -> str:
         datasets, tasks = list(self._settings["datasets"]), list(self._settings["tasks"])
         return f"Project({self.name!r}, datasets={datasets}, tasks={tasks})"
+
+    def _repr_html_(self) -> str:
+        datasets, tasks = self._settings["datasets"], self._settings["tasks"]
+        rows = [
+            [
+                name,
+                *(
+                    f"{t['kind']}: {t['labels'][name]}" if name in t["labels"] else "·"
+                    for t in tasks.values()
+                ),
+            ]
+            for name in datasets
+        ]
+        return notebook.table(f"Project {self.name}", ["dataset", *tasks], rows)
 
 
 class Run:
@@ -355,8 +369,29 @@ class Run:
         with Ledger(self.directory.ledger) as ledger:
             return held_out_labels(work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split)
 
+    def _told(self) -> tuple[list[list[str]], str]:
+        """Per task what became of it, and the counts of edits; empty while the run is not finished."""
+        if not (self.path / "summary.json").is_file():
+            return [], "not finished; repeat jointset run to go on"
+        summary, rows = self.summary, []
+        for name, task in summary["tasks"].items():
+            judged = task["verdict"] != "not judged"
+            change = f"{task['before']:.3f} → {task['after']:.3f}" if judged else "–"
+            rows.append([name, task["metric"], change, task["verdict"]])
+        edits = summary["edits"]
+        counts = ", ".join(f"{edits[k]:,} {k}" for k in ("proposed", "accepted", "rejected", "undone"))
+        rounds = f"{summary['rounds']} round{'' if summary['rounds'] == 1 else 's'}"
+        return rows, f"{rounds}; edits: {counts}"
+
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+        rows, below = self._told()
+        return f"Run({'; '.join([repr(str(self.path)), *(' '.join(r) for r in rows), below])})"
+
+    def _repr_html_(self) -> str:
+        rows, below = self._told()
+        return notebook.table(
+            f"Run {self.path}", ["task", "metric", "before → after", "verdict"], rows, below
+        )
 
 
 def known(config: Config, *, task: str | None, dataset: str | None, action: str | None) -> None:

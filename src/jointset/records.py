@@ -41,7 +41,7 @@ ISSUE_CODES = (
     "label_error",
     "missing_label",
     "contradiction",
-)  # of labels; docs/data-problems.md has the others
+)  # of labels; jointset.audit.codes has them all
 
 
 @dataclass(frozen=True)

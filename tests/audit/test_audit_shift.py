@@ -141,3 +141,19 @@ def test_small_sides_are_not_judged_and_mistakes_are_one_line():
     ):
         with pytest.raises(ArrayError, match=r"^\S[^\n]+$"):
             call()
+
+
+def test_linear_models_of_the_matrix_may_read_sparse_terms():
+    from scipy.sparse import csr_matrix
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 300)
+    site = np.repeat(["a", "b", "c"], 100)
+    word = np.where(site == "c", 2 + labels, labels)  # the third site says it in words of its own
+    terms = csr_matrix(np.eye(4)[word] + rng.random((300, 4)) * 0.05)
+    points = rng.normal(size=(300, 3))
+    found = shift_matrix(points, site, labels=labels, terms=terms)
+    assert found.loss[0, 1] < 0.02 and found.worth[0, 1] > 0.5
+    assert found.loss[0, 2] > 0.2 and found.worth[0, 2] < 0.1
+    blind = shift_matrix(points, site, labels=labels)
+    assert (blind.covariate[0, 1], blind.worth[0, 1] < 0.1) == (found.covariate[0, 1], True)

@@ -136,6 +136,20 @@ def test_the_checks_of_the_data_and_the_shift_between_datasets(make, tmp_path):
     assert ">0.81<" in page and "labels right" in page
 
 
+def test_joint_against_single_is_told_where_the_run_compared_them(make, tmp_path):
+    run = make(tmp_path).directory
+    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+    single = {"metric": "accuracy", "alone": 0.61, "joint": 0.55, "interval": [-0.1, -0.02], "rows": 12}
+    summary["tasks"]["mood"]["single"] = {**single, "verdict": "hurt", "own_model": True}
+    summary["tasks"]["urgent"] = {"metric": "auc", "on": "holdout", "rows": 3, "verdict": "not judged"}
+    (run.path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    page = report.write(run).read_text(encoding="utf-8")
+    assert "joint" in {a["id"] for a in Page(page).named("section")}
+    row = re.search(r'<section[^>]*id="joint".*?</section>', page, re.S)[0]
+    assert all(told in row for told in ("0.610", "0.550", "-0.100 … -0.020", 'chip bad">hurt', "of its own"))
+    assert "Not compared, for want of budget: urgent." in row
+
+
 def test_what_people_decide_of_held_out_labels_counts(make, tmp_path):
     run = make(tmp_path)
     with Ledger(run.directory.ledger) as ledger:

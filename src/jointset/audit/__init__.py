@@ -7,7 +7,7 @@ from jointset.audit.crossfit import area, cross_fitted
 from jointset.audit.data_quality import DataQuality, data_quality
 from jointset.audit.diversity import Diversity, diversity, vendi_score
 from jointset.audit.duplicates import Duplicates, Pairs, find_duplicates
-from jointset.audit.features import image_features, sound_features, table_features, text_features
+from jointset.audit.features import image_features, sound_features, table_features, text_features, text_terms
 from jointset.audit.findings import Checked, Findings
 from jointset.audit.issues import issues
 from jointset.audit.label_errors.spans import SpanErrors
@@ -97,5 +97,6 @@ __all__ = [
     "sound_features",
     "table_features",
     "text_features",
+    "text_terms",
     "vendi_score",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ArrayError
+from jointset.notebook import table
 from jointset.records import Bools, Floats, Ints
 
 if TYPE_CHECKING:
@@ -114,6 +115,32 @@ class TaskAudit:
     def __len__(self) -> int:
         return len(self.given)
 
+    def told(self) -> dict[str, str]:
+        """The figures of the result, in words."""
+        low, high = self.noise_interval
+        noise = f"{self.noise_rate:.1%}" + (f" [{low:.1%}, {high:.1%}]" if low == low else "")
+        promise = (
+            f"{self.promised_precision:.2f}" if self.promised_precision == self.promised_precision else "–"
+        )
+        return {
+            "task": self.name,
+            "kind": self.kind,
+            "labels": f"{int(np.isfinite(self.quality).sum()):,}",
+            "missing": f"{int((~np.isfinite(self.quality)).sum()):,}",
+            "flagged": f"{int(self.is_error.sum()):,}",
+            "noise": noise,
+            "promised precision": promise,
+        }
+
+    def __repr__(self) -> str:
+        told = self.told()
+        figures = ", ".join(f"{name} {told[name]}" for name in list(told)[2:])
+        return f"TaskAudit({'; '.join([f'{self.name!r}, {self.kind}: {figures}', *self.notes])})"
+
+    def _repr_html_(self) -> str:
+        told = self.told()
+        return table("TaskAudit", list(told), [list(told.values())], "; ".join(self.notes))
+
     def ranked(self, n: int | None = None) -> Ints:
         """Indices of the labels that were given, worst first; for multilabel, flat indices of the entries."""
         quality = self.quality.ravel()
@@ -168,8 +195,12 @@ class TaskAudits(Mapping[str, TaskAudit]):
         return len(self._tasks)
 
     def __repr__(self) -> str:
-        flagged = ", ".join(f"{k}: {int(v.is_error.sum())} flagged" for k, v in self._tasks.items())
+        flagged = ", ".join(f"{k}: {v.told()['flagged']} flagged" for k, v in self._tasks.items())
         return f"{type(self).__name__}({flagged})"
+
+    def _repr_html_(self) -> str:
+        told = [v.told() for v in self._tasks.values()]
+        return table(type(self).__name__, list(told[0]) if told else [], [list(t.values()) for t in told])
 
 
 def check_precision(precision: float | None) -> float | None:

@@ -14,11 +14,12 @@ from jointset.errors import ArrayError
 from jointset.records import Floats, Ints
 
 STRENGTH = 1.0  # inverse of the ridge penalty on standardised columns
+OF_TERMS = 10.0  # the same of sparse rows of unit length
 STEPS = 60
 
 
 def cross_fitted(
-    embedding: ArrayLike,
+    embedding: Any,
     labels: ArrayLike,
     n_classes: int,
     *,
@@ -28,16 +29,18 @@ def cross_fitted(
 ) -> Floats:
     """Class probabilities ``(n, n_classes)`` of a logistic regression that did not see the row nor its group.
 
-    ``labels`` ``(n,)`` are codes, -1 where missing: such rows are predicted, not learnt from. ``groups`` ``(n,)``
-    (copies, one patient's rows) stay in one fold. Classes of which a fold's training part has none get the class's
+    ``embedding`` may be sparse; ``labels`` ``(n,)`` are codes, -1 where missing: such rows are predicted, not learnt
+    from. ``groups`` ``(n,)`` (copies, one patient's rows) stay in one fold. Classes of which a fold's training part
+    has none get the class's
     share. Raises ``ArrayError``.
 
     >>> x = np.repeat([[0.0], [1.0]], 20, axis=0)
     >>> cross_fitted(x, np.repeat([0, 1], 20), 2).argmax(1).tolist() == [0] * 20 + [1] * 20
     True
     """
-    points, given = as_points(embedding), np.asarray(labels)
-    n = len(points)
+    points: Any = embedding if sparse(embedding) else as_points(embedding)
+    given = np.asarray(labels)
+    n = points.shape[0]
     if given.shape != (n,) or (n and given.max() >= n_classes):
         raise ArrayError(
             f"labels must be codes (n,) below {n_classes}, one for each of the {n} rows, found {given.shape}"
@@ -54,24 +57,38 @@ def cross_fitted(
     return out / out.sum(axis=1, keepdims=True)
 
 
-class Linear:
-    """A logistic regression over standardised columns; ``classes`` are the codes it has seen."""
+def sparse(points: Any) -> bool:
+    """Whether the rows are a sparse matrix, such as n-grams."""
+    from scipy.sparse import issparse
 
-    def __init__(self, points: Floats, labels: Ints, weights: Floats | None = None) -> None:
+    return bool(issparse(points))
+
+
+class Linear:
+    """A logistic regression over standardised columns; ``classes`` are the codes it has seen.
+
+    Sparse rows, such as n-grams by TF-IDF, stay on their own scale.
+    """
+
+    def __init__(self, points: Any, labels: Ints, weights: Floats | None = None) -> None:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
-        self.middle = points.mean(axis=0)
-        self.scale = np.maximum(points.std(axis=0), 1e-6)
-        self.model: Any = LogisticRegression(C=STRENGTH, max_iter=STEPS)
+        self.middle = None if sparse(points) else points.mean(axis=0)
+        self.scale = None if sparse(points) else np.maximum(points.std(axis=0), 1e-6)
+        strength = STRENGTH if self.middle is not None else OF_TERMS
+        self.model: Any = LogisticRegression(C=strength, max_iter=STEPS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of steps is the intent
-            self.model.fit((points - self.middle) / self.scale, labels, sample_weight=weights)
+            self.model.fit(self._scaled(points), labels, sample_weight=weights)
         self.classes: Ints = self.model.classes_
 
-    def __call__(self, points: Floats) -> Floats:
+    def __call__(self, points: Any) -> Floats:
         """Probabilities of the classes seen, ``(m, len(classes))``."""
-        return np.asarray(self.model.predict_proba((points - self.middle) / self.scale))
+        return np.asarray(self.model.predict_proba(self._scaled(points)))
+
+    def _scaled(self, points: Any) -> Any:
+        return points if self.middle is None else (points - self.middle) / self.scale
 
 
 def folds_of(n: int, groups: ArrayLike | None, folds: int, seed: int) -> Ints:

@@ -20,7 +20,7 @@ COVERED = 0.5  # coverage below which a set is said to lack what another has
 REGION = 25  # rows of a region, on the average
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diversity(Checked):
     """``vendi`` is group → Vendi score (the effective number of different rows by cosine), ``effective`` group → rows
     without copies, ``coverage`` ``(g, g)`` the share of the column's rows that have one of the row's group near, and

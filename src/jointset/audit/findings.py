@@ -11,7 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jointset.errors import ArrayError
+from jointset.audit.codes import CODES
+from jointset.errors import ArrayError, InternalError
+from jointset.notebook import table
 from jointset.records import Columns, Floats, Ints, Strings
 
 Outcome = Literal["found", "passed", "not applicable"]
@@ -41,11 +43,13 @@ class Findings(Columns):
         scores: ArrayLike,
         evidence: Sequence[Mapping[str, Any]],
     ) -> Findings:
-        """Findings of one code, about rows or about named subjects.
+        """Findings of one code of ``CODES``, about rows or about named subjects.
 
         >>> Findings.of("outlier", rows=[3], scores=[0.1], evidence=[{"distance": 2.5}]).evidence.tolist()
         ['{"distance": 2.5}']
         """
+        if code not in CODES:
+            raise InternalError(f"code {code!r} stands nowhere in jointset.audit.codes; give it an entry")
         n = len(evidence)
         return cls(
             np.full(n, code, object),
@@ -56,14 +60,32 @@ class Findings(Columns):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checked:
-    """How a check ended. ``facts`` are JSON values; the checks add the arrays they worked out."""
+    """How a check ended. ``facts`` are JSON values; the checks add the arrays they worked out.
+
+    >>> Checked("passed", "no copies", Findings.empty(), {})
+    Checked(passed: no copies)
+    """
 
     outcome: Outcome
     reason: str
     findings: Findings
     facts: Mapping[str, Any]
+
+    def by_code(self) -> dict[str, int]:
+        """Findings by code."""
+        codes, counts = np.unique(self.findings.code.astype(str), return_counts=True)
+        return dict(zip(codes.tolist(), counts.tolist(), strict=True))
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{n:,} {code}" for code, n in self.by_code().items())
+        return f"{type(self).__name__}({self.outcome}: {self.reason}{f'; {found}' if found else ''})"
+
+    def _repr_html_(self) -> str:
+        rows = [(code, f"{n:,}", CODES[code].what, CODES[code].todo) for code, n in self.by_code().items()]
+        header = ("code", "findings", "what it means", "what to do")
+        return table(f"{type(self).__name__}: {self.outcome}", header, rows, self.reason)
 
 
 def ended(findings: Findings, found: str, passed: str) -> tuple[Outcome, str]:

@@ -20,7 +20,7 @@ RATIO = 10.0  # commonest over rarest class from which a tail is called long
 BANDS = ("head", "middle", "tail")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LongTail(Checked):
     """``counts`` ``(K,)`` are the given labels of every class, ``effective`` ``(K,)`` their effective number, ``band``
     ``(K,)`` is 0 for head, 1 for middle, 2 for tail; ``accuracy`` is band → share of held-out labels that are

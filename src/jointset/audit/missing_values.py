@@ -39,7 +39,7 @@ GAP = 3.0  # robust standard deviations between a sentinel and the rest
 MANY = 20  # distinct values that make a column of numbers a measurement
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MissingValues(Checked):
     """``missing`` is column → share that is missing as it stands, ``disguised`` column → values that stand for missing,
     ``mask`` column → ``(n,)`` where they stand."""

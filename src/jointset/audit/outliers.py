@@ -17,7 +17,7 @@ FEWEST = 30
 SPREADS = 6.0  # robust standard deviations of the log distance from which a row is called an outlier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outliers(Checked):
     """``distance`` ``(n,)`` is the mean distance to the nearest rows, ``score`` ``(n,)`` in [0, 1] orders the rows,
     lowest first, and ``is_outlier`` ``(n,)`` marks those beyond the bound."""

@@ -16,6 +16,7 @@ from jointset.audit.contradictions import Contradictions, find_contradictions
 from jointset.audit.label_errors import classification, multilabel, ordinal, regression
 from jointset.audit.nodes import MAX_FIT, Fitted, Node, fit_nodes
 from jointset.errors import ArrayError
+from jointset.notebook import table
 from jointset.records import Bools, Task
 
 CLASS_KINDS: dict[str, ModuleType] = {
@@ -41,6 +42,14 @@ class AuditResult:
 
     def __getitem__(self, task: str) -> TaskAudit:
         return self.tasks[task]
+
+    def __repr__(self) -> str:
+        return f"AuditResult({self.tasks!r}, {len(self.contradictions):,} contradictions)"
+
+    def _repr_html_(self) -> str:
+        told = [t.told() for t in self.tasks.values()]
+        below = f"{len(self.contradictions):,} contradictions"
+        return table("AuditResult", list(told[0]) if told else [], [list(t.values()) for t in told], below)
 
 
 @overload

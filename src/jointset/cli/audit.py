@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import typer
 
 from jointset import config as configs
+from jointset.audit.codes import CODES
 from jointset.data.storage import write_atomically
 from jointset.prepare import prepare, regime
 from jointset.rundir import write_json
@@ -46,7 +47,7 @@ def audit(config: Path, overrides: list[str], out: Path | None, *, as_json: bool
         typer.echo(render(facts, [s.issues(work.pool).to_pandas() for s in found.sections]))
         typer.echo(
             f"\n{len(found.issues):,} findings in {folder / 'issues.parquet'}; "
-            "what each code means: docs/data-problems.md"
+            "what each code means: docs/reference/audit-codes.md"
         )
     if any(s["outcome"] == "found" for s in facts["sections"]):
         raise typer.Exit(1)
@@ -87,7 +88,7 @@ def render(facts: dict[str, Any], issues: Sequence[Any]) -> str:
 
 
 def _examples(mine: Any) -> list[str]:
-    """The worst findings of a section, one a line."""
+    """The worst findings of a section, one a line, and what to do about each code."""
     lines = []
     for _, issue in mine.sort_values("score", kind="stable").head(SHOWN).iterrows():
         about = f"{issue['dataset']}/{issue['row']}" if issue["row"] else issue["position"]
@@ -97,7 +98,7 @@ def _examples(mine: Any) -> list[str]:
         lines.append(f"    {issue['code']}{f' {about}' if about else ''}: {told}")
     if len(mine) > SHOWN:
         lines.append(f"    … {len(mine) - SHOWN:,} more")
-    return lines
+    return lines + [f"    → {code}: {CODES[code].todo}" for code in dict.fromkeys(mine["code"])]
 
 
 def _short(value: Any) -> str:

@@ -12,12 +12,23 @@ import numpy as np
 import typer
 
 from jointset import config as configs
+from jointset.cli.words import counted
 from jointset.config import Config
 from jointset.prepare import Work, prepare, regime
 from jointset.records import HOLDOUT, TEST, TRAIN, Task, is_labelled
 
 FEW_HELD_OUT = 100
+FEW = 20  # rows of a class
 STEPS = 20
+TODO = {  # part of a note of the preparation → what to do about it
+    "declared sentinel": "nothing, if that is as many as you expect",
+    "without an entry in map": "give them an entry in map, if they are classes",
+    "is no input": "take it out of inputs, or mend the file",
+    "never applies": "take it out of classes, or look at separator: it cannot be learnt",
+    "always applies": "take it out of classes, or look at separator: it cannot be learnt",
+    "look better than": "add leaks to improve.fixes, or take split.column out and let the split be drawn",
+    "could be held out": "name a split column, or a finer group: without a holdout nothing is judged",
+}
 
 
 def check(config: Path, overrides: list[str], *, estimate: bool, as_json: bool) -> None:
@@ -28,7 +39,11 @@ def check(config: Path, overrides: list[str], *, estimate: bool, as_json: bool) 
         facts: dict[str, Any] = {"regime": regime(settings), "grid": grid(work), "findings": findings(work)}
         if estimate:
             facts |= cost(work, Path(folder))
-    typer.echo(json.dumps(facts, indent=2) if as_json else render(settings, work, facts))
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    named = "" if config == Path("jointset.yaml") else f" {config}"
+    typer.echo(f"{render(settings, work, facts)}\nnext: jointset run{named}")
 
 
 def grid(work: Work) -> dict[str, dict[str, int]]:
@@ -44,40 +59,44 @@ def grid(work: Work) -> dict[str, dict[str, int]]:
 
 
 def findings(work: Work) -> list[dict[str, str]]:
-    """What is fine (✔), doubtful (⚠) or wrong (✘) before training."""
-    found = [{"mark": "⚠", "text": note} for note in work.notes]
+    """What is fine (✔), doubtful (⚠) or wrong (✘) before training, and what to do about it."""
+    found = [_doubt(note, next((t for part, t in TODO.items() if part in note), "")) for note in work.notes]
     for task in work.tasks:
         labels = work.given[task.name]
         known = is_labelled(labels)
         held = int((known & (work.pool.split != TRAIN)).sum())
         if held < FEW_HELD_OUT:
             found.append(
-                {
-                    "mark": "⚠",
-                    "text": f"{task.name}: {held} held-out labels, the gate will be blind to small changes",
-                }
+                _doubt(
+                    f"{task.name}: {held} held-out labels, the gate will be blind to small changes",
+                    "raise split.holdout, or label more rows",
+                )
             )
         if task.kind in ("binary", "multiclass"):
             counts = np.bincount(labels[known], minlength=len(task.classes))
-            rare = [c for c, n in zip(task.classes, counts, strict=True) if n < 20]
+            rare = [c for c, n in zip(task.classes, counts, strict=True) if n < FEW]
             if rare:
+                shown = ", ".join(rare[:5]) + (" …" if len(rare) > 5 else "")
                 found.append(
-                    {
-                        "mark": "⚠",
-                        "text": f"{task.name}: fewer than 20 rows in {len(rare)} classes ({', '.join(rare[:5])})",
-                    }
+                    _doubt(
+                        f"{task.name}: fewer than {FEW} rows of {len(rare)} of {len(task.classes)} classes ({shown})",
+                        "join them to others with map, or expect nothing of their scores",
+                    )
                 )
     copies = len(work.pool) - len(np.unique(work.pool.component))
     if copies:
         found.append(
-            {
-                "mark": "⚠",
-                "text": f"{copies:,} rows share a group or their content with another; they stay on one "
-                f"side of every split",
-            }
+            _doubt(
+                f"{copies:,} rows share a group or their content with another; they stay on one side of every split",
+                "nothing need be done; jointset audit lists the copies, duplicates among improve.fixes drops them",
+            )
         )
-    found.append({"mark": "✔", "text": "every file, column and label can be read"})
+    found.append({"mark": "✔", "text": "every file, column and label can be read", "todo": ""})
     return found
+
+
+def _doubt(text: str, todo: str) -> dict[str, str]:
+    return {"mark": "⚠", "text": text, "todo": todo}
 
 
 def cost(work: Work, folder: Path) -> dict[str, Any]:
@@ -114,6 +133,10 @@ def _balance(task: Task) -> str:
     )
 
 
+def _told(finding: dict[str, str]) -> list[str]:
+    return [f"{finding['mark']} {finding['text']}", *([f"  → {finding['todo']}"] if finding["todo"] else [])]
+
+
 def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
     """The check as text."""
     names = [t.name for t in work.tasks]
@@ -147,14 +170,14 @@ def render(config: Config, work: Work, facts: dict[str, Any]) -> str:
         from jointset.models.describe import render as described
 
         lines += ["", described(facts["model"], names)]
-    lines += ["", *(f"{f['mark']} {f['text']}" for f in facts["findings"])]
+    lines += ["", *(line for f in facts["findings"] for line in _told(f))]
     if "estimate_seconds" in facts:
         seconds = facts["estimate_seconds"]
         shown = f"{seconds / 60:.0f} min" if seconds > 120 else f"{seconds:.0f} s"
         search = config.training.search
         trials = f"{search.trainings} trials of weights and " if search else ""
         lines.append(
-            f"✔ a run of {trials}{config.improve.rounds} rounds takes at most about {shown} on this machine, "
-            "and mostly a third of that, as training stops early"
+            f"✔ a run of {trials}{counted(config.improve.rounds, 'round')} takes at most about {shown} "
+            "on this machine, and mostly a third of that, as training stops early"
         )
     return "\n".join(lines)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from jointset.cli.words import counted
 from jointset.data.sources import read
 from jointset.errors import UserError
 
-LABEL = re.compile(
-    r"label|class|target|category|topic|sentiment|stars?|rating|score|grade|mood|quality|status|^y$|^is_|outcome",
+LABEL = re.compile(  # a word of the name: workclass is none
+    r"(?<![a-z])(labels?|class|target|category|topics?|sentiment|stars?|rating|score|grade|mood|quality|status"
+    r"|outcome|income|diagnosis|y|is)(?![a-z])",
     re.I,
 )
+GRADED = re.compile(r"(?<![a-z])(rating|score|grade|quality)(?![a-z])", re.I)
+MOST_CLASSES = 20  # of a column that is taken for a label without its name saying so
 SPLIT = re.compile(r"^(split|fold|subset|partition)$", re.I)
 IDENTITY = re.compile(r"^(id|uuid|guid|key|row_?id|.*_id)$", re.I)
 GROUP = re.compile(r"user|customer|patient|author|speaker|writer|group|session|subject", re.I)
@@ -34,30 +39,45 @@ def init(files: list[Path], out: Path) -> None:
     """Write the configuration; an existing file is left alone."""
     if out.exists():
         raise UserError(f"{out} exists already; name another with --out, or remove it")
+    tables = {file: read(file, name=file.name) for file in files}
     datasets: dict[str, Any] = {}
     tasks: dict[str, Any] = {}
-    for file in files:
+    for file, table in tables.items():
         name = re.sub(r"[^A-Za-z0-9]+", "_", file.stem).strip("_") or "data"
         while name in datasets:
             name += "_2"
-        guess = guess_columns(read(file, name=file.name))
-        datasets[name] = (file, guess)
+        others = [set(t.column_names) for f, t in tables.items() if f != file]
+        guess = guess_columns(table, others)
+        datasets[name] = (_from(out, file), guess)
         for label, kind in guess["labels"].items():
             key = re.sub(r"[^A-Za-z0-9]+", "_", label.strip()).strip("_").lower() or "label"
             tasks.setdefault(key, {"kind": kind, "labels": {}})["labels"][name] = label
     out.write_text(render(datasets, tasks), encoding="utf-8")
+    told = f"{out}: {counted(len(datasets), 'dataset')}, {counted(len(tasks), 'task')} guessed"
+    labels = ", ".join(f"{n} ({t['kind']})" for n, t in tasks.items())
     typer.echo(
-        f"{out}: {len(datasets)} datasets, {len(tasks)} tasks guessed; "
-        f"read the lines marked 'guess', then: jointset check {out}"
+        f"{told}: {labels}; read the lines marked 'guess', then: jointset check {out}"
+        if tasks
+        else f"{told}: no column looks like a label; name one under tasks in {out}, then: jointset check {out}"
     )
 
 
-def guess_columns(table: Any) -> dict[str, Any]:
-    """Roles of the columns: inputs by modality, labels with their kind, id, group and split."""
+def _from(out: Path, file: Path) -> str:
+    """The path of a file as the configuration has it: relative to its own folder where the file lies below that."""
+    folder, file = out.resolve().parent, file.resolve()
+    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
+
+
+def guess_columns(table: Any, others: Sequence[set[str]] = ()) -> dict[str, Any]:
+    """Roles of the columns: inputs by modality, labels with their kind, id, group and split.
+
+    ``others`` are the columns of the other files. Where no name says label, a column of few values does that the other
+    files lack, or that comes last.
+    """
     import pyarrow as pa
 
     roles: dict[str, Any] = {"inputs": {}, "labels": {}, "id": None, "group": None, "split": None}
-    rest = []
+    rest, few = [], []
     for field in table.schema:
         column = table.column(field.name).drop_null()
         distinct, n = len(column.unique()) if not pa.types.is_nested(field.type) else 0, len(column)
@@ -73,11 +93,19 @@ def guess_columns(table: Any) -> dict[str, Any]:
         elif GROUP.search(field.name) and IDENTITY.match(field.name):
             roles["group"] = field.name
         elif LABEL.search(field.name.strip()) and n and not (text and distinct > 0.5 * n and n > 20):
-            roles["labels"][field.name] = kind_of_labels(field.type, distinct, n)
+            roles["labels"][field.name] = kind_of_labels(field.type, distinct, n, field.name)
         elif text and sample and sum(map(len, sample)) / len(sample) > LONG_TEXT and distinct > 0.3 * n:
             roles["inputs"].setdefault("text", []).append(field.name)
         elif n and not pa.types.is_nested(field.type) and not _is_bytes(field.type):
             rest.append(field.name)
+            if 2 <= distinct <= MOST_CLASSES:
+                few.append(field.name)
+    if not roles["labels"]:
+        own = [c for c in few if others and not any(c in columns for columns in others)]
+        for name in own or [c for c in few if c == table.column_names[-1]]:
+            column = table.column(name).drop_null()
+            roles["labels"][name] = kind_of_labels(column.type, len(column.unique()), len(column))
+            rest.remove(name)
     if rest:
         roles["inputs"]["tabular"] = rest
     return roles
@@ -110,9 +138,12 @@ def _is_bytes(kind: Any) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def kind_of_labels(type_: Any, distinct: int, n: int) -> str:
-    """The kind of task that a column of ``n`` labels looks like."""
+def kind_of_labels(type_: Any, distinct: int, n: int, name: str = "") -> str:
+    """The kind of task that a column of ``n`` labels looks like; ``name`` is the column's."""
     import pyarrow as pa
+
+    if pa.types.is_integer(type_) and distinct > 5 and GRADED.search(name):
+        return "regression"  # neighbouring grades are mixed up by people, too: as classes they would look like noise
 
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return "multilabel"
@@ -135,18 +166,25 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
 
     lines = [
         "# Written by jointset init. Lines marked 'guess' are what your columns look like: check them.",
-        "name: my-run",
+        "# An input that would not be known when you predict, or that says the label in other words, must go.",
+        "name: my-run  # its results go to runs/my-run",
         "datasets:",
     ]
     for name, (file, guess) in datasets.items():
         lines += [
             f"  {name}:",
-            f"    path: {one(str(file.resolve()))}",
+            f"    path: {one(file)}{'' if Path(file).is_absolute() else '  # relative to this file'}",
             f"    inputs: {one(guess['inputs'])}  # guess",
         ]
         for role in ("id", "group"):
             if guess[role]:
                 lines.append(f"    {role}: {one(guess[role])}  # guess")
+        if not guess["id"]:
+            lines.append("    # id: COLUMN   # unique; without it rows are named by a hash of their content")
+        if not guess["group"]:
+            lines.append(
+                "    # group: COLUMN   # patient, author, …: its rows stay on one side of every split"
+            )
         lines.append(
             f"    split: {{column: {one(guess['split'])}}}  # guess: train, holdout or valid, test"
             if guess["split"]
@@ -159,13 +197,20 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
             f"    kind: {task['kind']}  # guess: binary, multiclass, multilabel or regression",
         ]
         lines.append(f"    labels: {one(task['labels'])}  # guess")
-        lines.append("    # map: {DATASET: {VALUE: CLASS}}   # a value without an entry is missing")
-        lines.append("    # missing: [-1]                    # values that mean 'no label'")
+        lines.append(
+            "    # map: {DATASET: {VALUE: CLASS}}   # other names for classes (call the task otherwise than the column)"
+        )
+        lines.append(
+            "    # missing: [-1]                    # values that mean 'no label'; empty cells do anyway"
+        )
     if not tasks:
         lines.append("  # no label column was recognised; name at least one task:")
         lines.append("  # sentiment: {kind: multiclass, labels: {DATASET: COLUMN}}")
     lines += [
-        "improve: {rounds: 2, precision: 0.9}  # precision: expected share of right edits among those applied",
+        "improve:",
+        "  rounds: 2",
+        "  precision: 0.9  # expected share of right edits among those applied",
+        "  fixes: [relabel, fill, drop, weight]  # also: leaks, duplicates, shift, tail, add",
         "seed: 0",
         "",
     ]

@@ -325,6 +325,20 @@ app.command()(export)
 app.command("import")(import_decisions)
 
 
+@app.command()
+def doctor(
+    runs: Root = Path("runs"),
+    look_into_torch: Annotated[
+        bool, typer.Option("--torch", help="Import torch too, and say what it can use.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what this installation has, what it lacks and how to get it. Exit code 1: something is broken."""
+    from jointset.cli.doctor import doctor as command
+
+    command(runs, look_into_torch=look_into_torch, as_json=as_json)
+
+
 @app.callback(invoke_without_command=True)
 def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import typer
 
+from jointset.cli.words import counted
 from jointset.data.dataset import folder_of
 from jointset.data.sources import read as read_source
 from jointset.errors import DataError, UserError
@@ -33,7 +34,7 @@ def predict(path: Path, file: Path, out: Path, dataset: str | None, *, ignore_la
     )
     _write(both, out)
     read = f", labels of {', '.join(known)} read" if known else ""
-    typer.echo(f"{both.num_rows:,} rows predicted for {len(run.model.tasks)} tasks{read}: {out}")
+    typer.echo(f"{both.num_rows:,} rows predicted for {counted(len(run.model.tasks), 'task')}{read}: {out}")
 
 
 def _write(table: Any, out: Path) -> None:

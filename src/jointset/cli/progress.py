@@ -11,6 +11,7 @@ from rich.console import Console
 from jointset.cli.augment import augmentation_lines
 from jointset.cli.relatedness import relatedness_lines
 from jointset.cli.weights import again_line, trial_line, weights_lines
+from jointset.cli.words import counted
 from jointset.config import Config
 from jointset.records import ACTIONS
 
@@ -60,7 +61,8 @@ class Progress:
 
     def _prepared(self, event: dict[str, Any]) -> None:
         self.line(
-            f"{event['rows']:,} rows in {len(self.config.datasets)} datasets, {len(self.config.tasks)} tasks"
+            f"{event['rows']:,} rows in {counted(len(self.config.datasets), 'dataset')}, "
+            f"{counted(len(self.config.tasks), 'task')}"
         )
         for note in event["notes"]:
             self.line(f"  note: {note}")
@@ -128,6 +130,9 @@ class Progress:
             before, after = (min(verdict[side], most) for side in ("before", "after"))
             judged = f"{verdict['metric']} {before:.3f} → {after:.3f} ({verdict['outcome']})"
         noise = "" if event["noise_rate"] is None else f", noise about {event['noise_rate']:.1%}"
+        if not event["proposed"]:
+            self.line(f"round {event['round']} {event['task']}: no edit proposed{noise}")
+            return
         counts = ", ".join(f"{event[a]} {a}" for a in ACTIONS if event.get(a)) or "no edit"
         self.line(
             f"round {event['round']} {event['task']}: {counts} of {event['proposed']} proposed{noise}; "

@@ -13,6 +13,7 @@ from jointset import config as configs
 from jointset.cli.augment import augmentation_lines
 from jointset.cli.progress import Progress
 from jointset.cli.weights import weights_lines
+from jointset.cli.words import counted
 from jointset.project import execute
 
 
@@ -46,6 +47,11 @@ def render(summary: dict[str, Any]) -> str:
             f"{task['before']:.3f} → {task['after']:.3f}, "
             f"change {task['after'] - task['before']:+.3f} [{low:+.3f}, {high:+.3f}]: {task['verdict']}"
         )
+        by = [
+            actions for tasks in summary["edits"]["by"].values() for actions in tasks.get(name, {}).values()
+        ]
+        if task["verdict"] == "worse" and any(counts["accepted"] for counts in by):
+            lines.append(f"  → jointset undo RUN --task {name} takes its edits back")
     if "weights" in summary:
         lines += weights_lines(summary["weights"])
     if "augmentation" in summary:
@@ -56,7 +62,7 @@ def render(summary: dict[str, Any]) -> str:
         f"{edits['undone']:,} undone"
     )
     lines.append(
-        f"{summary['rounds']} rounds in {summary['seconds']:.0f} s, {summary['peak_memory_bytes'] / 1e9:.2f} GB; "
-        f"{summary['stopped']}"
+        f"{counted(summary['rounds'], 'round')} in {summary['seconds']:.0f} s, "
+        f"{summary['peak_memory_bytes'] / 1e9:.2f} GB; {summary['stopped']}"
     )
     return "\n".join(lines)

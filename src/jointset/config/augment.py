@@ -55,11 +55,18 @@ def _steps(modality: str, value: Any) -> Steps | None:
 class _Operations(Settings):
     """Operations by modality; ``None`` where nothing is said."""
 
-    image: Steps | None = None
-    text: Steps | None = None
-    audio: Steps | None = None
-    tabular: Steps | None = None
-    features: Steps | None = None
+    image: Steps | None = Field(
+        default=None,
+        description="Operations on images: name → magnitude, `true`, or `{magnitude, chance}`; `true` alone "
+        "means the usual ones.",
+    )
+    text: Steps | None = Field(default=None, description="Operations on texts, likewise.")
+    audio: Steps | None = Field(default=None, description="Operations on sounds, likewise.")
+    tabular: Steps | None = Field(default=None, description="Operations on table rows, likewise.")
+    features: Steps | None = Field(
+        default=None,
+        description="Operations where encoders meet the trunk, likewise.",
+    )
 
     @field_validator(*MODALITIES, mode="before")
     @classmethod
@@ -74,18 +81,35 @@ class _Operations(Settings):
 class SmoteSettings(Settings):
     """Further rows of a task's rare classes, between near rows of a class."""
 
-    method: Literal["smote", "borderline", "svm", "adasyn", "decoded"] = "smote"
-    neighbours: int = Field(default=5, ge=1)
+    method: Literal["smote", "borderline", "svm", "adasyn", "decoded"] = Field(
+        default="smote",
+        description="Member of the SMOTE family; `decoded` works between embeddings.",
+    )
+    neighbours: int = Field(
+        default=5,
+        ge=1,
+        description="Near rows of the class that a new row is drawn between.",
+    )
 
 
 class TaskAugmentSettings(_Operations):
     """What one task has of its own: operations, and what is known of its labels under them."""
 
-    keep: list[str] = []
-    mask: list[str] = []
-    forbid: list[str] = []
-    transform: dict[str, dict[str, Any]] = {}
-    smote: SmoteSettings | None = None
+    keep: list[str] = Field(default=[], description="Operations that are known to keep this task's labels.")
+    mask: list[str] = Field(default=[], description="Operations whose rows this task must not learn from.")
+    forbid: list[str] = Field(
+        default=[],
+        description="Operations that are not used at all on rows with a label of this task.",
+    )
+    transform: dict[str, dict[str, Any]] = Field(
+        default={},
+        description="Operation → how it changes the label: `{left: right, right: left}`, or `{add: 1, "
+        "modulo: 360}` for numbers.",
+    )
+    smote: SmoteSettings | None = Field(
+        default=None,
+        description="Further rows of this task's rare classes; a word is short for `{method: WORD}`.",
+    )
 
     @field_validator("smote", mode="before")
     @classmethod
@@ -116,23 +140,53 @@ class TaskAugmentSettings(_Operations):
 class AugmentSearchSettings(Settings):
     """A search for the policy, on the held-out score, before the first round."""
 
-    method: Literal["trivial", "randaugment", "bayes", "population", "policy_gradient", "differentiable"]
-    budget: int = Field(default=8, ge=2)
+    method: Literal["trivial", "randaugment", "bayes", "population", "policy_gradient", "differentiable"] = (
+        Field(
+            description="How the policy is searched.",
+        )
+    )
+    budget: int = Field(default=8, ge=2, description="Trainings that the search may take.")
 
 
 class AugmentSettings(_Operations):
     """Which rows training sees changed, and how."""
 
-    mode: Literal["off", "auto", "on"] = "off"
-    share: float = Field(default=0.8, gt=0.0, le=1.0)
-    number: int = Field(default=2, ge=1, le=8)
-    fill: Literal["zero", "edge", "reflect", "mean"] = "zero"
-    views: int = Field(default=4, ge=1, le=64)
-    preserve: bool = True
-    tolerance: float = Field(default=0.05, gt=0.0, lt=1.0)
-    confirm: int = Field(default=2, ge=1)
-    search: AugmentSearchSettings | None = None
-    tasks: dict[str, TaskAugmentSettings] = {}
+    mode: Literal["off", "auto", "on"] = Field(
+        default="off",
+        description="`off`; `auto`: kept only if held-out rows gain; `on`: without that comparison. A "
+        "section without `mode` is `auto`.",
+    )
+    share: float = Field(
+        default=0.8,
+        gt=0.0,
+        le=1.0,
+        description="Share of the rows that are changed at all.",
+    )
+    number: int = Field(default=2, ge=1, le=8, description="Operations per row and modality, at most.")
+    fill: Literal["zero", "edge", "reflect", "mean"] = Field(
+        default="zero",
+        description="What comes in from beyond an image's edge.",
+    )
+    views: int = Field(default=4, ge=1, le=64, description="Prepared copies of a text or a sound.")
+    preserve: bool = Field(
+        default=True,
+        description="Measure whether operations keep labels, before training.",
+    )
+    tolerance: float = Field(
+        default=0.05,
+        gt=0.0,
+        lt=1.0,
+        description="Share of what is known of a task that an operation may cost it.",
+    )
+    confirm: int = Field(default=2, ge=1, description="Seeds of the comparison with and without.")
+    search: AugmentSearchSettings | None = Field(
+        default=None,
+        description="Search for the policy; a word is short for `{method: WORD}`.",
+    )
+    tasks: dict[str, TaskAugmentSettings] = Field(
+        default={},
+        description="Task → operations of its own, and what is known of its labels.",
+    )
 
     @field_validator("search", mode="before")
     @classmethod

@@ -16,7 +16,11 @@ class EncoderSettings(Settings):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    encoder: str = "default"
+    encoder: str = Field(
+        default="default",
+        description="Name of the encoder; `default` fits the modality. Further keys are the encoder's own "
+        "options.",
+    )
 
     def options(self) -> dict[str, Any]:
         """What is handed to the encoder's constructor."""
@@ -28,7 +32,10 @@ class SharingSettings(Settings):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    method: str = "hard"
+    method: str = Field(
+        default="hard",
+        description="Way of sharing, of the table in the guide to sharing. Further keys are its own options.",
+    )
 
     def options(self) -> dict[str, Any]:
         """What is handed to the method's constructor."""
@@ -38,25 +45,64 @@ class SharingSettings(Settings):
 class GroupSettings(Settings):
     """Tasks with a model of their own; others may be trained along to help them."""
 
-    tasks: list[str] = Field(min_length=1)
-    along: list[str] = []
+    tasks: list[str] = Field(min_length=1, description="Tasks that the group's model predicts.")
+    along: list[str] = Field(
+        default=[],
+        description="Tasks of other groups that this model is trained on as well, to learn from them.",
+    )
 
 
 class ModelSettings(Settings):
     """The joint model: an encoder per modality, a trunk, and how parameters are shared."""
 
-    text: EncoderSettings = EncoderSettings()
-    tabular: EncoderSettings = EncoderSettings()
-    image: EncoderSettings = EncoderSettings()
-    audio: EncoderSettings = EncoderSettings()
-    sharing: SharingSettings = SharingSettings()
-    width: int = Field(default=128, ge=1)
-    depth: int | None = Field(default=None, ge=0)
-    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    auxiliary_weight: float = Field(default=0.3, ge=0.0)
-    joint_inference: Literal["none", "labels", "predictions"] = "none"
-    groups: list[GroupSettings] = []
+    text: EncoderSettings = Field(
+        default=EncoderSettings(),
+        description="Encoder of texts: `bag`, `cnn` or `huggingface`.",
+    )
+    tabular: EncoderSettings = Field(default=EncoderSettings(), description="Encoder of tables: `mlp`.")
+    image: EncoderSettings = Field(default=EncoderSettings(), description="Encoder of images: `resnet`.")
+    audio: EncoderSettings = Field(
+        default=EncoderSettings(),
+        description="Encoder of sounds, on log-mel spectrograms.",
+    )
+    sharing: SharingSettings = Field(
+        default=SharingSettings(),
+        description="How tasks share parameters; a word is short for `{method: WORD}`.",
+    )
+    width: int = Field(default=128, ge=1, description="Width of the trunk and of every encoder's output.")
+    depth: int | None = Field(
+        default=None,
+        ge=0,
+        description="Layers of the trunk. Left out: 1; 2 for sharings that stack layers; 0 over a bag of "
+        "n-grams alone.",
+    )
+    dropout: float = Field(
+        default=0.1,
+        ge=0.0,
+        lt=1.0,
+        description="Share of the trunk's units that are left out at each training step.",
+    )
+    modality_dropout: float = Field(
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Chance that an input of a row with several is left out, in training only.",
+    )
+    auxiliary_weight: float = Field(
+        default=0.3,
+        ge=0.0,
+        description="Weight of the losses of `tasks.T.auxiliary` heads.",
+    )
+    joint_inference: Literal["none", "labels", "predictions"] = Field(
+        default="none",
+        description="Whether a task's prediction reads the row's other `labels`, or the `predictions` of "
+        "the other tasks.",
+    )
+    groups: list[GroupSettings] = Field(
+        default=[],
+        description="Tasks with a model of their own each: lists of names, or `tasks` that a model predicts and others "
+        "that it is trained `along` with. Left out: one model for all.",
+    )
 
     @field_validator("sharing", mode="before")
     @classmethod

@@ -12,9 +12,22 @@ from jointset.config.base import Settings
 class RelatednessSettings(Settings):
     """Whether joint training is compared with training every task alone, and what becomes of tasks that it hurts."""
 
-    mode: Literal["off", "verdict", "auto"] = "off"
-    budget: float = Field(default=2.0, gt=0.0)
-    margin: float = Field(default=0.01, ge=0.0)
+    mode: Literal["off", "verdict", "auto"] = Field(
+        default="off",
+        description="`verdict` trains every task alone as well and tells what joint training is to it; `auto` gives "
+        "tasks that it hurts a model of their own.",
+    )
+    budget: float = Field(
+        default=2.0,
+        gt=0.0,
+        description="Most that training tasks alone may cost, in joint trainings counted by rows; the cheapest tasks "
+        "come first.",
+    )
+    margin: float = Field(
+        default=0.01,
+        ge=0.0,
+        description="Loss, in units of the task's metric, from which a task may count as hurt.",
+    )
 
 
 def read(value: Any) -> Any:

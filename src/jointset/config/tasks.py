@@ -15,7 +15,10 @@ class LossSettings(Settings):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: str
+    name: str = Field(
+        description="Name of the loss, of the table in the guide to balance. Further keys are its own "
+        "options.",
+    )
 
     def plain(self) -> dict[str, Any]:
         """Name and options."""
@@ -25,28 +28,77 @@ class LossSettings(Settings):
 class SamplingSettings(Settings):
     """How much more often rows of rare classes are drawn: over-sampled, or the others under-sampled."""
 
-    mode: Literal["none", "over", "under"] = "none"
-    power: float = Field(default=0.5, ge=0.0, le=1.0)
-    most: float = Field(default=10.0, ge=1.0)
+    mode: Literal["none", "over", "under"] = Field(
+        default="none",
+        description="Draw rows of rare classes more often (`over`), or those of common ones less often "
+        "(`under`).",
+    )
+    power: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="Class k is drawn by (n_max / n_k) to this power: 0 as it is, 1 all classes alike.",
+    )
+    most: float = Field(default=10.0, ge=1.0, description="The largest such factor.")
 
 
 class TaskSettings(Settings):
     """One task: its kind, and where its labels stand."""
 
-    kind: Literal["binary", "multiclass", "multilabel", "regression"]
-    labels: dict[str, str | list[str]]
-    map: dict[str, dict[Any, Any]] = {}
-    missing: list[Any] = []
-    classes: list[str] | None = None
-    separator: str | None = None
-    unit: str = ""
-    weight: float = Field(default=1.0, ge=0.0)
-    loss: LossSettings | None = None
-    class_weights: Literal["none", "balanced"] = "none"
-    sampling: SamplingSettings = SamplingSettings()
-    metric: str | None = None
-    depth: str | int | None = None
-    auxiliary: list[str | int] = []
+    kind: Literal["binary", "multiclass", "multilabel", "regression"] = Field(
+        description="What is predicted: one of two classes, one of several, any number of labels, or a "
+        "number.",
+    )
+    labels: dict[str, str | list[str]] = Field(
+        description="Dataset → label column; for `multilabel` also a list of 0/1 columns.",
+    )
+    map: dict[str, dict[Any, Any]] = Field(
+        default={},
+        description="Dataset → value → class, where datasets name classes differently. A value without an "
+        "entry is missing.",
+    )
+    missing: list[Any] = Field(default=[], description='Values that mean "no label", beside empty cells.')
+    classes: list[str] | None = Field(
+        default=None,
+        description="The classes, in order. Left out: those that occur, sorted.",
+    )
+    separator: str | None = Field(
+        default=None,
+        description="What separates the labels in one cell of a `multilabel` column, for example `;`.",
+    )
+    unit: str = Field(default="", description="Unit of a `regression`, for reports.")
+    weight: float = Field(
+        default=1.0,
+        ge=0.0,
+        description="ω of the total loss Σ ω L, for weightings that read it.",
+    )
+    loss: LossSettings | None = Field(
+        default=None,
+        description="Loss of the task; a word is short for `{name: WORD}`. Left out: cross-entropy, or the "
+        "squared error.",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none",
+        description="`balanced` weighs classes by their inverse frequency, as scikit-learn does.",
+    )
+    sampling: SamplingSettings = Field(
+        default=SamplingSettings(),
+        description="How rows are drawn; a word is short for `{mode: WORD}`.",
+    )
+    metric: str | None = Field(
+        default=None,
+        description="What the task is judged by. Left out: one that fits its kind and balance; `check` says "
+        "which.",
+    )
+    depth: str | int | None = Field(
+        default=None,
+        description="Stage of an encoder that the task reads in the trunk's place: a name or a number from "
+        "1.",
+    )
+    auxiliary: list[str | int] = Field(
+        default=[],
+        description="Stages that get a further head of the task, in training only.",
+    )
 
     @field_validator("loss", mode="before")
     @classmethod

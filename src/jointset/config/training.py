@@ -18,13 +18,38 @@ FIXES: tuple[str, ...] = get_args(Fix)
 class SearchSettings(Settings):
     """Task weights are searched for, on the held-out score, before the first round."""
 
-    search: Literal["grid", "bayes"]
-    budget: int = Field(default=20, ge=2)
-    target: str | None = None
-    objective: Literal["mean", "front"] = "mean"
-    span: float = Field(default=10.0, gt=1.0, le=1e6)
-    prune: bool | None = None
-    confirm: int = Field(default=2, ge=0)
+    search: Literal["grid", "bayes"] = Field(
+        description="How task weights are searched: a `grid`, or `bayes` (needs the extra `search`).",
+    )
+    budget: int = Field(
+        default=20,
+        ge=2,
+        description="Trials at most, each about one joint training; the first is equal weights.",
+    )
+    target: str | None = Field(
+        default=None,
+        description="The one task whose held-out score counts. Left out: the mean over tasks.",
+    )
+    objective: Literal["mean", "front"] = Field(
+        default="mean",
+        description="`front` looks for all trade-offs between the tasks instead of the best mean.",
+    )
+    span: float = Field(
+        default=10.0,
+        gt=1.0,
+        le=1e6,
+        description="The largest weight is at most this many times the smallest.",
+    )
+    prune: bool | None = Field(
+        default=None,
+        description="End trials that lag behind. Left out: yes for `bayes` on the mean, else no.",
+    )
+    confirm: int = Field(
+        default=2,
+        ge=0,
+        description="Further seeds that the best weights must beat equal weights with; 0 keeps the best as "
+        "it is.",
+    )
 
     @property
     def prunes(self) -> bool:
@@ -56,23 +81,87 @@ class SearchSettings(Settings):
 class TrainingSettings(Settings):
     """How the joint model is trained."""
 
-    epochs: int = Field(default=40, ge=1)
-    batch_size: int | None = Field(default=None, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
-    sparse_learning_rate: float = Field(default=1.5e-3, gt=0.0, le=1.0)
-    weight_decay: float = Field(default=1e-2, ge=0.0)
-    warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
-    patience: int = Field(default=3, ge=1)
-    stop_by_task: bool = False
-    temperature: float = Field(default=1.0, gt=0.0)
-    cap: int | None = Field(default=None, ge=1)
-    weighting: str | dict[str, Any] | SearchSettings = "fixed"
-    gramian: Literal["auto", "rows", "layers", "features"] = "auto"
-    mixup: float = Field(default=1.0, ge=0.0)
-    average: float = Field(default=0.97, ge=0.0, lt=1.0)
-    folds: int = Field(default=5, ge=2)
-    threads: int | None = Field(default=None, ge=1)
-    checkpoint_seconds: float = Field(default=60.0, ge=0.0)
+    epochs: int = Field(
+        default=40,
+        ge=1,
+        description="Passes over the data at most; training stops earlier when held-out skill no longer "
+        "rises.",
+    )
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="Rows per step. Left out: chosen from the number of rows.",
+    )
+    learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0, description="Step size of AdamW at its peak.")
+    sparse_learning_rate: float = Field(
+        default=1.5e-3,
+        gt=0.0,
+        le=1.0,
+        description="The same for tables of n-grams, which are updated where they are read.",
+    )
+    weight_decay: float = Field(default=1e-2, ge=0.0, description="Decoupled weight decay of AdamW.")
+    warmup: float = Field(
+        default=0.1,
+        ge=0.0,
+        lt=1.0,
+        description="Share of the steps in which the step size rises from 0.",
+    )
+    patience: int = Field(
+        default=3,
+        ge=1,
+        description="Epochs without a better held-out skill before training stops.",
+    )
+    stop_by_task: bool = Field(
+        default=False,
+        description="Let every task rest once it no longer gains by itself. Seldom pays.",
+    )
+    temperature: float = Field(
+        default=1.0,
+        gt=0.0,
+        description="Batches are drawn over datasets by min(n, cap) to the power 1/temperature: above 1, "
+        "small ones more often.",
+    )
+    cap: int | None = Field(
+        default=None,
+        ge=1,
+        description="Rows that a dataset counts as at most, when batches are drawn.",
+    )
+    weighting: str | dict[str, Any] | SearchSettings = Field(
+        default="fixed",
+        description="How task losses are combined: a method, `{method: NAME, …}` with its options, or a "
+        "search.",
+    )
+    gramian: Literal["auto", "rows", "layers", "features"] = Field(
+        default="auto",
+        description="How the Gramian of the task gradients is had: from disjoint `rows`, exactly by "
+        "`layers`, or at the `features`.",
+    )
+    mixup: float = Field(
+        default=1.0,
+        ge=0.0,
+        description="α of the Beta distribution that rows are mixed by, behind the encoders; 0 is off.",
+    )
+    average: float = Field(
+        default=0.97,
+        ge=0.0,
+        lt=1.0,
+        description="Decay of the running average of the weights, which is what predicts; 0 is off.",
+    )
+    folds: int = Field(
+        default=5,
+        ge=2,
+        description="Folds of the cross-fit: more cost more and give predictions from more rows.",
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="Threads of torch. Left out: what is fastest on this machine for this model.",
+    )
+    checkpoint_seconds: float = Field(
+        default=60.0,
+        ge=0.0,
+        description="Seconds between checkpoints, from which an interrupted run goes on.",
+    )
 
     @field_validator("weighting", mode="plain")
     @classmethod
@@ -115,14 +204,45 @@ class TrainingSettings(Settings):
 class ImproveSettings(Settings):
     """The loop of repair."""
 
-    rounds: int = Field(default=2, ge=0)
-    fixes: list[Fix] = ["relabel", "fill", "drop", "weight"]
-    checks: bool = True
-    precision: float = Field(default=0.9, gt=0.0, le=1.0)
-    max_changes: float | int | None = None
-    margin: float = Field(default=0.005, ge=0.0)
-    across: bool = False
-    max_seconds: float | None = Field(default=None, gt=0.0)
+    rounds: int = Field(
+        default=2,
+        ge=0,
+        description="Rounds of repair at most; 0 trains and audits nothing. A round without gain is the "
+        "last.",
+    )
+    fixes: list[Fix] = Field(
+        default=["relabel", "fill", "drop", "weight"],
+        description="Kinds of edit that may be proposed.",
+    )
+    checks: bool = Field(
+        default=True,
+        description="Look for copies, leaks, shift, tails and outliers in every round.",
+    )
+    precision: float = Field(
+        default=0.9,
+        gt=0.0,
+        le=1.0,
+        description="Expected share of right edits among those applied: higher is more careful.",
+    )
+    max_changes: float | int | None = Field(
+        default=None,
+        description="Labels that may change over all rounds: a number, or a share of all labels up to 1.0. "
+        "Left out: no limit.",
+    )
+    margin: float = Field(
+        default=0.005,
+        ge=0.0,
+        description="Loss of held-out score that the gate still calls unchanged.",
+    )
+    across: bool = Field(
+        default=False,
+        description="Also fill labels of a task in datasets that do not name a column for it.",
+    )
+    max_seconds: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="Start no further round after this many seconds.",
+    )
 
     @field_validator("max_changes")
     @classmethod

@@ -30,16 +30,33 @@ class Config(Settings):
     (0.9, ['body'])
     """
 
-    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    datasets: dict[str, DatasetSettings]
-    tasks: dict[str, TaskSettings]
-    model: ModelSettings = ModelSettings()
-    training: TrainingSettings = TrainingSettings()
-    augment: AugmentSettings = AugmentSettings()
-    relatedness: RelatednessSettings = RelatednessSettings()
-    improve: ImproveSettings = ImproveSettings()
-    tracking: list[str] = []
-    seed: int = Field(default=0, ge=0)
+    name: str = Field(
+        default="run",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Name of the run and of its folder under `runs/`.",
+    )
+    datasets: dict[str, DatasetSettings] = Field(description="Name → dataset.")
+    tasks: dict[str, TaskSettings] = Field(description="Name → task.")
+    model: ModelSettings = Field(default=ModelSettings(), description="The joint model.")
+    training: TrainingSettings = Field(default=TrainingSettings(), description="How it is trained.")
+    augment: AugmentSettings = Field(
+        default=AugmentSettings(),
+        description="Which rows training sees changed; a word is short for `{mode: WORD}`.",
+    )
+    relatedness: RelatednessSettings = Field(
+        default=RelatednessSettings(),
+        description="Whether joint training is compared with every task alone, and what becomes of tasks that it "
+        "hurts; a word is short for `{mode: WORD}`.",
+    )
+    improve: ImproveSettings = Field(default=ImproveSettings(), description="The rounds of repair.")
+    tracking: list[str] = Field(
+        default=[], description="Where metrics are sent besides: `tensorboard`, `mlflow`, `wandb`."
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        description="Seed of every random choice: same seed, data and versions, same ledger.",
+    )
 
     @field_validator("augment", mode="before")
     @classmethod

@@ -14,9 +14,11 @@ from jointset.errors import ArrayError
 from jointset.interpret.cka import linear_cka
 from jointset.models.inputs import Inputs
 from jointset.models.joint import JointModel
+from jointset.models.sharing.blocks import Affine, Block
 from jointset.records import Floats, Ints
 
 BATCH = 512
+WHOLE = (Block, Affine)  # layers that are looked at as one
 
 
 @dataclass(frozen=True)
@@ -104,37 +106,45 @@ def against(
 
 
 def _layers(model: JointModel) -> dict[str, nn.Module]:
-    """The blocks of the sharing structure, in order, and the encoders."""
+    """The encoders and the layers of the sharing structure, by their path."""
     found: dict[str, nn.Module] = {f"{m} encoder": e for m, e in model.encoders.items()}
-    lists = [
-        (n, m) for n, m in model.sharing.named_modules() if isinstance(m, (nn.ModuleList, nn.Sequential))
-    ]
-    for name, group in lists:
-        for number, layer in enumerate(group):
-            if any(True for _ in layer.parameters(recurse=True)) and not isinstance(layer, nn.ModuleList):
-                found[f"{name}.{number}" if name else str(number)] = layer
+
+    def walk(module: nn.Module, path: str) -> None:
+        plain = isinstance(module, nn.Sequential) and not any(isinstance(m, WHOLE) for m in module)
+        if isinstance(module, (*WHOLE, nn.Linear)) or plain:
+            found[path] = module
+            return
+        for name, child in module.named_children():
+            walk(child, f"{path}.{name}" if path else name)
+
+    walk(model.sharing, "")
     return found
 
 
 def _columns(
     whole: Mapping[str, Mapping[str, Floats]], tasks: Sequence[str], model: JointModel
 ) -> dict[str, dict[str, Floats]]:
-    """Layers by depth: a path whose number counts the tasks' columns becomes that task's features."""
+    """Layers that serve one task each, at paths that differ in a number, become one layer with features by task."""
+    trains: dict[int, tuple[str, ...]] = {}
+    for part in model.sharing.parts():
+        for module in (m for held in part.modules for m in held.modules()):
+            trains.setdefault(id(module), part.tasks)
+    modules = _layers(model)
     found: dict[str, dict[str, Floats]] = {}
     for name, by in whole.items():
         if "*" not in by:
             found[name] = dict(by)
             continue
         parts = name.split(".")
-        numbers = [i for i, p in enumerate(parts) if p.isdigit()]
-        column = next((i for i in numbers if model.sharing.of_tasks and len(numbers) > 1), None)
-        if column is None:
-            found[name] = dict.fromkeys(tasks, by["*"])
-            continue
-        task = int(parts[column])
-        if task < len(tasks):
-            layer = ".".join([*parts[:column], "*", *parts[column + 1 :]])
-            found.setdefault(layer, {})[tasks[task]] = by["*"]
+        first = next((i for i, p in enumerate(parts) if p.isdigit()), None)
+        who = trains.get(id(modules[name]), tuple(tasks))
+        if model.sharing.of_tasks and first is not None and parts[0] == "layers":
+            who = (tasks[int(parts[first])],)
+        if len(who) == 1 and len(tasks) > 1 and first is not None:
+            layer = ".".join([*parts[:first], "*", *parts[first + 1 :]])
+            found.setdefault(layer, {})[who[0]] = by["*"]
+        else:
+            found[name] = {t: by["*"] for t in tasks if t in who}
     last = found.pop("heads' input")
     kept = {n: {t: f[t] for t in tasks} for n, f in found.items() if all(t in f for t in tasks)}
     return {**kept, "heads' input": last}

@@ -257,8 +257,8 @@ class Ledger(DecisionLog):
         with self._guard():
             sql = f"SELECT id, {', '.join(names)} FROM {table} WHERE id > ?{condition} ORDER BY id"
             cursor = self._db.execute(sql, values)
-            while part := cursor.fetchmany(CHUNK):
-                yield part
+            while found := cursor.fetchmany(CHUNK):
+                yield found
 
     def _edits(self, condition: str, values: Sequence[Any]) -> Edits:
         sql = f"SELECT {COLUMNS} FROM edit e {condition} ORDER BY e.round, e.id"

@@ -30,7 +30,7 @@ class Affinity:
     seconds : what it took.
     support : (t, t) rows that a value rests on.
     low, high : (t, t) an interval of the value.
-    chance : (t, t) what the value exceeds in about one of twenty unrelated pairs.
+    chance : (t, t) the level that the values of unrelated pairs seldom exceed.
 
     Raises :class:`~jointset.errors.ArrayError` for arrays of another shape.
 

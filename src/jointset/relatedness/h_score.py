@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from jointset.errors import ArrayError
 from jointset.records import Floats, Ints
 from jointset.relatedness.affinity import Affinity
 from jointset.relatedness.columns import aligned, checked, coded, parts
-from jointset.relatedness.pairs import Pair, filled, level
+from jointset.relatedness.pairs import Pair, chance_of, filled
 
 PERMUTATIONS = 19
 FEWEST = 10
@@ -20,12 +20,18 @@ TINY = 1e-9  # of the greatest eigenvalue: probabilities that sum to one have a 
 
 
 def h_score(
-    labels: Mapping[str, Any], outputs: Mapping[str, Any], *, permutations: int = PERMUTATIONS, seed: int = 0
+    labels: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    nulls: Sequence[Mapping[str, Any]] = (),
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
 ) -> Affinity:
     """H-score of every source's outputs for every target's classes, over its greatest value K − 1.
 
-    ``labels`` and ``outputs`` as in :func:`~jointset.relatedness.leep`. Numbers are cut into five groups; a label set
-    is the mean over its labels. ``permutations`` of the target's labels give the level of chance. Raises ArrayError.
+    ``labels``, ``outputs`` and ``nulls`` as in :func:`~jointset.relatedness.leep`. Numbers are cut into five groups; a
+    label set is the mean over its labels. ``permutations`` of the target's labels give the level of chance. Raises
+    ArrayError.
 
     Regularised where there are fewer than ten rows for every column of the outputs; not elsewhere, as the shrinkage is
     near 1, and with it the score near 0, for few columns of equal spread whatever they say.
@@ -39,23 +45,20 @@ def h_score(
     features = aligned(given, outputs, "outputs")
     targets = {name: [coded(p) for p in parts(y)] for name, y in given.items()}
 
+    without = [aligned(given, n, "nulls") for n in nulls]
+
     def of(source: str, target: str) -> Pair:
         rng = np.random.default_rng(seed)
-        found, support = [], 0
-        for codes in targets[target]:
-            rows = codes >= 0
-            y = codes[rows]
-            if len(y) < FEWEST or len(np.unique(y)) < 2:
-                continue
-            support = max(support, len(y))
-            draws = [y, *(rng.permutation(y) for _ in range(permutations))]
-            x = features[source][rows]
-            white = _inverse(x, len(x) < WIDE * x.shape[1])
-            found.append([_trace(x, d, white) / (len(np.unique(y)) - 1) for d in draws])
-        if not found:
+        columns = [
+            (np.flatnonzero(c >= 0), c[c >= 0])
+            for c in targets[target]
+            if (c >= 0).sum() >= FEWEST and len(np.unique(c[c >= 0])) > 1
+        ]
+        if not columns:
             return Pair()
-        both = np.mean(found, axis=0)
-        return Pair(float(both[0]), support, level(both[1:]))
+        found = np.mean([_shares(features[source][r], y, rng, permutations) for r, y in columns], axis=0)
+        others = [float(np.mean([_shares(n[source][r], y, rng, 0) for r, y in columns])) for n in without]
+        return Pair(float(found[0]), max(len(y) for _, y in columns), chance_of(found[1:], others))
 
     return filled("h_score", list(given), of, unit="share of K − 1", bounds=(0.0, 1.0))
 
@@ -75,6 +78,13 @@ def h_score_of(features: Floats, labels: Ints, *, regularised: bool = True) -> f
             f"h_score: features {features.shape} and labels {np.shape(labels)} do not belong together"
         )
     return _trace(features, np.asarray(labels), _inverse(features, regularised))
+
+
+def _shares(x: Floats, y: Ints, rng: np.random.Generator, permutations: int) -> Floats:
+    """The score over K − 1, of the labels and of their permutations, ``(1 + permutations,)``."""
+    white = _inverse(x, len(x) < WIDE * x.shape[1])
+    draws = [y, *(rng.permutation(y) for _ in range(permutations))]
+    return np.array([_trace(x, d, white) for d in draws]) / (len(np.unique(y)) - 1)
 
 
 def _inverse(features: Floats, regularised: bool) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from jointset.errors import ArrayError
 from jointset.records import Floats, Ints
 from jointset.relatedness.affinity import Affinity
 from jointset.relatedness.columns import aligned, checked, coded, one_hot, parts
-from jointset.relatedness.pairs import Pair, filled, level
+from jointset.relatedness.pairs import Pair, chance_of, filled
 from jointset.relatedness.probes import assignment
 
 PERMUTATIONS = 19
@@ -19,7 +19,12 @@ FEWEST = 10
 
 
 def leep(
-    labels: Mapping[str, Any], outputs: Mapping[str, Any], *, permutations: int = PERMUTATIONS, seed: int = 0
+    labels: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    nulls: Sequence[Mapping[str, Any]] = (),
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
 ) -> Affinity:
     """LEEP of every source's outputs for every target's labels, as a share of the target's entropy.
 
@@ -28,7 +33,8 @@ def leep(
     labels : task → labels in the forms of :mod:`jointset.records`.
     outputs : task → ``(n, K)`` what a model of the task says of every row, such as
         :func:`~jointset.relatedness.probes.probed` or a trained model's predictions; it must not have seen the label.
-    permutations : of the target's labels, for the level of chance.
+    nulls : outputs of models that learnt permuted labels (:func:`~jointset.relatedness.probes.nulls`), and
+    permutations : of the target's labels: both for the level of chance.
 
     The value is 1 + LEEP / H(y): 0 where the source says nothing, 1 where it says all. Numbers are cut into five
     groups; a label set is the mean over its labels. Raises ArrayError.
@@ -40,16 +46,20 @@ def leep(
     given = checked(labels)
     said = aligned(given, outputs, "outputs")
     sources = {name: assignment(said[name], y) for name, y in given.items()}
+    without = [
+        {name: assignment(o, given[name]) for name, o in aligned(given, n, "nulls").items()} for n in nulls
+    ]
     targets = {name: [coded(p) for p in parts(y)] for name, y in given.items()}
 
     def of(source: str, target: str) -> Pair:
         rng = np.random.default_rng(seed)
         columns = [c for c in targets[target] if (c >= 0).sum() >= FEWEST and len(np.unique(c[c >= 0])) > 1]
-        found = [_share(sources[source], c, rng, permutations) for c in columns]
-        if not found:
+        if not columns:
             return Pair()
-        value, draws = np.mean([f[0] for f in found]), np.mean([f[1] for f in found], axis=0)
-        return Pair(float(value), max(int((c >= 0).sum()) for c in columns), level(draws))
+        found = np.mean([_shares(sources[source], c, rng, permutations) for c in columns], axis=0)
+        others = [float(np.mean([_shares(s[source], c, rng, 0) for c in columns])) for s in without]
+        support = max(int((c >= 0).sum()) for c in columns)
+        return Pair(float(found[0]), support, chance_of(found[1:], others))
 
     return filled("leep", list(given), of, unit="share of the target's entropy", bounds=(0.0, 1.0))
 
@@ -79,11 +89,11 @@ def _scores(soft: Floats, draws: Ints) -> Floats:
     return np.array(out)
 
 
-def _share(soft: Floats, codes: Ints, rng: np.random.Generator, permutations: int) -> tuple[float, Floats]:
+def _shares(soft: Floats, codes: Ints, rng: np.random.Generator, permutations: int) -> Floats:
+    """1 + LEEP / H(y) of the labels and of their permutations, ``(1 + permutations,)``."""
     rows = codes >= 0
     y = codes[rows]
     share = np.bincount(y) / len(y)
     own = -float((share[share > 0] * np.log(share[share > 0])).sum())
     draws = np.stack([y, *(rng.permutation(y) for _ in range(permutations))])
-    found = 1 + _scores(soft[rows], draws) / own
-    return float(min(max(found[0], 0.0), 1.0)), found[1:]
+    return np.clip(1 + _scores(soft[rows], draws) / own, 0.0, 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from jointset.errors import ArrayError
 from jointset.records import Floats
 from jointset.relatedness.affinity import Affinity
 from jointset.relatedness.columns import Array, aligned, checked, known, one_hot, parts
-from jointset.relatedness.pairs import Pair, filled, level
+from jointset.relatedness.pairs import Pair, chance_of, filled
 
 PERMUTATIONS = 19
 FEWEST = 10
@@ -20,12 +20,17 @@ FURTHEST = 1e12  # ratio of the two precisions at which the weights are as good 
 
 
 def logme(
-    labels: Mapping[str, Any], outputs: Mapping[str, Any], *, permutations: int = PERMUTATIONS, seed: int = 0
+    labels: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    nulls: Sequence[Mapping[str, Any]] = (),
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
 ) -> Affinity:
     """LogME of every source's outputs for every target's labels, less that of no features, in nats a row.
 
-    ``labels`` and ``outputs`` as in :func:`~jointset.relatedness.leep`. Both are centred first, so that 0 is what the
-    shares of the classes say alone. Classes are one column each and their mean is taken, as in the paper.
+    ``labels``, ``outputs`` and ``nulls`` as in :func:`~jointset.relatedness.leep`. Both are centred first, so that 0
+    is what the shares of the classes say alone. Classes are one column each and their mean is taken, as in the paper.
     ``permutations`` of the target's labels give the level of chance. Raises ArrayError.
 
     >>> y = np.random.default_rng(0).normal(size=60)
@@ -36,19 +41,21 @@ def logme(
     given = checked(labels)
     features = aligned(given, outputs, "outputs")
 
+    without = [aligned(given, n, "nulls") for n in nulls]
+
     def of(source: str, target: str) -> Pair:
         rng = np.random.default_rng(seed)
-        found, support = [], 0
-        for column in parts(given[target]):
-            rows = known(column)
-            if rows.sum() < FEWEST or np.ptp(column[rows]) == 0:
-                continue
-            support = max(support, int(rows.sum()))
-            found.append(gains(features[source][rows], column[rows], permutations, rng))
-        if not found:
+        columns = [
+            (rows, c[rows])
+            for c in parts(given[target])
+            for rows in [np.flatnonzero(known(c))]
+            if len(rows) >= FEWEST and np.ptp(c[rows]) > 0
+        ]
+        if not columns:
             return Pair()
-        both = np.mean(found, axis=0)
-        return Pair(float(both[0]), support, level(both[1:]))
+        found = np.mean([gains(features[source][r], y, permutations, rng) for r, y in columns], axis=0)
+        others = [np.mean([gains(n[source][r], y, 0, rng)[0] for r, y in columns]) for n in without]
+        return Pair(float(found[0]), max(len(y) for _, y in columns), chance_of(found[1:], others))
 
     return filled("logme", list(given), of, unit="nats a row over no features", bounds=(0.0, np.inf))
 

@@ -69,6 +69,16 @@ def best_per_part(table: Floats) -> float:
     return float(np.nanmax(table[:, known], axis=0).mean())
 
 
+def chance_of(permuted: Floats, nulls: Sequence[float]) -> float:
+    """The level of chance: the greater of those of permuted target labels and of sources that learnt permuted labels.
+
+    >>> chance_of(np.array([0.1, 0.2]), [0.3, 0.05])
+    0.3
+    """
+    known = [c for c in (level(np.asarray(permuted)), level(np.asarray(nulls, float))) if c == c]
+    return max(known) if known else float("nan")
+
+
 def level(draws: Floats) -> float:
     """The value that one in twenty draws of chance exceeds; NaN without draws.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jointset.errors import ArrayError
-from jointset.records import Floats, Ints
+from jointset.records import Floats, Ints, is_labelled
 from jointset.relatedness.columns import GROUPS, Array, checked, coded, known, parts, points
 
 STRENGTH = 1.0  # inverse of the ridge penalty on standardised columns
@@ -53,6 +53,44 @@ def probed(
     return out
 
 
+def nulls(
+    labels: Mapping[str, Any], features: Any, *, draws: int = 9, groups: Any = None, seed: int = 0
+) -> list[dict[str, Floats]]:
+    """What :func:`probed` says when the labels are permuted among the rows that carry them: sources without relation.
+
+    Any direction of the features says something of a target, and many outputs say more than few: what a source says
+    has to be compared with these. For speed they are ridge regressions of the classes' indicators.
+
+    >>> x = np.repeat([[0.0], [1.0]], 20, axis=0)
+    >>> len(nulls({"t": np.repeat([0, 1], 20)}, x, draws=2))
+    2
+    """
+    given = checked(labels)
+    n, rng = len(next(iter(given.values()))), np.random.default_rng(seed)
+    x, fold = standardised(features, n), folds_of(n, groups, 2, seed)
+    out: list[dict[str, Floats]] = [{} for _ in range(draws)]
+    for name, y in given.items():
+        rows, target = np.flatnonzero(is_labelled(y)), _numbers(y)
+        wide = [target[rows][rng.permutation(len(rows))] for _ in range(draws)]
+        said = np.zeros((n, draws * target.shape[1]))
+        for f in range(2):
+            train, rest = fold[rows] != f, np.setdiff1d(np.flatnonzero(fold == f), rows[fold[rows] != f])
+            if train.any():
+                said[rest] = ridge(x, np.concatenate(wide, axis=1)[train], rows[train])[rest]
+        for d, part in enumerate(np.split(said, draws, axis=1)):
+            out[d][name] = part if y.dtype.kind == "f" else np.clip(part, LEAST, 1 - LEAST)
+    return out
+
+
+def _numbers(y: Array) -> Floats:
+    """Labels as columns of numbers ``(n, K)``; classes as indicators, and what is missing as zero."""
+    if y.dtype.kind == "f":
+        return np.where(np.isfinite(y), y, 0.0)[:, None]
+    if y.ndim == 2:
+        return (y == 1).astype(np.float64)
+    return np.asarray(y[:, None] == np.arange(max(int(y.max(initial=0)) + 1, 2)), np.float64)
+
+
 def folds_of(n: int, groups: Any, folds: int, seed: int) -> Ints:
     """A fold for every row, groups whole, ``(n,)``.
 
@@ -80,7 +118,7 @@ def _crossed(x: Floats, y: Array, fold: Ints, folds: int, width: int) -> Floats:
 def predicted(x: Floats, y: Array, train: Ints, width: int) -> Floats:
     """What a model of the rows ``train`` says of all, ``(n, width)``; without two classes there, their shares."""
     if y.dtype.kind == "f":
-        return ridge(x, y, train)
+        return ridge(x, y[train][:, None], train) if len(train) else np.zeros((len(x), 1))
     out = np.full((len(x), width), LEAST)
     seen = np.unique(y[train])
     if len(seen) > 1:
@@ -102,14 +140,12 @@ def logistic(x: Floats, y: Ints) -> Any:
 
 
 def ridge(x: Floats, y: Floats, train: Ints) -> Floats:
-    """Ridge regression of the rows ``train``, its word on all rows, ``(n, 1)``."""
-    if not len(train):
-        return np.zeros((len(x), 1))
-    mean, middle = y[train].mean(), x[train].mean(axis=0)
+    """Ridge regression of ``y`` ``(m, K)`` on the m rows ``train``, its word on all rows, ``(n, K)``."""
+    mean, middle = y.mean(axis=0), x[train].mean(axis=0)
     centred = x[train] - middle
     penalty = centred.T @ centred + np.eye(x.shape[1]) / STRENGTH
-    slope = np.linalg.solve(penalty, centred.T @ (y[train] - mean))
-    return (mean + (x - middle) @ slope)[:, None]
+    slope = np.linalg.solve(penalty, centred.T @ (y - mean))
+    return np.asarray(mean + (x - middle) @ slope)
 
 
 def assignment(outputs: Floats, labels: Array) -> Floats:

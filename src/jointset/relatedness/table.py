@@ -19,7 +19,7 @@ from jointset.relatedness.leep import leep
 from jointset.relatedness.logme import logme
 from jointset.relatedness.mmd import mmd
 from jointset.relatedness.ngrams import ngrams
-from jointset.relatedness.probes import probed
+from jointset.relatedness.probes import nulls, probed
 from jointset.relatedness.proxy_a import proxy_a
 
 
@@ -34,9 +34,9 @@ class Measure:
 MEASURES: dict[str, Measure] = {
     "association": Measure(association),
     "information": Measure(information),
-    "leep": Measure(leep, ("outputs",)),
-    "logme": Measure(logme, ("outputs",)),
-    "h_score": Measure(h_score, ("outputs",)),
+    "leep": Measure(leep, ("outputs", "nulls")),
+    "logme": Measure(logme, ("outputs", "nulls")),
+    "h_score": Measure(h_score, ("outputs", "nulls")),
     "fisher": Measure(fisher, ("features",)),
     "proxy_a": Measure(proxy_a, ("features",)),
     "mmd": Measure(mmd, ("features",)),
@@ -69,9 +69,16 @@ class Material:
             return None
         return probed(self.labels, self.features, groups=self.groups, seed=self.seed)
 
+    @cached_property
+    def nulls(self) -> list[dict[str, Floats]] | None:
+        """The same of labels that are permuted."""
+        if self.features is None:
+            return None
+        return nulls(self.labels, self.features, groups=self.groups, seed=self.seed)
+
     def has(self, measure: str) -> bool:
         """Whether there is what the measure reads."""
-        need = ["features" if r == "outputs" else r for r in lookup(measure).reads]
+        need = ["features" if r in ("outputs", "nulls") else r for r in lookup(measure).reads]
         return all(getattr(self, r) is not None for r in need)
 
 

@@ -50,10 +50,11 @@ class InputChecks:
 
 @dataclass(frozen=True, eq=False)
 class DatasetPairs:
-    """Datasets in pairs: the embedding of what they share, the dataset of every row that is compared, the number of
-    rows taken of each, and how their inputs differ."""
+    """Datasets in pairs: the embedding of what they share, their words where that is text, the dataset of every row
+    that is compared, the number of rows taken of each, and how their inputs differ."""
 
     points: Floats
+    terms: Any
     names: Strings
     rows: int
     inputs: InputShifts
@@ -90,7 +91,7 @@ def _in_pairs(work: Work, inputs: PoolInputs, copies: Duplicates) -> DatasetPair
     names[~np.isin(names.astype(str), [d.name for d in usable])] = None
     rows = int(np.clip(MATRIX_ROWS / len(usable), 150, 600))  # pairs grow with the square of the datasets
     found = compare_inputs(shared, names, together=copies.near, rows=rows, seed=work.config.seed)
-    return DatasetPairs(shared, names, rows, found)
+    return DatasetPairs(shared, inputs.terms(usable), names, rows, found)
 
 
 def comparable(work: Work) -> list[Dataset]:

@@ -191,6 +191,7 @@ def _shift_of_labels(
         matrix = shift_matrix(
             alone.pairs.points, alone.pairs.names, labels=seen, together=alone.duplicates.near,
             rows=alone.pairs.rows, seed=work.config.seed, inputs=alone.pairs.inputs,
+            terms=alone.pairs.terms,
         )  # fmt: skip
         out.append(Section("shift between datasets", matrix, everything, task=task.name))
     if probs is None or seen is None or task.kind == "regression":

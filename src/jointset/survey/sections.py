@@ -28,14 +28,13 @@ class Section:
 
     def summary(self) -> dict[str, Any]:
         """What is kept of the section beside its findings, as JSON values."""
-        codes, counts = np.unique(self.checked.findings.code.astype(str), return_counts=True)
         return {
             "check": self.check,
             "dataset": self.dataset,
             "task": self.task,
             "outcome": self.checked.outcome,
             "reason": self.checked.reason,
-            "findings": dict(zip(codes.tolist(), counts.tolist(), strict=True)),
+            "findings": self.checked.by_code(),
         }
 
     def issues(self, pool: Pool) -> Issues:

@@ -27,7 +27,7 @@ NEAR: dict[str, Callable[..., Pairs]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Duplicates(Checked):
     """Rows that are there more than once.
 

@@ -15,7 +15,7 @@ STEPS = 30
 PRIOR = (1.0, 9.0)  # wrong and right labels that every source is given beforehand
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Conflicts(Checked):
     """``rows`` ``(m,)`` are the rows of groups whose labels disagree; ``p_wrong`` ``(m,)`` is P(its label is wrong),
     and ``likelier_wrong`` ``(m,)`` marks those whose label is not the group's most probable one. ``error_rate`` is

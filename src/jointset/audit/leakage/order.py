@@ -17,7 +17,7 @@ PERMUTATIONS = 499
 SAMPLE = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Order(Checked):
     """``p_value`` that neighbours in the embedding stand no nearer in the order than chance has it; ``effect`` is one
     minus the mean distance of neighbours in the order over that of any two rows (0 = no order); ``score`` ``(n,)`` is

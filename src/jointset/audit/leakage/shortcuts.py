@@ -21,7 +21,7 @@ SAMPLE = 5000
 NAMED = 5  # features that are named for an artefact
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Shortcuts(Checked):
     """``area`` is the area under the curve that each feature alone reaches, and ``together`` that of all simple
     features (NaN where not asked for)."""

@@ -14,7 +14,7 @@ from jointset.errors import ArrayError
 from jointset.records import TRAIN, Bools, Ints
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Leaks(Checked):
     """``leaked`` ``(n,)`` marks held-out rows that have an exact copy in the training rows, ``near`` those that have a
     near-copy only, ``source`` the training rows that either is a copy of, and ``shared`` held-out rows whose group is

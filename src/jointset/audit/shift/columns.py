@@ -18,7 +18,7 @@ NAMED = 5
 COMMON = 30  # values of a category column that are told apart
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ColumnShift(Checked):
     """``p_value`` of every column, corrected (Holm 1979), and ``effect`` in [0, 1]: the largest difference of the
     distribution functions of numbers, half the sum of the differences of the shares of categories."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +18,7 @@ FEWEST = 50
 OVERLAP = 0.05  # smallest probability of either side where inputs count as like
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConceptShift(Checked):
     """``p_value`` that knowing the side adds nothing to what the inputs say about the label, on inputs that both sides
     have; ``gain`` is what it adds, in nats a row; ``matched`` is the share of rows on such inputs."""
@@ -131,12 +132,15 @@ def _told(gain: Floats, matched: Floats, turned: Floats, level: float, subject: 
     return ConceptShift("found", reason, found, facts, p_value, mean, share)
 
 
-def transfer(x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints) -> tuple[float, float]:
+def transfer(
+    x: Any, y: Ints, groups: Ints, source: Ints, target: Ints, *, whole: Linear | None = None
+) -> tuple[float, float]:
     """What a linear model learnt on ``source`` rows reaches on ``target`` rows, and what it is worth there.
 
     The first is its area under the curve (mean over classes); the second the share of the entropy of the target's
     labels that it explains, below 0 where it is worse than the target's class shares alone: negative transfer. ``x`` is
-    ``(n, d)``, ``y`` ``(n,)`` codes, ``groups`` ``(n,)``; source rows of a target row's group are left out.
+    ``(n, d)``, ``y`` ``(n,)`` codes, ``groups`` ``(n,)``; source rows of a target row's group are left out. ``whole``
+    is the model of all source rows, which serves where none is.
 
     >>> x = np.repeat([[0.0], [1.0]], 40, axis=0)
     >>> y, half = np.repeat([0, 1], 40), np.arange(80) % 2 == 0
@@ -150,7 +154,7 @@ def transfer(x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints) -> tu
     if len(np.unique(y[apart])) < 2:
         return float("nan"), float("nan")
     foreign = np.full((len(target), k), 1e-3)
-    model = Linear(x[apart], y[apart])
+    model = whole if whole is not None and len(apart) == len(source) else Linear(x[apart], y[apart])
     foreign[:, model.classes] = np.maximum(model(x[target]), 1e-3)
     foreign /= foreign.sum(axis=1, keepdims=True)
     share = np.bincount(truth, minlength=k) / len(truth)
@@ -159,7 +163,7 @@ def transfer(x: Floats, y: Ints, groups: Ints, source: Ints, target: Ints) -> tu
     return mean_area(truth, foreign), worth
 
 
-def own_area(x: Floats, y: Ints, groups: Ints, rows: Ints, *, seed: int = 0) -> float:
+def own_area(x: Any, y: Ints, groups: Ints, rows: Ints, *, seed: int = 0) -> float:
     """The area under the curve that a linear model of the rows themselves reaches, cross-fitted; see :func:`transfer`.
 
     >>> x = np.repeat([[0.0], [1.0]], 40, axis=0)

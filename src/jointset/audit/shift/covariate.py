@@ -20,7 +20,7 @@ FEWEST = 20
 TWICE = 2.0  # see covariate_shift; without it one random split in eight is called shifted at 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CovariateShift(Checked):
     """``p_value`` is the smaller of the two tests' p-values, doubled (Bonferroni); ``area`` is how well a classifier
     tells the sides apart, 0.5 = not at all; ``distance`` is the kernel's, 0 = none. ``direction`` ``(n_a + n_b,)`` is

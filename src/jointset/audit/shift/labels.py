@@ -14,7 +14,7 @@ from jointset.records import Floats
 BOOTSTRAPS = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelShift(Checked):
     """``source`` and ``target`` ``(K,)`` are the shares of the classes, ``weights`` ``(K,)`` their ratio, ``p_value``
     that of equal shares, ``condition`` the condition number of the confusion matrix (large: the shares are not

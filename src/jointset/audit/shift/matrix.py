@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jointset.audit.crossfit import Linear
 from jointset.audit.findings import Checked, Findings, as_codes, as_points, ended
 from jointset.audit.shift.columns import holm
 from jointset.audit.shift.concept import concept_shift, own_area, transfer
@@ -20,7 +22,7 @@ ROWS = 600  # of a group, in a matrix of many
 LOSS = 0.05  # area lost from which a transfer is called bad
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShiftMatrix(Checked):
     """``groups`` ``(g,)`` are the names; ``covariate`` ``(g, g)`` is the area of the classifier between two groups and
     ``p_value`` ``(g, g)`` that of their covariate shift, corrected for the number of pairs (Holm); ``concept`` ``(g,
@@ -107,13 +109,15 @@ def shift_matrix(
     rows: int = ROWS,
     seed: int = 0,
     inputs: InputShifts | None = None,
+    terms: Any = None,
 ) -> ShiftMatrix:
     """Compare every two groups (datasets, sites, months): inputs, and with class codes ``labels`` ``(n,)`` their
     meaning.
 
     ``embedding`` is ``(n, d)``, ``groups`` ``(n,)``, None where a row is in none; ``together`` ``(n,)`` numbers rows
     that must not be on both sides of a comparison (copies). At most ``rows`` rows of a group are used; ``inputs`` are
-    those of :func:`compare_inputs` on the same arguments, when it was done before. Codes
+    those of :func:`compare_inputs` on the same arguments, when it was done before. ``terms`` ``(n, v)``, sparse, such
+    as n-grams by TF-IDF, is what the linear models of ``loss`` and ``worth`` read, instead of the embedding. Codes
     ``covariate_shift`` and ``concept_shift`` of pairs, ``bad_transfer`` of ordered pairs that lose 0.05 of the area or
     more, or where the source's model is worse than the target's class shares (negative transfer). Raises
     ``ArrayError``.
@@ -147,19 +151,20 @@ def shift_matrix(
             concept[i, j] = concept[j, i] = meaning.gain
             found.append(meaning.findings)
     if y is not None:
-        _transfers(points, y, own, members, loss, worth, seed)
+        _transfers(points if terms is None else terms, y, own, members, loss, worth, seed)
     return _told(names, inputs.area, p, concept, loss, worth, Findings.concat(found), inputs.corrected, level)
 
 
 def _transfers(
-    points: Floats, y: Ints, own: Ints, members: Sequence[Ints], loss: Floats, worth: Floats, seed: int
+    points: Any, y: Ints, own: Ints, members: Sequence[Ints], loss: Floats, worth: Floats, seed: int
 ) -> None:
     """Fill in what every group's linear model loses, and is worth, on every other group."""
     rows = [m[y[m] >= 0] for m in members]
     usable = [i for i, r in enumerate(rows) if len(r) >= FEWEST and len(np.unique(y[r])) > 1]
     best = {i: own_area(points, y, own, rows[i], seed=seed) for i in usable}
+    models = {i: Linear(points[rows[i]], y[rows[i]]) for i in usable}
     for i, j in permutations(usable, 2):
-        reached, worth[i, j] = transfer(points, y, own, rows[i], rows[j])
+        reached, worth[i, j] = transfer(points, y, own, rows[i], rows[j], whole=models[i])
         loss[i, j] = best[j] - reached
 
 

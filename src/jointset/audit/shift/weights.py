@@ -16,7 +16,7 @@ MOST = 20.0
 ENOUGH = 0.2  # share of the rows that the weighted ones must be worth
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImportanceWeights(Checked):
     """``weights`` ``(n,)`` of the source's rows, mean one, and the number of rows that they are worth,
     ``effective``."""

@@ -31,7 +31,7 @@ class TensorFactors(Sharing):
 
     Parameters
     ----------
-    form : see above.
+    form : ``last``, ``tucker`` or ``tt``: what is shared of the layers, see above.
     rank : R, at most the number of tasks for ``last``.
 
     >>> sharing = TensorFactors(["a", "b"], width=4, depth=1, dropout=0.0, form="tt", rank=2)
