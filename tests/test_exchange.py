@@ -131,7 +131,7 @@ def test_later_rounds_leave_alone_what_came_from_a_file(demo, cli):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--format", "edits-cvs"], r"unknown \(did you mean 'edits-csv'\?\); one of parquet, csv"),
+        (["--format", "edits-cvs"], r"unknown \(did you mean 'edits-csv'\?\); known: parquet, csv"),
         (["--dataset", "people"], "export --dataset: chooses among open edits"),
         (["--format", "edits-csv", "--task", "levl"], r"no task 'levl' \(did you mean 'level'\?\)"),
         (["--format", "fiftyone"], "no dataset of the run has pictures"),
