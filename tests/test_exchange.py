@@ -1,6 +1,5 @@
 """What goes out of a finished run and comes back, by the commands of the guide; four kinds of task, two datasets."""
 
-import doctest
 import json
 import re
 import shutil
@@ -11,10 +10,8 @@ import pytest
 from crafted import craft
 from jointset.ledger import Ledger
 from jointset.project import Run
-from test_docs import examples
+from test_docs import BLOCK, commands, plain, run_examples, text_of
 
-GUIDE = Path(__file__).parents[1] / "docs" / "exchange.md"
-BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = "jointset-demo/runs/demo"
 
 
@@ -27,33 +24,15 @@ def demo(finished, tmp_path, monkeypatch):
     return Run(RUN)
 
 
-def commands(block):
-    """(arguments, expected output) of every command of a console block."""
-    for part in block.split("$ jointset ")[1:]:
-        line, _, output = part.partition("\n")
-        yield line.split(), output
-
-
-def shape(text):
-    """A text without its numbers, which are those of the demo."""
-    return re.sub(r"\d[\d,]*", "#", text)
-
-
 def test_every_example_of_the_guide_runs(demo, cli):
     """In order: commands on the command line, Python as doctests; outputs but for their numbers."""
-    ran = 0
-    for kind, block in BLOCK.findall(GUIDE.read_text("utf-8")):
-        if kind == "python":
-            test = doctest.DocTestParser().get_doctest(
-                examples(f"```python\n{block}```\n"), {}, "guide", None, 0
-            )
-            told: list[str] = []
-            doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=told.append)
-            assert not told, "\n".join(told)
-            continue
-        for arguments, output in commands(block):
+    ran, names = 0, {}
+    for language, body in BLOCK.findall(text_of("exchange.md")):
+        if language == "python":
+            run_examples(body, names, "exchange.md")
+        for (program, *arguments), output in commands(body) if language == "console" else ():
             done = cli(*arguments)
-            assert (done.code, shape(done.out)) == (0, shape(output)), (arguments, done)
+            assert (program, done.code, plain(done.out)) == ("jointset", 0, plain(output)), (arguments, done)
             ran += 1
     assert ran >= 5
     with Ledger(demo.directory.ledger) as ledger:
