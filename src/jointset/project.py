@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from jointset import config as configs
 from jointset import export, notebook, rundir
 from jointset.config import Config
+from jointset.config.names import known
 from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
-from jointset.errors import ConfigError, DataError, nearest
+from jointset.errors import ConfigError
 from jointset.ledger import Ledger, Selector
 from jointset.prepare import Work, prepare
-from jointset.records import ACTIONS, Edits
-from jointset.repaired import RepairedDataset, RepairedDatasets
+from jointset.records import Edits
+from jointset.repaired import RepairedDataset, RepairedDatasets, base_table
 from jointset.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Run:
         """Datasets, tasks and given labels, from the run's own copy of the data."""
         config = self.directory.config()
         lock = rundir.read_json(self.path / "data.lock")
-        sources = {n: _base(self.directory, n, d["sha256"]) for n, d in lock["datasets"].items()}
+        sources = {n: base_table(self.directory, n, d["sha256"]) for n, d in lock["datasets"].items()}
         return prepare(config, self.directory.data, sources)
 
     @property
@@ -329,28 +330,3 @@ class Run:
         return notebook.table(
             f"Run {self.path}", ["task", "metric", "before → after", "verdict"], rows, below
         )
-
-
-def known(config: Config, *, task: str | None, dataset: str | None, action: str | None) -> None:
-    """Raise when a selector names what the run does not have; nothing would match, and nobody would know why."""
-    named = (
-        ("task", task, config.tasks),
-        ("dataset", dataset, config.datasets),
-        ("action", action, ACTIONS),
-    )
-    for what, value, names in named:
-        if value is not None and value not in names:
-            raise DataError(
-                f"the run has no {what} {value!r}{nearest(value, names)}; one of {', '.join(names)}"
-            )
-
-
-def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    file = directory.data / "base" / f"{fingerprint}.parquet"
-    if not file.is_file():
-        raise DataError(
-            f"{directory.path}: the run's copy of dataset {name!r} is gone ({file.name}); repeat jointset run"
-        )
-    return pq.read_table(file)

@@ -67,7 +67,7 @@ def _unknown(format: str) -> str:
     from jointset.errors import nearest
 
     known = [*DATASETS, PICTURES, *EDITS, *MODEL_FORMATS]
-    return f"export --format {format!r}: unknown{nearest(format, known)}; one of {', '.join(known)}"
+    return f"export --format {format!r}: unknown{nearest(format, known)}; known: {', '.join(known)}"
 
 
 def _only_for_edits(given: dict[str, Any], format: str) -> None:
