@@ -117,18 +117,7 @@ class Project:
         return f"Project({self.name!r}, datasets={datasets}, tasks={tasks})"
 
     def _repr_html_(self) -> str:
-        datasets, tasks = self._settings["datasets"], self._settings["tasks"]
-        rows = [
-            [
-                name,
-                *(
-                    f"{t['kind']}: {t['labels'][name]}" if name in t["labels"] else "·"
-                    for t in tasks.values()
-                ),
-            ]
-            for name in datasets
-        ]
-        return notebook.table(f"Project {self.name}", ["dataset", *tasks], rows)
+        return notebook.of_project(self.name, self._settings)
 
 
 class Run:
@@ -308,18 +297,7 @@ class Run:
             return held_out_labels(work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split)
 
     def _told(self) -> tuple[list[list[str]], str]:
-        """Per task what became of it, and the counts of edits; empty while the run is not finished."""
-        if not (self.path / "summary.json").is_file():
-            return [], "not finished; repeat jointset run to go on"
-        summary, rows = self.summary, []
-        for name, task in summary["tasks"].items():
-            judged = task["verdict"] != "not judged"
-            change = f"{task['before']:.3f} → {task['after']:.3f}" if judged else "–"
-            rows.append([name, task["metric"], change, task["verdict"]])
-        edits = summary["edits"]
-        counts = ", ".join(f"{edits[k]:,} {k}" for k in ("proposed", "accepted", "rejected", "undone"))
-        rounds = f"{summary['rounds']} round{'' if summary['rounds'] == 1 else 's'}"
-        return rows, f"{rounds}; edits: {counts}"
+        return notebook.of_run(self.summary if (self.path / "summary.json").is_file() else None)
 
     def __repr__(self) -> str:
         rows, below = self._told()
