@@ -71,6 +71,8 @@ assert CliRunner().invoke(app, {}).exit_code == 0
         "prepare",
         "project",
         "models.encoders",
+        "tracking",
+        "sklearn",
     ],
 )
 def test_rooms_without_torch_stay_without(room):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
     The weights of the joint training, and of the tasks alone, become those that the first round starts with.
     """
     settings = bench.work.config.relatedness
-    if settings.mode == "off" or len(bench.work.tasks) < 2 or bench.plan.groups:
+    if not asked(bench):
         return bench
     file = bench.run.relatedness
     if not file.is_file():
@@ -61,17 +61,26 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
     )
 
 
-def affordable(problem: Problem, work: Work, budget: float) -> list[str]:
-    """The tasks to train alone for at most ``budget`` joint trainings, counted in rows; the cheapest first."""
+def asked(bench: Bench) -> bool:
+    """Whether the run compares joint training with the tasks alone."""
+    return bench.work.config.relatedness.mode != "off" and len(bench.work.tasks) > 1 and not bench.plan.groups
+
+
+def affordable(problem: Problem, work: Work, budget: float) -> dict[str, float]:
+    """The tasks to train alone for at most ``budget`` joint trainings, the cheapest first, each with what it costs.
+
+    Costs are counted in rows: of tasks on datasets of their own they sum to one joint training, of tasks on the same
+    rows each is one.
+    """
     train = work.pool.split == TRAIN
     whole = max(len(problem.trained_on(train)), 1)
     cost = {t.name: len(problem.of_group(TaskGroup((t.name,))).trained_on(train)) / whole for t in work.tasks}
-    chosen, spent = [], 0.0
+    chosen, spent = set(), 0.0
     for name in sorted(cost, key=lambda n: cost[n]):
         spent += cost[name]
         if spent <= budget + 1e-9:
-            chosen.append(name)
-    return [t.name for t in work.tasks if t.name in chosen]
+            chosen.add(name)
+    return {n: c for n, c in cost.items() if n in chosen}
 
 
 def groups_of(tasks: Sequence[str], hurt: Sequence[str]) -> list[TaskGroup]:
@@ -149,7 +158,7 @@ def kept_outputs(bench: Bench) -> tuple[Trained, dict[str, Trained]] | None:
     return trained("joint", bench.work.tasks), {t.name: trained("alone", [t]) for t in own}
 
 
-def _alone(bench: Bench, overlay: Overlay, names: Sequence[str]) -> dict[str, Trained]:
+def _alone(bench: Bench, overlay: Overlay, names: Iterable[str]) -> dict[str, Trained]:
     """Each task trained alone with the settings of the joint training, its weights kept until the run ends."""
     found = {}
     rows, split, whole = held_out_rows(bench.work), bench.work.pool.split, bench.problem(overlay)

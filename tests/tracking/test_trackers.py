@@ -101,6 +101,7 @@ def test_mlflow(facts, monkeypatch):
     }
     steps = [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "round-00/loss")]
     assert steps == [(1, 1.5), (2, 1.0)]
+    assert {"round-00/skill", "round-00/skill.a", "rounds/a.accuracy.after"} <= set(run.data.metrics)
     assert {f.path for f in client.list_artifacts(run.info.run_id)} == {"model", "report.html"}
     assert told(["mlflow"], facts, summary=None) == []
     (again,) = client.search_runs([run.info.experiment_id])
@@ -116,7 +117,7 @@ def test_wandb_offline(facts, monkeypatch):
     content = file.read_bytes()
     assert all(
         word in content
-        for word in (b"round-00/loss", b"rounds/a/accuracy/after", b"model.width", b"report.html")
+        for word in (b"round-00/loss", b"rounds/a/accuracy/after", b'{"width":16}', b"report.html")
     )
     assert (facts.folder / "wandb-id").read_text(encoding="utf-8") in file.name
 

@@ -101,6 +101,7 @@ def _doubt(text: str, todo: str) -> dict[str, str]:
 
 def cost(work: Work, folder: Path) -> dict[str, Any]:
     """The model's parts, and seconds for the whole run, from a few steps of training on this machine."""
+    from jointset import apart
     from jointset.data import apply
     from jointset.models.describe import summary
     from jointset.records import Edits
@@ -120,7 +121,14 @@ def cost(work: Work, folder: Path) -> dict[str, Any]:
     training, improve = work.config.training, work.config.improve
     share = (training.folds - 1) / training.folds
     trials = training.search.trainings if training.search else 0
-    rounds = trials + work.config.augment.trainings + 1 + improve.rounds * (training.folds * share + 1)
+    singly = apart.affordable(problem, work, work.config.relatedness.budget) if apart.asked(bench) else {}
+    rounds = (
+        sum(singly.values())
+        + trials
+        + work.config.augment.trainings
+        + 1
+        + improve.rounds * (training.folds * share + 1)
+    )
     return {"model": model, "estimate_seconds": round(prepared + per_epoch * training.epochs * rounds, 1)}
 
 

@@ -60,7 +60,10 @@ class JointClassifier(ClassifierMixin, JointEstimator):
         found = self._outputs(X)
         classes = [self.classes_] if self._flat else self.classes_
         named = [c[found[t].argmax(1)] for t, c in zip(self.task_names_, classes, strict=True)]
-        return named[0] if self._flat else np.stack(named, 1)
+        if self._flat:
+            return named[0]
+        mixed = len({n.dtype.kind for n in named}) > 1  # text and numbers side by side stay what they are
+        return np.stack([n.astype(object) for n in named] if mixed else named, 1)
 
     def predict_proba(self, X: Any) -> Any:
         """Probabilities ``(n, K)``, or a list of them by task."""
@@ -107,5 +110,7 @@ def _plain(values: NDArray[Any], task: str) -> NDArray[Any]:
         if len(kinds) > 1:
             raise ArrayError(f"task {task!r}: labels are text and numbers; make them one of these")
         values = np.array(values.tolist())
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ArrayError(f"task {task!r}: Input y contains infinity; remove or blank those labels")
     check_classification_targets(values)
     return values

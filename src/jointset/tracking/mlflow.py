@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from jointset.tracking.base import Facts, Tracker, flat
 
 MOST = 100  # parameters in one call
-LONGEST = 500  # characters of a parameter
+LONGEST = 6000  # characters of a parameter
 
 
 class MLflow(Tracker):
@@ -52,10 +52,10 @@ class MLflow(Tracker):
         """See :meth:`Tracker.metrics`."""
         from mlflow.entities import Metric
 
+        # its file store has a file for skill, where skill/a would need a folder
+        named = {_name(f"{of}/{k.replace('/', '.')}"): v for k, v in values.items()}
         now = int(time.time() * 1000)
-        self.client.log_batch(
-            self.run, metrics=[Metric(_name(f"{of}/{k}"), v, now, step) for k, v in values.items()]
-        )
+        self.client.log_batch(self.run, metrics=[Metric(k, v, now, step) for k, v in named.items()])
 
     def finish(self, files: Sequence[Path], summary: Mapping[str, Any] | None) -> None:
         """See :meth:`Tracker.finish`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,11 @@ class Tracking:
         names, self.waiting = self.waiting, []
         for name in names:
             self.started[name] = made = make_tracker(name)
-            self._tried(name, lambda made=made: made.start(self.facts))  # type: ignore[misc]
+            self._tried(name, partial(made.start, self.facts))
 
     def _each(self, call: Callable[[Tracker], None]) -> None:
         for name, tracker in list(self.started.items()):
-            self._tried(name, lambda tracker=tracker: call(tracker))  # type: ignore[misc]
+            self._tried(name, partial(call, tracker))
 
     def _tried(self, name: str, call: Callable[[], None]) -> None:
         try:

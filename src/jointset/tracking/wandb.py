@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,7 +28,7 @@ class WandB(Tracker):
         facts.folder.mkdir(parents=True, exist_ok=True)
         kept = facts.folder / "wandb-id"
         if not kept.is_file():
-            kept.write_text(wandb.util.generate_id(), encoding="utf-8")
+            kept.write_text(secrets.token_hex(4), encoding="utf-8")
         self.name, self.prefixes = facts.name, set[str]()
         self.run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "jointset"),
@@ -53,10 +54,8 @@ class WandB(Tracker):
 
         if summary is not None:
             artifact = wandb.Artifact(self.name, type="run")
-            for file in files:
-                if file.is_dir():
-                    artifact.add_dir(str(file), name=file.name)
-                else:
-                    artifact.add_file(str(file))
+            for file in files:  # one by one: add_dir prints
+                for part in sorted(file.rglob("*")) if file.is_dir() else [file]:
+                    artifact.add_file(str(part), name=str(part.relative_to(file.parent)))
             self.run.log_artifact(artifact)
         self.run.finish(exit_code=0 if summary is not None else 1)

@@ -172,6 +172,23 @@ def test_rows_that_always_have_more_than_text_are_refused(text_model, backbone, 
         huggingface.write(model, "mood", tmp_path / "out")
 
 
+def test_rows_that_may_have_more_than_text_are_said_for_text_alone(saved, backbone, tmp_path):
+    tables = {**TABLES, "people": pa.table({"note": TEXTS, "age": [1.0, 2.0, 3.0, 4.0, 5.0]})}
+    model = saved(
+        {
+            "text": ("huggingface", {"path": str(backbone), "max_length": 8}),
+            "tabular": ("mlp", {"hidden": 4}),
+        },
+        tables,
+        {**INPUTS, "people": {"text": ["note"], "tabular": ["age"]}},
+        depth=1,
+        taps={"mood": ("tabular.hidden",), "urgent": ("text.layer1", "tabular.hidden")},
+    )
+    for task in ("mood", "urgent"):
+        out = huggingface.write(model, task, tmp_path / task, texts=TEXTS)
+        assert differs(model, task, out, trust_remote_code=True) < 1e-4
+
+
 def test_nothing_is_written_that_differs(text_model, tmp_path, monkeypatch):
     whole = huggingface._own
 

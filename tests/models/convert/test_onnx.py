@@ -162,6 +162,7 @@ def test_what_cannot_be_exported_is_one_line(mixed, tmp_path, monkeypatch):
     ) as caught:
         onnx.write(model, tmp_path / "out", tables)
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_the_extra_the_command_is_told(mixed, tmp_path, monkeypatch):
@@ -178,3 +179,4 @@ def test_a_modality_that_no_row_has_is_told(mixed, tmp_path):
     model, tables = mixed()
     with pytest.raises(RunError, match="no dataset has a readable row with tabular"):
         onnx.write(model, tmp_path / "out", {"posts": tables["posts"]})
+    assert not (tmp_path / "out").exists()

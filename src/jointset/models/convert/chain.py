@@ -51,17 +51,15 @@ def chain(model: SavedModel, task: Task) -> Chain:
     column = [t.name for t in network.tasks].index(task.name)
     backbone, adapters = _merged(encoder.backbone, column)
     head = network.headed()[column][1]
-    if task.name in network.taps.depth:
-        names = network.taps.depth[task.name]
+    blocks: tuple[Block, ...] = ()
+    names = [s for s in network.taps.depth.get(task.name, ()) if s.startswith("text.")]
+    if names:  # a task at stages of other inputs reads the trunk where there is only text
         order = list(encoder.stage_widths)
-        stages = tuple(order.index(s.partition(".")[2]) for s in names if s.startswith("text."))
-        linear = [network.taps.maps[network.taps.stages.index(s)] for s in names if s.startswith("text.")]
-        maps = [_weights(m) for m in linear]
-        blocks: tuple[Block, ...] = ()
+        stages = tuple(order.index(s.partition(".")[2]) for s in names)
+        maps = [_weights(network.taps.maps[network.taps.stages.index(s)]) for s in names]
     else:
-        stages, maps = (LAST,), [_weights(encoder.out)]
         affine, blocks = _trunk(network, task, column)
-        maps = [_after(affine, m) for m in maps]
+        stages, maps = (LAST,), [_after(affine, _weights(encoder.out))]
     return Chain(backbone, adapters, stages, tuple(maps), blocks, _classifier(task, head))
 
 
@@ -84,10 +82,11 @@ def _encoder(model: SavedModel, task: Task) -> HuggingFaceModule:
             f"task {task.name!r}: it reads predictions of the other tasks (model.joint_inference), which a classifier "
             "of one task does not have; export with --format onnx"
         )
+    own = [network.encoders["text"]]
     if "text" in network.further and network.sharing.of_tasks:
-        own: list[Any] = [network.encoders["text"], *network.further["text"].children()]
-        return cast("HuggingFaceModule", own[[t.name for t in network.tasks].index(task.name)])
-    return network.encoders["text"]
+        own += [*network.further["text"].children()]
+    column = [t.name for t in network.tasks].index(task.name)
+    return cast("HuggingFaceModule", own[column if len(own) > 1 else 0])
 
 
 def _trunk(network: JointModel, task: Task, column: int) -> tuple[Affine | None, tuple[Block, ...]]:
@@ -108,9 +107,9 @@ def _trunk(network: JointModel, task: Task, column: int) -> tuple[Affine | None,
     return None, tuple(layers)  # type: ignore[arg-type]
 
 
-def _weights(layer: nn.Module) -> Weights:
-    weight, bias = cast(Tensor, layer.weight), cast(Tensor, layer.bias)
-    return weight.detach().clone(), bias.detach().clone()
+def _weights(layer: Any) -> Weights:
+    weight, bias = layer.weight.detach(), layer.bias.detach()
+    return weight.clone(), bias.clone()
 
 
 def _after(affine: Affine | None, first: Weights) -> Weights:

@@ -110,7 +110,7 @@ def _own(found: Chain, task: Task) -> Any:
     JointsetConfig.register_for_auto_class()
     JointsetForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
     config = JointsetConfig(
-        backbone=found.backbone.config.to_dict(),
+        backbone={k: v for k, v in found.backbone.config.to_dict().items() if k != "_name_or_path"},
         stages=found.stages,
         width=len(found.maps[0][1]),
         layers=len(found.blocks),

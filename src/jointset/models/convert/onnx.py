@@ -46,7 +46,6 @@ def write(model: SavedModel, folder: str | Path, tables: Mapping[str, Any], *, n
     """
     _installed()
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     example = _example(model, tables)
     dense = Dense(model.network).eval()
     with torch.inference_mode():
@@ -62,6 +61,7 @@ def write(model: SavedModel, folder: str | Path, tables: Mapping[str, Any], *, n
             for m, e in model.encoders.items()
         },
     }
+    folder.mkdir(parents=True, exist_ok=True)
     _export(model, dense, example, shapes, outputs, folder / MODEL)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(onnx_readme(model, description, name), encoding="utf-8")
@@ -152,7 +152,7 @@ def _export(
     outputs: list[str],
     path: Path,
 ) -> None:
-    dims = {
+    dims: dict[str, Any] = {
         s: torch.export.Dim(s) for shape in shapes.values() for s in shape if isinstance(s, str) and s != ENDS
     }
     dims[ENDS] = dims[ROWS] + 1
@@ -173,6 +173,8 @@ def _export(
                 verbose=False,
             )
     except Exception as error:
+        with contextlib.suppress(OSError):  # somebody else's files are in it
+            path.parent.rmdir()
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
