@@ -108,8 +108,10 @@ def against(
 
 
 def _layers(model: JointModel) -> dict[str, nn.Module]:
-    """The encoders and the layers of the sharing structure, by their path."""
-    found: dict[str, nn.Module] = {f"{m} encoder": e for m, e in model.encoders.items()}
+    """The encoders that all tasks share and the layers of the sharing structure, by their path."""
+    found: dict[str, nn.Module] = {
+        f"{m} encoder": e for m, e in model.encoders.items() if m not in model.further
+    }
 
     def walk(module: nn.Module, path: str) -> None:
         plain = isinstance(module, nn.Sequential) and not any(isinstance(m, WHOLE) for m in module)
