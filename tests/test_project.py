@@ -208,7 +208,7 @@ def test_a_finished_run_is_not_trained_again(folder, monkeypatch):
 
 
 BOUNDARIES = [
-    ("jointset.project", "prepare", "after"),
+    ("jointset.running", "prepare", "after"),
     ("jointset.workbench", "set_up", "after"),
     ("jointset.stages", "train", "after"),
     ("jointset.stages", "cross_fitted", "after"),

@@ -39,7 +39,7 @@ def fdu_mtl(folder: Path, seed: int, rows: int | None) -> None:
     frame["sentiment"] = np.array(["negative", "positive"], object)[frame["label"]]
     tables = {str(n): part[["split", "text", "sentiment"]] for n, part in frame.groupby("domain")}
     tasks = {n: _task("binary", {n: "sentiment"}, "accuracy") for n in tables}
-    _write(folder, tables, {n: {"text": "text"} for n in tables}, tasks, seed, rows)
+    write_set(folder, tables, {n: {"text": "text"} for n in tables}, tasks, seed, rows)
 
 
 def sentence_cls(folder: Path, seed: int, rows: int | None) -> None:
@@ -55,7 +55,7 @@ def sentence_cls(folder: Path, seed: int, rows: int | None) -> None:
     tables = {str(n): part[["split", "text", "label"]] for n, part in frame.groupby("task")}
     kinds = {n: "binary" if t["label"].nunique() == 2 else "multiclass" for n, t in tables.items()}
     tasks = {n: _task(kinds[n], {n: "label"}, "accuracy") for n in tables}
-    _write(folder, tables, {n: {"text": "text"} for n in tables}, tasks, seed, rows)
+    write_set(folder, tables, {n: {"text": "text"} for n in tables}, tasks, seed, rows)
 
 
 def goemotions(folder: Path, seed: int, rows: int | None) -> None:
@@ -69,7 +69,7 @@ def goemotions(folder: Path, seed: int, rows: int | None) -> None:
     for name in names:
         frame[name] = [";".join(f"c{i}" for i in labels) for labels in frame[name]]
     tasks = {n: {**_task("multilabel", {"comments": n}, "auc"), "separator": ";"} for n in names}
-    _write(
+    write_set(
         folder,
         {"comments": frame[["split", "text", *names]]},
         {"comments": {"text": "text"}},
@@ -96,7 +96,7 @@ def molecules(folder: Path, seed: int, rows: int | None) -> None:
     model = {"text": SMILES, "depth": 1}
     training = {"sparse_learning_rate": 0.002}
     inputs = {n: {"text": "smiles"} for n in tables}
-    _write(folder, tables, inputs, tasks, seed, rows, model=model, training=training)
+    write_set(folder, tables, inputs, tasks, seed, rows, model=model, training=training)
 
 
 def adult(folder: Path, seed: int, rows: int | None) -> None:
@@ -108,7 +108,7 @@ def adult(folder: Path, seed: int, rows: int | None) -> None:
     names = ["rich", "single", "college"]
     tasks = {n: _task("binary", {"people": n}, "auc") for n in names}
     table = frame[["split", *PEOPLE, *names]]
-    _write(folder, {"people": table}, {"people": {"tabular": PEOPLE}}, tasks, seed, rows)
+    write_set(folder, {"people": table}, {"people": {"tabular": PEOPLE}}, tasks, seed, rows)
 
 
 def fsdd(folder: Path, seed: int, rows: int | None) -> None:
@@ -119,7 +119,7 @@ def fsdd(folder: Path, seed: int, rows: int | None) -> None:
         pixels, frame["split"], {"digit": frame["digit"].astype(str), "speaker": frame["speaker"]}
     )
     tasks = {n: _task("multiclass", {"sounds": n}, "accuracy") for n in ("digit", "speaker")}
-    _write(
+    write_set(
         folder, {"sounds": table}, {"sounds": {"image": "image"}}, tasks, seed, rows, model={"image": IMAGE}
     )
 
@@ -136,7 +136,7 @@ def mnist10k(folder: Path, seed: int, rows: int | None) -> None:
     labels = {n: frame[n].astype(str) for n in ("digit", "writer")}
     table = _images(pixels.reshape(-1, 28, 28), pd.Series(split), labels)
     tasks = {n: _task("multiclass", {"digits": n}, "accuracy") for n in labels}
-    _write(
+    write_set(
         folder, {"digits": table}, {"digits": {"image": "image"}}, tasks, seed, rows, model={"image": IMAGE}
     )
 
@@ -171,7 +171,7 @@ def _task(kind: str, labels: Mapping[str, str], metric: str) -> dict[str, Any]:
     return {"kind": kind, "labels": dict(labels), "metric": metric}
 
 
-def _write(
+def write_set(
     folder: Path,
     tables: Mapping[str, Any],
     inputs: Mapping[str, Mapping[str, Any]],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 MOST = 50  # rows shown
 
@@ -25,3 +26,31 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]], b
         + (f"<p>{escape(below)}</p>" if below else "")
         + "</div>"
     )
+
+
+def of_project(name: str, settings: Mapping[str, Any]) -> str:
+    """The grid of a project: which dataset labels which task, of which kind, in which column."""
+    datasets, tasks = settings["datasets"], settings["tasks"]
+    rows = [
+        [d, *(f"{t['kind']}: {t['labels'][d]}" if d in t["labels"] else "·" for t in tasks.values())]
+        for d in datasets
+    ]
+    return table(f"Project {name}", ["dataset", *tasks], rows)
+
+
+def of_run(summary: Mapping[str, Any] | None) -> tuple[list[list[str]], str]:
+    """Per task what became of it, and the counts of edits; no rows while there is no summary.
+
+    >>> of_run(None)
+    ([], 'not finished; repeat jointset run to go on')
+    """
+    if summary is None:
+        return [], "not finished; repeat jointset run to go on"
+    rows = []
+    for name, task in summary["tasks"].items():
+        judged = task["verdict"] != "not judged"
+        change = f"{task['before']:.3f} → {task['after']:.3f}" if judged else "–"
+        rows.append([name, task["metric"], change, task["verdict"]])
+    edits, rounds = summary["edits"], summary["rounds"]
+    counts = ", ".join(f"{edits[k]:,} {k}" for k in ("proposed", "accepted", "rejected", "undone"))
+    return rows, f"{rounds} round{'' if rounds == 1 else 's'}; edits: {counts}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from jointset import config as configs
 from jointset import export, notebook, rundir
 from jointset.config import Config
+from jointset.config.names import known
 from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
-from jointset.errors import ConfigError, DataError, nearest
+from jointset.errors import ConfigError
 from jointset.ledger import Ledger, Selector
 from jointset.prepare import Work, prepare
-from jointset.records import ACTIONS, Edits
-from jointset.repaired import RepairedDataset, RepairedDatasets
+from jointset.records import Edits
+from jointset.repaired import RepairedDataset, RepairedDatasets, base_table
 from jointset.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
     from jointset.review import Taken
-    from jointset.tracking import Tracking
 
 Emit = Callable[[dict[str, Any]], None]
 MODEL_FORMATS = ("onnx", "huggingface")
@@ -53,70 +51,9 @@ def execute(
     emit : called with every event, a dict with the key ``event``.
     new_run : start afresh in a numbered directory beside an earlier run.
     """
-    from jointset import tracking
+    from jointset.running import run_config
 
-    started = time.monotonic()
-    tracking.ready(config.tracking)
-    directory = rundir.open_run(config, Path(root), new_run=new_run)
-    with (
-        rundir.locked(directory),
-        rundir.disk_errors(directory),
-        rundir.begun(directory, config),
-        _tracked(directory, config) as tracked,
-    ):
-
-        def tell(event: dict[str, Any]) -> None:
-            directory.metric(event)
-            tracked(event)
-            if emit:
-                emit(event)
-
-        work = prepare(config, directory.data, sources)
-        rundir.check_data(directory, work.facts())
-        tell({"event": "prepared", "rows": len(work.pool), "notes": list(work.notes)})
-        if _goes_on(directory, tell):
-            from jointset.rounds import run_rounds
-            from jointset.summary import finish
-
-            summary = finish(run_rounds(directory, work, tell), time.monotonic() - started)
-            directory.log(f"finished: {summary['stopped']}")
-            tell({"event": "finished", **summary})
-            write_report(directory, work)
-            tracked.finish(directory.kept(), summary)
-    return Run(directory.path)
-
-
-def _goes_on(directory: RunDirectory, tell: Emit) -> bool:
-    """Whether a run has more to do: it is not finished, or people have decided something since it was."""
-    if not (directory.path / "summary.json").is_file():
-        return True
-    summary = directory.summary()
-    with Ledger(directory.ledger) as ledger:
-        new = ledger.decided_after(summary.get("heeded", 0))
-    if new:
-        tell({"event": "reviewed", "decisions": new, "rounds": summary["rounds"]})
-    return bool(new)
-
-
-@contextlib.contextmanager
-def _tracked(directory: RunDirectory, config: Config) -> Iterator[Tracking]:
-    """The trackers of a run, which end with it, well or not."""
-    from jointset.tracking import Facts, Tracking
-
-    facts = Facts(config.name, directory.path, config.model_dump(mode="json"))
-    tracked = Tracking(config.tracking, facts, directory.log)
-    try:
-        yield tracked
-    finally:
-        tracked.finish()  # nothing is left to end where the run ended well
-
-
-def write_report(directory: RunDirectory, work: Work) -> None:
-    """Lay out the rows of a finished run for readers, and write its report."""
-    from jointset import report
-
-    report.write_rows(directory, work)
-    report.write(directory)
+    return Run(run_config(config, Path(root), sources, emit, new_run).path)
 
 
 class Project:
@@ -180,18 +117,7 @@ class Project:
         return f"Project({self.name!r}, datasets={datasets}, tasks={tasks})"
 
     def _repr_html_(self) -> str:
-        datasets, tasks = self._settings["datasets"], self._settings["tasks"]
-        rows = [
-            [
-                name,
-                *(
-                    f"{t['kind']}: {t['labels'][name]}" if name in t["labels"] else "·"
-                    for t in tasks.values()
-                ),
-            ]
-            for name in datasets
-        ]
-        return notebook.table(f"Project {self.name}", ["dataset", *tasks], rows)
+        return notebook.of_project(self.name, self._settings)
 
 
 class Run:
@@ -224,7 +150,7 @@ class Run:
         """Datasets, tasks and given labels, from the run's own copy of the data."""
         config = self.directory.config()
         lock = rundir.read_json(self.path / "data.lock")
-        sources = {n: _base(self.directory, n, d["sha256"]) for n, d in lock["datasets"].items()}
+        sources = {n: base_table(self.directory, n, d["sha256"]) for n, d in lock["datasets"].items()}
         return prepare(config, self.directory.data, sources)
 
     @property
@@ -371,18 +297,7 @@ class Run:
             return held_out_labels(work.given, ledger.reviewed(), work.by_name, work.pool, work.pool.split)
 
     def _told(self) -> tuple[list[list[str]], str]:
-        """Per task what became of it, and the counts of edits; empty while the run is not finished."""
-        if not (self.path / "summary.json").is_file():
-            return [], "not finished; repeat jointset run to go on"
-        summary, rows = self.summary, []
-        for name, task in summary["tasks"].items():
-            judged = task["verdict"] != "not judged"
-            change = f"{task['before']:.3f} → {task['after']:.3f}" if judged else "–"
-            rows.append([name, task["metric"], change, task["verdict"]])
-        edits = summary["edits"]
-        counts = ", ".join(f"{edits[k]:,} {k}" for k in ("proposed", "accepted", "rejected", "undone"))
-        rounds = f"{summary['rounds']} round{'' if summary['rounds'] == 1 else 's'}"
-        return rows, f"{rounds}; edits: {counts}"
+        return notebook.of_run(self.summary if (self.path / "summary.json").is_file() else None)
 
     def __repr__(self) -> str:
         rows, below = self._told()
@@ -393,28 +308,3 @@ class Run:
         return notebook.table(
             f"Run {self.path}", ["task", "metric", "before → after", "verdict"], rows, below
         )
-
-
-def known(config: Config, *, task: str | None, dataset: str | None, action: str | None) -> None:
-    """Raise when a selector names what the run does not have; nothing would match, and nobody would know why."""
-    named = (
-        ("task", task, config.tasks),
-        ("dataset", dataset, config.datasets),
-        ("action", action, ACTIONS),
-    )
-    for what, value, names in named:
-        if value is not None and value not in names:
-            raise DataError(
-                f"the run has no {what} {value!r}{nearest(value, names)}; one of {', '.join(names)}"
-            )
-
-
-def _base(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    file = directory.data / "base" / f"{fingerprint}.parquet"
-    if not file.is_file():
-        raise DataError(
-            f"{directory.path}: the run's copy of dataset {name!r} is gone ({file.name}); repeat jointset run"
-        )
-    return pq.read_table(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,17 +22,20 @@ from jointset.relatedness import (
     Pooling,
     Sameness,
     Signal,
+    TransferGain,
     Treatment,
     affinity,
     choose_auxiliaries,
     consensus,
     group_tasks,
     label_signal,
+    measure_transfer,
     pool_datasets,
     same_content,
     treatments,
 )
 from jointset.relatedness.table import TELLING, lookup
+from jointset.relatedness.transfer_gain import Trained
 from jointset.survey.inputs import read_inputs
 
 ROWS = 2000  # of each dataset that are looked at
@@ -93,12 +96,15 @@ def relate(
     targets: Sequence[str] = (),
     groups: int = 0,
     rows: int = ROWS,
+    train: Callable[[tuple[str, ...]], Trained] | None = None,
+    budget: int = 0,
 ) -> Relations:
     """Measure how tasks relate on a sample of the training rows, and advise.
 
     ``measures`` names some of those before training (all by default), ``targets`` the tasks that auxiliaries are chosen
     for (all by default), ``groups`` how many networks may be trained (0: no grouping). Held-out and test rows are not
-    looked at. Raises ConfigError for a name that is not there.
+    looked at. With ``train``, tasks → score and scores of rows, ``budget`` trainings measure what the measures guess,
+    and the advice is drawn from the gains. Raises ConfigError for a name that is not there.
     """
     started = time.monotonic()
     names = [t.name for t in work.tasks]
@@ -118,16 +124,20 @@ def relate(
     together = consensus(telling or list(found.values()))
     signals = label_signal(material.labels, material.features, seed=work.config.seed)
     same = same_content(material.labels)
-    treated = treatments(names, signals=signals, same=same)
+    gain = measure_transfer(train, names, budget, seed=work.config.seed) if train and budget else None
+    if gain is not None:
+        found["transfer_gain"] = gain.affinity
+    treated = treatments(names, signals=signals, same=same, gain=gain.affinity if gain else None)
     usable = [t.task for t in treated if t.action not in ("drop", "merge")]
+    ranked, floor = (gain.affinity, 0.0) if gain else (together, HARDLY)
     return Relations(
         affinities=found,
         consensus=together,
         signals=signals,
         same=same,
-        choices={t: _chosen(together, t, treated, same) for t in targets or names},
+        choices={t: _chosen(ranked, floor, t, treated, same) for t in targets or names},
         treatments=treated,
-        grouping=group_tasks(_only(together, usable), groups) if groups and len(usable) else None,
+        grouping=_grouped(together, gain, usable, groups) if groups and usable else None,
         pooling=_pooled(work, sample, material),
         skipped=skipped,
         rows=len(sample),
@@ -165,8 +175,13 @@ def material_of(work: Work, sample: Ints) -> Material:
     )
 
 
+def _grouped(together: Affinity, gain: TransferGain | None, usable: Sequence[str], groups: int) -> Grouping:
+    score = gain.predicted if gain else None
+    return group_tasks(_only(gain.affinity if gain else together, usable), groups, score=score)
+
+
 def _chosen(
-    together: Affinity, target: str, treated: Sequence[Treatment], same: Sequence[Sameness]
+    ranked: Affinity, floor: float, target: str, treated: Sequence[Treatment], same: Sequence[Sameness]
 ) -> Choice:
     exclude = {t.task: t.reason for t in treated if t.action == "drop"}
     for s in same:
@@ -175,7 +190,7 @@ def _chosen(
     own = next(t for t in treated if t.task == target)
     if own.action == "drop":
         return Choice(target, ())
-    return choose_auxiliaries(together, target, most=MOST_AUXILIARIES, floor=HARDLY, exclude=exclude)
+    return choose_auxiliaries(ranked, target, most=MOST_AUXILIARIES, floor=floor, exclude=exclude)
 
 
 def _only(together: Affinity, tasks: Sequence[str]) -> Affinity:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jointset.data import Overlay
-from jointset.errors import nearest
+from jointset.errors import DataError, nearest
 from jointset.export.columns import TaskColumns, columns
 from jointset.prepare import Work, own_label_columns
 from jointset.rundir import RunDirectory
@@ -92,3 +92,15 @@ def _last_audit(directory: RunDirectory) -> dict[str, Any]:
         return {}
     with np.load(files[-1], allow_pickle=False) as stored:
         return dict(stored)
+
+
+def base_table(directory: RunDirectory, name: str, fingerprint: str) -> pa.Table:
+    """A dataset as the run took it in; DataError when the run's copy is gone."""
+    import pyarrow.parquet as pq
+
+    file = directory.data / "base" / f"{fingerprint}.parquet"
+    if not file.is_file():
+        raise DataError(
+            f"{directory.path}: the run's copy of dataset {name!r} is gone ({file.name}); repeat jointset run"
+        )
+    return pq.read_table(file)

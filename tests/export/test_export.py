@@ -230,7 +230,8 @@ def test_same_data_same_bytes_and_odd_names(tmp_path):
     first, second = (write(tmp_path / n, odd, [PRICE], name="x") for n in ("one", "two"))
     files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
     assert [str(f) for f in files] == [
-        "A_B__C_-2.parquet", "README.md", "a_b__c_.parquet", "jointset_export.json", "tasks/price.parquet",
+        "A_B__C_-2.parquet", "README.md", "a_b__c_.parquet", "croissant.json", "jointset_export.json",
+        "tasks/price.parquet",
     ]  # fmt: skip
     assert all((first / f).read_bytes() == (second / f).read_bytes() for f in files)
 

@@ -19,7 +19,7 @@ from jointset.report.generic import render
 from jointset.report.judged import judged
 from jointset.report.material import Arrays, read
 from jointset.report.reliability import is_right, observed, wilson
-from jointset.report.rows import open_rows
+from jointset.report.rows import numbers, open_rows, where
 from jointset.report.sections import SECTIONS
 from jointset.report.sections.slices import paired
 
@@ -262,6 +262,16 @@ def test_arrays_are_mapped_and_equal(tmp_path):
         found = Arrays(tmp_path / name)
         assert set(found) == set(made) and all(np.array_equal(found[k], v) for k, v in made.items())
     assert isinstance(Arrays(tmp_path / "plain.npz")["a"], np.memmap)
+
+
+@given(st.lists(st.none() | st.booleans(), max_size=40), st.integers(0, 9), st.integers(1, 3))
+def test_masks_and_numbers_are_those_of_arrow(values, skip, parts):
+    import pyarrow as pa
+
+    whole = pa.chunked_array([pa.array(values, pa.bool_()).slice(skip) for _ in range(parts)])
+    assert where(whole).tolist() == [bool(v) for v in values[skip:]] * parts
+    known = pa.array([float(bool(v)) for v in values], pa.float32()).slice(skip)
+    assert numbers(known).tolist() == known.to_pylist()
 
 
 def test_observed_precision_is_weighted_by_what_was_not_looked_at(make, tmp_path):

@@ -250,6 +250,9 @@ def test_axe_finds_nothing_serious(page, context, server, scheme):
     sheet.set_viewport_size({"width": 360, "height": 740})
     assert sheet.evaluate("document.documentElement.scrollWidth <= innerWidth")
     look(module, sheet)
+    sheet.emulate_media(media="print", color_scheme=scheme)
+    sheet.set_viewport_size({"width": 794, "height": 1123})  # A4
+    assert sheet.evaluate("document.documentElement.scrollWidth <= innerWidth")
     sheet.close()
     context.problems.clear()  # axe itself is told of the policy
 

@@ -11,9 +11,10 @@ import typer
 
 from jointset.cli.run import render
 from jointset.cli.weights import weights_lines
+from jointset.config.names import known
 from jointset.errors import RunError, UserError
 from jointset.ledger import Ledger
-from jointset.project import Run, known
+from jointset.project import Run
 from jointset.rundir import read_json
 
 

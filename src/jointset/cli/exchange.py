@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from jointset.cli.words import counted
 from jointset.errors import UserError
 from jointset.export.edits import WRITERS as EDITS
 from jointset.export.formats import WRITERS as DATASETS
@@ -36,7 +37,7 @@ def export(path: Path, out: Path | None, format: str, filters: dict[str, Any]) -
     if format not in (*DATASETS, PICTURES):
         raise UserError(_unknown(format))
     folder = run.export(out or run.path / (PICTURES if format == PICTURES else "export"), format=format)
-    typer.echo(f"{len(run.datasets)} datasets, {len(run.work.tasks)} tasks: {folder}")
+    typer.echo(f"{counted(len(run.datasets), 'dataset')}, {counted(len(run.work.tasks), 'task')}: {folder}")
 
 
 def read_in(path: Path, file: Path, reviewer: str, *, as_json: bool) -> None:
@@ -67,7 +68,7 @@ def _unknown(format: str) -> str:
     from jointset.errors import nearest
 
     known = [*DATASETS, PICTURES, *EDITS, *MODEL_FORMATS]
-    return f"export --format {format!r}: unknown{nearest(format, known)}; one of {', '.join(known)}"
+    return f"export --format {format!r}: unknown{nearest(format, known)}; known: {', '.join(known)}"
 
 
 def _only_for_edits(given: dict[str, Any], format: str) -> None:

@@ -156,9 +156,10 @@ def relate(
     rows: Annotated[
         int, typer.Option(min=100, help="Training rows of each dataset that are looked at.")
     ] = 2000,
+    budget: Annotated[int, typer.Option(min=0, help="Measure gains with so many trainings.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Say how tasks relate: who helps whom, which to drop, group or pool; no joint model is trained."""
+    """Say how tasks relate: who helps whom, which to drop, group or pool; trains nothing without --budget."""
     from jointset.cli.relate import relate as command
 
     command(
@@ -168,6 +169,7 @@ def relate(
         targets=target or [],
         groups=groups,
         rows=rows,
+        budget=budget,
         as_json=as_json,
     )
 

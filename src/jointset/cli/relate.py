@@ -6,11 +6,12 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from jointset.prepare import Work
     from jointset.relating import Relations
 
 MARKS = {"keep": "✔", "drop": "✘", "merge": "⚠", "alone": "⚠", "branch": "⚠", "down-weight": "⚠"}
@@ -25,9 +26,10 @@ def relate(
     targets: list[str],
     groups: int,
     rows: int,
+    budget: int,
     as_json: bool,
 ) -> None:
-    """Say how the tasks relate and what to do about it; trains no joint model and keeps nothing."""
+    """Say how the tasks relate and what to do about it; trains only with a budget, and keeps nothing."""
     from jointset import config as configs
     from jointset.prepare import prepare, regime
     from jointset.relating import relate as related
@@ -35,13 +37,32 @@ def relate(
     settings = configs.load(config, overrides)
     with tempfile.TemporaryDirectory(prefix="jointset-relate-") as folder:
         work = prepare(settings, Path(folder))
-        found = related(work, measures=measures, targets=targets, groups=groups, rows=rows)
+        asked = {"measures": measures, "targets": targets, "groups": groups, "rows": rows}
+        found = _measured(work, Path(folder), budget, asked) if budget else related(work, **asked)
     if as_json:
         facts = {"name": settings.name, "regime": regime(settings), **found.facts()}
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         typer.echo(f"{regime(settings)}; {found.rows:,} training rows looked at in {found.seconds:.1f} s")
         typer.echo("\n".join(render(found)))
+
+
+def _measured(work: Work, folder: Path, budget: int, asked: dict[str, Any]) -> Relations:
+    """The same with trainings; progress on stderr."""
+    from jointset.cli.progress import Progress
+    from jointset.data import apply
+    from jointset.records import Edits
+    from jointset.relating import relate as related
+    from jointset.rundir import RunDirectory
+    from jointset.task_sets import trainer
+    from jointset.workbench import set_up, threads
+
+    with Progress(work.config) as progress:
+        bench = set_up(RunDirectory(folder), work, progress)
+        overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
+        with threads(bench):
+            train = trainer(bench, overlay, seed=work.config.seed)
+            return related(work, train=train, budget=budget, **asked)
 
 
 def render(found: Relations) -> Iterator[str]:

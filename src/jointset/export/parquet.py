@@ -44,7 +44,8 @@ def write(
     """
     if format not in WRITERS:
         raise DataError(
-            f"no export format is called {format!r}; known: {', '.join(WRITERS)}, and of the model onnx, huggingface"
+            f"no export format is called {format!r}; known: {', '.join(WRITERS)}, of pictures fiftyone, "
+            "of the model onnx, huggingface"
         )
     folder = Path(folder)
     with replacing(folder) as partial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,8 +63,9 @@ def task_features(model: JointModel, inputs: Inputs, rows: Ints) -> dict[str, di
                 seen.clear()
                 trunk = model.trunk(inputs.batch(index), len(index))
                 features = model.sharing.branches(trunk.shared)
+                calls = Counter(name for name, _ in seen)  # what runs once a task has no one vector a row
                 for name, x in seen:
-                    if x.ndim == 2 and len(x) == len(index):
+                    if calls[name] == 1 and x.ndim == 2 and len(x) == len(index):
                         found.setdefault(name, {}).setdefault("*", []).append(x.numpy())
                 for task in tasks:
                     found.setdefault("heads' input", {}).setdefault(task, []).append(features[task].numpy())

@@ -8,7 +8,9 @@ from jointset.relatedness.association import association
 from jointset.relatedness.auxiliaries import Choice, choose_auxiliaries
 from jointset.relatedness.consensus import consensus
 from jointset.relatedness.copies import Sameness, same_content
+from jointset.relatedness.dynamics import loss_ratios, training_rates
 from jointset.relatedness.fisher import fisher
+from jointset.relatedness.gradients import conflict_rate, gradient_cosine
 from jointset.relatedness.grouping import Group, Grouping, group_tasks
 from jointset.relatedness.h_score import h_score
 from jointset.relatedness.information import information
@@ -16,11 +18,14 @@ from jointset.relatedness.leep import leep
 from jointset.relatedness.logme import logme
 from jointset.relatedness.mmd import mmd
 from jointset.relatedness.ngrams import ngrams
+from jointset.relatedness.plan import plan_trainings
 from jointset.relatedness.pooling import Pooling, pool_datasets
 from jointset.relatedness.probes import probed
 from jointset.relatedness.proxy_a import proxy_a
 from jointset.relatedness.signal import Signal, label_signal
 from jointset.relatedness.table import MEASURES, Material, affinity
+from jointset.relatedness.tag import lookahead
+from jointset.relatedness.transfer_gain import TransferGain, measure_transfer
 from jointset.relatedness.treatment import Treatment, treatments
 
 __all__ = [
@@ -33,23 +38,31 @@ __all__ = [
     "Pooling",
     "Sameness",
     "Signal",
+    "TransferGain",
     "Treatment",
     "affinity",
     "association",
     "choose_auxiliaries",
+    "conflict_rate",
     "consensus",
     "fisher",
+    "gradient_cosine",
     "group_tasks",
     "h_score",
     "information",
     "label_signal",
     "leep",
     "logme",
+    "lookahead",
+    "loss_ratios",
+    "measure_transfer",
     "mmd",
     "ngrams",
+    "plan_trainings",
     "pool_datasets",
     "probed",
     "proxy_a",
     "same_content",
+    "training_rates",
     "treatments",
 ]

@@ -79,6 +79,21 @@ def coded(column: Array, groups: int = GROUPS) -> Ints:
     return np.where(known, np.searchsorted(edges, np.where(known, column, 0.0), side="right"), -1)
 
 
+def graded(column: Array) -> Array:
+    """Numbers as normal scores of their ranks, so that neither unit nor a wild value counts; codes as they are.
+
+    >>> graded(np.array([1.0, 500.0, np.nan])).round(2).tolist()
+    [-0.67, 0.67, nan]
+    """
+    from scipy.stats import norm, rankdata
+
+    if column.dtype.kind != "f":
+        return column
+    out, there = np.full(len(column), np.nan), np.isfinite(column)
+    out[there] = norm.ppf((rankdata(column[there]) - 0.5) / max(int(there.sum()), 1))
+    return out
+
+
 def known(column: Array) -> NDArray[np.bool_]:
     """Where a column ``(n,)`` has a value."""
     return np.isfinite(column) if column.dtype.kind == "f" else column >= 0

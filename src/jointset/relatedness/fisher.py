@@ -9,7 +9,7 @@ import numpy as np
 
 from jointset.records import Floats, is_labelled
 from jointset.relatedness.affinity import Affinity
-from jointset.relatedness.columns import Array, checked, known, parts
+from jointset.relatedness.columns import Array, checked, graded, known, parts
 from jointset.relatedness.pairs import Pair, filled
 from jointset.relatedness.probes import logistic, standardised
 
@@ -88,7 +88,8 @@ def _of_classes(x: Floats, y: Array) -> Floats:
 
 
 def _of_number(x: Floats, y: Array) -> Floats:
-    values = (y - y.mean()) / y.std()
+    values = graded(y)
+    values /= values.std()
     slope = np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ values)
     rest = max(float(((values - x @ slope) ** 2).mean()), 1e-6)
     return np.asarray((x**2).mean(axis=0) * slope**2 / rest)

@@ -10,7 +10,7 @@ import numpy as np
 from jointset.errors import ArrayError
 from jointset.records import Floats
 from jointset.relatedness.affinity import Affinity
-from jointset.relatedness.columns import Array, aligned, checked, known, one_hot, parts
+from jointset.relatedness.columns import Array, aligned, checked, graded, known, one_hot, parts
 from jointset.relatedness.pairs import Pair, chance_of, filled
 
 PERMUTATIONS = 19
@@ -30,8 +30,8 @@ def logme(
     """LogME of every source's outputs for every target's labels, less that of no features, in nats a row.
 
     ``labels``, ``outputs`` and ``nulls`` as in :func:`~jointset.relatedness.leep`. Both are centred first, so that 0
-    is what the shares of the classes say alone. Classes are one column each and their mean is taken, as in the paper.
-    ``permutations`` of the target's labels give the level of chance. Raises ArrayError.
+    is what the shares of the classes say alone. Classes are one column each and their mean is taken, as in the paper;
+    numbers count by their ranks. ``permutations`` of the target's labels give the level of chance. Raises ArrayError.
 
     >>> y = np.random.default_rng(0).normal(size=60)
     >>> found = logme({"a": y, "b": -y}, {"a": y[:, None], "b": -y[:, None]})
@@ -47,7 +47,7 @@ def logme(
         rng = np.random.default_rng(seed)
         columns = [
             (rows, c[rows])
-            for c in parts(given[target])
+            for c in map(graded, parts(given[target]))
             for rows in [np.flatnonzero(known(c))]
             if len(rows) >= FEWEST and np.ptp(c[rows]) > 0
         ]

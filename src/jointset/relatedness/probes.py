@@ -10,7 +10,7 @@ import numpy as np
 
 from jointset.errors import ArrayError
 from jointset.records import Floats, Ints, is_labelled
-from jointset.relatedness.columns import GROUPS, Array, checked, coded, known, parts, points
+from jointset.relatedness.columns import GROUPS, Array, checked, coded, graded, known, parts, points
 
 STRENGTH = 1.0  # inverse of the ridge penalty on standardised columns
 STEPS = 60
@@ -30,11 +30,12 @@ def standardised(features: Any, n: int) -> Floats:
 def probed(
     labels: Mapping[str, Any], features: Any, *, groups: Any = None, folds: int = 2, seed: int = 0
 ) -> dict[str, Floats]:
-    """What a linear model of every task says of every row: probabilities, or a number, ``(n, K)``.
+    """What a linear model of every task says of every row: probabilities, or a normal score, ``(n, K)``.
 
     Rows that carry the task's label are predicted by a model that did not see them nor their group (``groups``
     ``(n,)``: copies, one patient's rows), the others by the mean of the models. Classes: logistic regression. Label
-    sets: one per label. Numbers: ridge regression. A class that a fold does not know has a small probability.
+    sets: one per label. Numbers: ridge regression of the normal scores of
+    their ranks. A class that a fold does not know has a small probability.
 
     >>> x = np.repeat([[0.0], [1.0]], 20, axis=0)
     >>> probed({"t": np.repeat([0, 1], 20)}, x)["t"].argmax(1).tolist() == [0] * 20 + [1] * 20
@@ -49,7 +50,7 @@ def probed(
             out[name] = np.stack([_crossed(x, p, fold, folds, 2)[:, 1] for p in parts(y)], axis=1)
         else:
             width = 1 if y.dtype.kind == "f" else max(int(y.max(initial=0)) + 1, 2)
-            out[name] = _crossed(x, y, fold, folds, width)
+            out[name] = _crossed(x, graded(y), fold, folds, width)
     return out
 
 
@@ -85,7 +86,7 @@ def nulls(
 def _numbers(y: Array) -> Floats:
     """Labels as columns of numbers ``(n, K)``; classes as indicators, and what is missing as zero."""
     if y.dtype.kind == "f":
-        return np.where(np.isfinite(y), y, 0.0)[:, None]
+        return np.nan_to_num(graded(y))[:, None]
     if y.ndim == 2:
         return (y == 1).astype(np.float64)
     return np.asarray(y[:, None] == np.arange(max(int(y.max(initial=0)) + 1, 2)), np.float64)

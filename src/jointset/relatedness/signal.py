@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jointset.records import Floats
-from jointset.relatedness.columns import Array, checked, known, parts
+from jointset.relatedness.columns import Array, checked, graded, known, parts
 from jointset.relatedness.logme import gains
 from jointset.relatedness.probes import standardised
 
@@ -39,8 +39,9 @@ def label_signal(
     """Test every task's labels against permutations of themselves, by LogME of the ``features`` ``(n, d)``.
 
     The p-value is (1 + as many permutations as reach the value) / (1 + permutations) (Phipson and Smyth 2010), of the
-    mean over the labels of a set. A task with p > 0.05 may have random labels, or depend on what a linear model of
-    these features does not see: the reason says so. At most 2,000 rows are used. Raises ArrayError.
+    mean over the labels of a set; numbers count by their ranks. A task with p > 0.05 may have random labels, or depend
+    on what a linear model of these features does not see: the reason says so. At most 2,000 rows are used. Raises
+    ArrayError.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(200, 3))
@@ -55,7 +56,7 @@ def label_signal(
 
 def _judged(name: str, y: Array, x: Floats, permutations: int, seed: int) -> Signal:
     rng, draws, most = np.random.default_rng(seed), [], 0
-    for column in parts(y):
+    for column in map(graded, parts(y)):
         rows = rng.permutation(np.flatnonzero(known(column)))[:ROWS]
         if len(rows) >= FEWEST and np.ptp(column[rows]) > 0:
             draws.append(gains(x[rows], column[rows], permutations, rng))

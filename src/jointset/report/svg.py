@@ -132,7 +132,11 @@ def _axis(scale: Any, values: Sequence[float], y: float) -> list[Markup]:
 
 
 def _picture(parts: Sequence[Any], height: float, label: str, *, width: float = WIDTH) -> Markup:
-    return element(
+    drawn = element(
         "svg", element("title", label), list(parts), viewBox=f"0 0 {width} {height}", role="img", aria_label=label,
         width=width, class_="chart",
     )  # fmt: skip
+    if width < WIDTH:
+        return drawn
+    # Shrunk to a phone's width its words could not be read, so it scrolls there.
+    return element("div", drawn, class_="scroll", tabindex="0", role="region", aria_label=f"chart: {label}")

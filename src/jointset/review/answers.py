@@ -130,7 +130,7 @@ def _where(desk: Desk, answer: Answer) -> tuple[int, Task]:
 def _suggestion(desk: Desk, answer: Answer, place: int, task: Task) -> str:
     """What the edit proposed; it must be the one that the file speaks of."""
     queue = desk.queue
-    index = queue.index(answer.key or 0)
+    index = desk.index(answer.key or 0)
     other = f"{answer.where}: edit {answer.key} of this run is another one; is the file of another run?"
     if index < 0:
         raise DataError(f"{answer.where}: the run has no edit {answer.key}; is the file of another run?")

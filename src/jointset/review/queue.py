@@ -106,6 +106,7 @@ class Queue:
         self._held_out = self.key < 0
         self._found_text = lru_cache(maxsize=4)(self._search)
         self._order = lru_cache(maxsize=2)(self._ordered)
+        self._order(ORDERS[0])  # the first page asks for it
 
     def __len__(self) -> int:
         return len(self.key)

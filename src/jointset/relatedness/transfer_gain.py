@@ -1,0 +1,193 @@
+"""Measured transfer: trainings of chosen sets of tasks, and a linear surrogate for the sets that were not trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jointset.errors import ArrayError
+from jointset.records import Floats
+from jointset.relatedness.affinity import Affinity
+from jointset.relatedness.plan import plan_trainings
+
+WIDTH = 1.645  # standard errors: 90 %, two-sided
+RIDGE = 1e-2
+
+Trained = Mapping[str, tuple[float, Any]]  # task → score, and the score of each held-out row (m,)
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One training: its tasks, and per task the gain over training alone with the variance of its estimate."""
+
+    tasks: tuple[str, ...]
+    gain: Mapping[str, float]
+    variance: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class TransferGain:
+    """``affinity[source, target]``: the measured gain of the pair where it was trained, else the surrogate's effect of
+    the source on the target; with 90 % intervals. ``trainings`` hold every set that was trained."""
+
+    affinity: Affinity
+    trainings: tuple[Training, ...]
+    effects: Floats  # (t, t) of the surrogate, source by target
+    intercepts: Floats  # (t,)
+
+    def predicted(self, members: Sequence[str], target: str) -> float:
+        """The surrogate's gain of ``target`` in a set; what was trained keeps its measured gain, and 0 is alone."""
+        tasks, chosen = self.affinity.tasks, set(members)
+        others = [s for s in tasks if s in chosen and s != target]
+        if not others:
+            return 0.0
+        for training in self.trainings:
+            if set(training.tasks) == chosen:
+                return training.gain[target]
+        j = self.affinity.index(target)
+        return float(self.intercepts[j] + np.mean([self.effects[self.affinity.index(s), j] for s in others]))
+
+
+def measure_transfer(
+    train: Callable[[tuple[str, ...]], Trained],
+    tasks: Sequence[str],
+    budget: int,
+    *,
+    size: int | None = None,
+    seed: int = 0,
+) -> TransferGain:
+    """Measure what training together gains each task, with at most ``budget`` calls of ``train``.
+
+    ``train(tasks)`` trains these tasks jointly and gives, for each, a score that grows with quality and the scores of
+    the same held-out rows every time, ``(m,)``, whose mean it is or nearly so (empty where there are none). The gain is
+    the score less that of training alone; its standard error is that of the paired rows, and for one seed: what other
+    seeds would do is not in it. Sets are chosen by :func:`~jointset.relatedness.plan.plan_trainings`. Sets that were
+    not trained are predicted by a linear surrogate after Li, Nguyen and Zhang (2023), per target: gain ≈ intercept +
+    mean of the effects of the others in the set, by ridge regression over the trainings that hold the target. Raises
+    ArrayError.
+
+    >>> def train(tasks):
+    ...     return {t: (0.8 + 0.1 * (set(tasks) == {"a", "b"}), np.full(9, 0.8)) for t in tasks}
+    >>> found = measure_transfer(train, ("a", "b", "c"), 7)
+    >>> round(found.affinity["a", "b"], 3), round(found.affinity["a", "c"], 3)
+    (0.1, 0.0)
+    """
+    names = tuple(tasks)
+    started = time.perf_counter()
+    alone: dict[str, tuple[float, Floats]] = {}
+    done: list[Training] = []
+    for chosen in plan_trainings(names, budget, size=size, seed=seed):
+        begun = time.perf_counter()
+        found = _checked(train(chosen), chosen)
+        seconds = time.perf_counter() - begun
+        if len(chosen) == 1:
+            alone[chosen[0]] = found[chosen[0]]
+            continue
+        gains = {t: found[t][0] - alone[t][0] for t in chosen}
+        spread = {t: _variance(found[t][1], alone[t][1]) for t in chosen}
+        done.append(Training(chosen, gains, spread, seconds))
+    effects, intercepts, variance = surrogate(names, done)
+    return TransferGain(
+        _affinity(names, done, effects, intercepts, variance, time.perf_counter() - started),
+        tuple(done),
+        effects,
+        intercepts,
+    )
+
+
+def surrogate(tasks: Sequence[str], trainings: Sequence[Training]) -> tuple[Floats, Floats, Floats]:
+    """Effects ``(t, t)`` of sources on targets, intercepts ``(t,)``, and the variance ``(t, t)`` of their sums.
+
+    The intercept is what company does whoever it is; effects are deviations from it, and the penalty holds them alone.
+    A source that was never trained with a target has effect 0, and a wide variance.
+    """
+    t = len(tasks)
+    effects, intercepts, variance = np.zeros((t, t)), np.zeros(t), np.full((t, t), np.nan)
+    for j, target in enumerate(tasks):
+        mine = [g for g in trainings if target in g.tasks]
+        if not mine:
+            continue
+        design = np.array([[float(s in g.tasks and s != target) for s in tasks] for g in mine])
+        design /= np.maximum(design.sum(axis=1, keepdims=True), 1.0)
+        design = np.concatenate([np.ones((len(mine), 1)), design], axis=1)
+        gains = np.array([g.gain[target] for g in mine])
+        penalty = np.diag([1e-9, *([RIDGE] * t)])
+        inverse = np.linalg.inv(design.T @ design + penalty)
+        weights = inverse @ design.T @ gains
+        rest = gains - design @ weights
+        freedom = max(len(mine) - float(np.trace(inverse @ design.T @ design)), 1.0)
+        sampling = float(np.nanmean([g.variance[target] for g in mine])) if mine else 0.0
+        noise = max(float(rest @ rest) / freedom, sampling if np.isfinite(sampling) else 0.0)
+        intercepts[j], effects[:, j] = weights[0], weights[1:]
+        for i in range(t):
+            ask = np.zeros(t + 1)
+            ask[0] = ask[1 + i] = 1.0
+            variance[i, j] = noise * float(ask @ inverse @ ask)
+    return effects, intercepts, variance
+
+
+def _affinity(
+    tasks: tuple[str, ...],
+    trainings: Sequence[Training],
+    effects: Floats,
+    intercepts: Floats,
+    variance: Floats,
+    seconds: float,
+) -> Affinity:
+    t = len(tasks)
+    values, support = effects + intercepts[None, :], np.zeros((t, t), np.int64)
+    spread = variance.copy()
+    for training in trainings:
+        places = [tasks.index(n) for n in training.tasks]
+        for i in places:
+            for j in places:
+                if i != j:
+                    support[i, j] += 1
+                    if len(places) == 2:
+                        values[i, j], spread[i, j] = (
+                            training.gain[tasks[j]],
+                            training.variance[tasks[j]],
+                        )
+    np.fill_diagonal(values, 0.0)
+    np.fill_diagonal(spread, 0.0)
+    error = WIDTH * np.sqrt(spread)
+    return Affinity(
+        "transfer_gain",
+        tasks,
+        values,
+        "score over training alone",
+        (-np.inf, np.inf),
+        seconds=seconds,
+        support=support,
+        low=np.where(np.isfinite(error), values - error, -np.inf),
+        high=np.where(np.isfinite(error), values + error, np.inf),
+    )
+
+
+def _checked(found: Trained, tasks: tuple[str, ...]) -> dict[str, tuple[float, Floats]]:
+    missing = [t for t in tasks if t not in found]
+    if missing:
+        raise ArrayError(f"train: it gave no score of task {missing[0]!r} in the set {', '.join(tasks)}")
+    out: dict[str, tuple[float, Floats]] = {
+        t: (float(found[t][0]), np.asarray(found[t][1], np.float64)) for t in tasks
+    }
+    for task, (score, rows) in out.items():
+        if not np.isfinite(score) or rows.ndim != 1:
+            raise ArrayError(
+                f"train: task {task!r} needs a finite score and one score a row, found {score} and {rows.shape}"
+            )
+    return out
+
+
+def _variance(together: Floats, alone: Floats) -> float:
+    """Of the mean difference of paired rows; NaN where there are fewer than two."""
+    if together.shape != alone.shape:
+        raise ArrayError(
+            f"train: the held-out rows must be the same every time, found {len(together)} and {len(alone)} scores"
+        )
+    return float((together - alone).var(ddof=1) / len(alone)) if len(alone) > 1 else float("nan")

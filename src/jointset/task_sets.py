@@ -1,0 +1,50 @@
+"""Joint trainings of some of the tasks: what a measured gain is measured with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from jointset.data import Overlay
+from jointset.models.grouped import TaskGroup
+from jointset.records import HOLDOUT, TRAIN, Floats
+from jointset.training.evaluate import predict, row_losses
+from jointset.training.loop import fit
+from jointset.workbench import Bench
+
+Train = Callable[[tuple[str, ...]], dict[str, tuple[float, Floats]]]
+
+
+def trainer(bench: Bench, overlay: Overlay, *, seed: int) -> Train:
+    """A callable: tasks → held-out skill of each, and of each of its held-out rows, after training these jointly.
+
+    Trained as a run would, on the rows that label one of the tasks, with early stopping on their held-out rows. A
+    task's held-out rows are the same in every set. The skill is 1 less the loss over that of the best constant; its
+    mean over rows is the score. Skills are read off the rows that early stopping watches, which flatters every set a
+    little.
+    """
+    problem, split = bench.problem(overlay), bench.work.pool.split
+
+    def train(tasks: tuple[str, ...]) -> dict[str, tuple[float, Floats]]:
+        own = problem.of_group(TaskGroup(tasks))
+        held = np.flatnonzero(own.usable() & (split == HOLDOUT))
+        result = fit(
+            own,
+            own.trained_on(split == TRAIN),
+            held,
+            bench.settings,
+            seed=seed,
+            report=lambda event: bench.emit({"event": "epoch", "name": "+".join(tasks), **event}),
+        )
+        outputs, _ = predict(result.model, bench.inputs, held)
+        found = {}
+        for task in own.tasks:
+            losses, counts, constant = row_losses(task, overlay.labels[task.name][held], outputs[task.name])
+            there = counts > 0
+            best = losses[there][:, losses.sum(0).argmin()] / counts[there]
+            rows = 1 - best / constant if constant > 0 else np.zeros(int(there.sum()))
+            found[task.name] = (float(rows.mean()) if len(rows) else 0.0, rows)
+        return found
+
+    return train

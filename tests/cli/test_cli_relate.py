@@ -1,0 +1,64 @@
+"""``jointset relate`` on real files: advice as text and as JSON, and mistakes in one line."""
+
+import json
+
+import numpy as np
+
+
+def with_odd_tasks(folder):
+    """The small configuration with a copy of a task and one whose labels are drawn."""
+    people = folder.frames["people"]
+    people["again"] = people["grade"].map({"low": "x", "mid": "y", "high": "z"})
+    people["coin"] = np.random.default_rng(3).choice(["heads", "tails"], len(people))
+    folder.settings["tasks"]["again"] = {"kind": "multiclass", "labels": {"people": "again"}}
+    folder.settings["tasks"]["coin"] = {"kind": "binary", "labels": {"people": "coin"}}
+    return folder.write()
+
+
+def test_advice_in_json_finds_the_copy_and_the_random_task(folder, cli):
+    done = cli("relate", with_odd_tasks(folder).config, "--groups", 2, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["tasks"]["coin"]["action"] == "drop" and "p = " in found["tasks"]["coin"]["reason"]
+    assert found["tasks"]["again"]["action"] == "merge"
+    assert {t for t, v in found["tasks"].items() if v["action"] == "keep"} >= {"level", "risky", "price"}
+    assert (
+        "coin" not in found["targets"]["level"]["chosen"]
+        and "again" not in found["targets"]["level"]["chosen"]
+    )
+    assert found["targets"]["level"]["chosen"] and found["targets"]["coin"]["chosen"] == []
+    served = [t for g in found["groups"]["groups"] for t in g["serves"]]
+    assert sorted(served) == ["kinds", "level", "price", "risky"] and found["groups"]["share"] == 1.0
+    assert set(found["affinity"]) == {
+        "association", "information", "leep", "logme", "h_score", "fisher", "proxy_a", "mmd", "ngrams",
+    }  # fmt: skip
+    assert set(found["pooling"]) == {"level"} and found["seconds"] > 0
+
+
+def test_advice_as_text(folder, cli):
+    done = cli(
+        "relate", folder.write().config, "--target", "level", "--measure", "leep", "--measure", "association"
+    )
+    assert done.code == 0, done.err
+    assert "measures: leep" in done.out and "level ← " in done.out and "risky ← " not in done.out
+    assert "(chance" in done.out and "✔ level: keep" in done.out and "datasets of level" in done.out
+
+
+def test_what_a_measure_lacks_is_told(folder, cli):
+    del folder.settings["datasets"]["people"]["inputs"]["text"], folder.settings["datasets"]["posts"]
+    folder.settings["tasks"]["level"]["labels"] = {"people": "grade"}
+    done = cli("relate", folder.write().config)
+    assert done.code == 0, done.err
+    assert "· ngrams: it reads texts, and there are none" in done.out
+    alone = cli("relate", folder.config, "--measure", "ngrams")
+    assert alone.code == 2 and "measure ngrams: it reads texts" in alone.err
+
+
+def test_mistakes_are_one_line(folder, cli):
+    folder.write()
+    for option, value, said in (
+        ("--target", "levle", "no task 'levle' (did you mean 'level'?)"),
+        ("--measure", "leap", "no measure of relatedness is called 'leap' (did you mean 'leep'?)"),
+    ):
+        done = cli("relate", folder.config, option, value)
+        assert done.code == 2 and said in done.err and done.err.count("\n") == 1
