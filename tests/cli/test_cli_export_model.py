@@ -61,7 +61,7 @@ def test_mistakes_are_one_line(finished, cli, tmp_path):
     )
     one_line(cli("export", finished.path, "--format", "onnx", "--task", "level", *out), "has all tasks")
     one_line(
-        cli("export", finished.path, "--format", "csv", "--task", "level", *out), "written as huggingface"
+        cli("export", finished.path, "--format", "csv", "--task", "level", *out), "chooses among open edits"
     )
     one_line(cli("export", finished.path, "--task", "level", *out), "needs model.text.encoder: huggingface")
     assert not (tmp_path / "out").exists()

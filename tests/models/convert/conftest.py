@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from jointset.models.encoders import make_encoders
-from jointset.models.joint import JointModel
+from jointset.models.grouped import build_model
 from jointset.models.saved import SavedModel
 from jointset.records import Task
 from jointset.training.problem import ModelPlan
@@ -34,10 +34,10 @@ def saved(tmp_path):
             states[m] = encoder.fit([datasets[n].select(c) for n, c in columns.items()])
         whole = dataclasses.asdict(ModelPlan(width=8, dropout=0.1, joint_inference=joint_inference, **plan))
         torch.manual_seed(0)
-        model = JointModel(tasks, made, states, **whole)
+        model = build_model(tasks, made, states, **whole)
         generator = torch.Generator().manual_seed(1)
         for name, value in [*model.named_parameters(), *model.named_buffers()]:
-            if name.startswith("encoders.text.backbone.") and "additions" not in name:
+            if "encoders.text.backbone." in name and "additions" not in name:
                 continue
             with torch.no_grad():
                 if name.endswith("counts"):

@@ -9,10 +9,12 @@ import torch
 
 from jointset.errors import DataError, InternalError, RunError
 from jointset.models.convert import huggingface
+from jointset.models.grouped import TaskGroup
 from jointset.records import Task
 
 TEXTS = ["a good book", "bad", "so so so good , a book to read twice", "", "bad book unheard of"]
 TABLES = {"posts": pa.table({"body": TEXTS})}
+GROUPS = (TaskGroup(("mood", "topics", "price")), TaskGroup(("urgent",), ("mood",)))
 INPUTS = {"posts": {"text": ["body"]}}
 
 
@@ -57,6 +59,7 @@ def differs(model, task, folder, **options):
         ({"sharing": "shared_init", "depth": 2}, "price"),
         ({"sharing": "mmoe", "taps": {"urgent": ("text.embeddings", "text.layer1")}}, "urgent"),
         ({"sharing": "lora", "depth": 1, "taps": {"topics": ("text.layer2",)}}, "topics"),
+        ({"sharing": "hard", "depth": 1, "groups": GROUPS}, "urgent"),
     ],
     ids=lambda p: p if isinstance(p, str) else f"{p['sharing']}-{p.get('depth', 'tap')}",
 )

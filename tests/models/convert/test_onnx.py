@@ -165,6 +165,20 @@ def test_what_cannot_be_exported_is_one_line(mixed, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_for_one_number_of_rows_is_not_left(tmp_path):
+    from onnx import TensorProto, helper, save
+
+    given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [5, 2])]
+    made = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [5, 2])]
+    file = tmp_path / "model.onnx"
+    save(
+        helper.make_model(helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", given, made)), file
+    )
+    with pytest.raises(RunError, match="tied this model to 5 rows of x"):
+        onnx._any_size(file, {"x": ["rows", 2]})
+    assert not file.exists()
+
+
 def test_without_the_extra_the_command_is_told(mixed, tmp_path, monkeypatch):
     import sys
 

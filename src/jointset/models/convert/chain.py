@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,11 +82,12 @@ def _encoder(model: SavedModel, task: Task) -> HuggingFaceModule:
             f"task {task.name!r}: it reads predictions of the other tasks (model.joint_inference), which a classifier "
             "of one task does not have; export with --format onnx"
         )
-    own = [network.encoders["text"]]
+    own: list[Any] = [network.encoders["text"]]
     if "text" in network.further and network.sharing.of_tasks:
         own += [*network.further["text"].children()]
     column = [t.name for t in network.tasks].index(task.name)
-    return cast("HuggingFaceModule", own[column if len(own) > 1 else 0])
+    found: HuggingFaceModule = own[column if len(own) > 1 else 0]
+    return found
 
 
 def _trunk(network: JointModel, task: Task, column: int) -> tuple[Affine | None, tuple[Block, ...]]:

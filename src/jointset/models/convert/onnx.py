@@ -63,6 +63,7 @@ def write(model: SavedModel, folder: str | Path, tables: Mapping[str, Any], *, n
     }
     folder.mkdir(parents=True, exist_ok=True)
     _export(model, dense, example, shapes, outputs, folder / MODEL)
+    _any_size(folder / MODEL, shapes)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(onnx_readme(model, description, name), encoding="utf-8")
     return folder
@@ -184,6 +185,20 @@ def _export(
             f"{path}: this model ({model.sharing} sharing, {used}) cannot be exported to ONNX: {reason}; "
             "predict with jointset predict, or with run.model in Python"
         ) from error
+
+
+def _any_size(path: Path, shapes: Mapping[str, list[int | str]]) -> None:
+    """Raise, and take the file away, where the exporter tied the model to the number of rows it was traced with."""
+    import onnx
+
+    for given in onnx.load(str(path)).graph.input:
+        for size, dim in zip(shapes[given.name], given.type.tensor_type.shape.dim, strict=True):
+            if isinstance(size, str) and dim.HasField("dim_value"):
+                path.unlink()
+                raise RunError(
+                    f"{path}: the exporter tied this model to {dim.dim_value} {size} of {given.name}, so that it would "
+                    "read no other number; nothing was written: predict with jointset predict"
+                )
 
 
 @contextlib.contextmanager

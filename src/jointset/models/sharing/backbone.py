@@ -95,8 +95,8 @@ class PerColumn(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(columns · b, …, in)`` → ``(columns · b, …, out)``."""
-        n = len(self.additions)
-        parts = zip(self.additions, x.chunk(n), self.base(x).chunk(n), strict=True)
+        columns = (len(self.additions), -1)
+        parts = zip(self.additions, x.unflatten(0, columns), self.base(x).unflatten(0, columns), strict=True)
         return torch.cat([addition(own, out) for addition, own, out in parts])
 
 
