@@ -120,7 +120,7 @@ def test_hurt_tasks_start_from_what_they_learnt_alone(folder, monkeypatch, hurt)
     settled = apart.settled(bench, overlay)
     assert {t for g in settled.groups if not g.along and len(g.serves) == 1 for t in g.serves} == set(hurt)
     joint, alone = apart.kept_outputs(settled)
-    first = apart.train(settled, overlay, "round-00")
+    first = apart.train(settled, overlay, settled.start)
     for task in bench.work.tasks:
         expected = alone[task.name] if task.name in hurt else joint
         np.testing.assert_array_equal(first.held_out[task.name], expected.held_out[task.name])
@@ -159,5 +159,6 @@ def test_a_run_tells_what_joint_training_is_to_every_task(folder):
 
 
 def test_off_and_one_task_compare_nothing(folder):
+    folder.settings["relatedness"] = "off"
     bench, overlay = begun(folder)
     assert apart.settled(bench, overlay) is bench and not bench.run.relatedness.exists()

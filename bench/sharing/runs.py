@@ -119,7 +119,7 @@ def _run(folder: Path, name: str, settings: Mapping[str, Any], changes: Mapping[
     training = {**settings.get("training", {}), **changes}
     path, started, seen = folder / "runs", time.process_time(), []
     try:
-        parsed = configs.parse({**settings, "name": name, "training": training}, name)
+        parsed = configs.parse({**settings, "name": name, "training": training, "relatedness": "off"}, name)
         run = execute(configs.resolve_paths(parsed, folder), path, emit=seen.append)
         tasks = {
             t: {"metric": s["metric"], "value": s["after"], "on": s["on"], **s["metrics_after"]}

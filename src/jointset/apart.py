@@ -39,13 +39,14 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
     file = bench.run.relatedness
     if not file.is_file():
         started = time.monotonic()
-        joint = train(bench, overlay, "together")
+        joint = train(bench, overlay, bench.start)
         alone = _alone(bench, overlay, affordable(bench.problem(overlay), bench.work, settings.budget))
         verdicts = compared(bench.work, joint, alone, split=HOLDOUT, margin=settings.margin)
         free = settings.mode == "auto" and not bench.joint  # joint inference reads across all tasks
         hurt = [v.task for v in verdicts if v.outcome == "worse"] if free else []
         groups = groups_of([t.name for t in bench.work.tasks], hurt)
-        _start(bench, overlay, joint, alone, groups)
+        if groups:
+            _start(bench, overlay, joint, alone, groups)
         _keep_outputs(bench, joint, alone)
         found: dict[str, Any] = {
             "tasks": {v.task: record(v) for v in verdicts},
@@ -192,16 +193,14 @@ def _start(
     bench: Bench, overlay: Overlay, joint: Trained, alone: Mapping[str, Trained], groups: Sequence[TaskGroup]
 ) -> None:
     """Leave the weights that the first round starts with: nothing needs to be trained again."""
-    tensors, values = checkpoint.load(joint.path)
-    if groups:
-        whole, seed = bench.problem(overlay), bench.work.config.seed
-        members: list[JointModel] = []
-        for group in groups:
-            own = group.along or len(group.serves) > 1  # the joint model serves the others
-            path = joint.path if own else alone[group.serves[0]].path
-            members.append(load_model(whole.of_group(group), path, seed)[0])
-        tensors = join(members)
-    checkpoint.save(bench.run.checkpoint("round-00"), tensors, values)
+    whole, seed = bench.problem(overlay), bench.work.config.seed
+    members: list[JointModel] = []
+    for group in groups:
+        own = group.along or len(group.serves) > 1  # the joint model serves the others
+        path = joint.path if own else alone[group.serves[0]].path
+        members.append(load_model(whole.of_group(group), path, seed)[0])
+    name = dataclasses.replace(bench, groups=tuple(groups)).start
+    checkpoint.save(bench.run.checkpoint(name), join(members), checkpoint.load(joint.path)[1])
 
 
 def _keep_outputs(bench: Bench, joint: Trained, alone: Mapping[str, Trained]) -> None:

@@ -46,7 +46,7 @@ def begun(bench: Bench, ledger: Ledger, overlay_with: Callable[[Edits, int], Ove
     heeded = ledger.last_decision() if anew else 0
     if base is None:
         done = 0
-        first = model = stages.train(bench, overlay_with(nothing, 0), "round-00")
+        first = model = stages.train(bench, overlay_with(nothing, 0), bench.start)
     else:
         done = base
         first = _recalled(bench.run, bench.work, "before")

@@ -38,7 +38,7 @@ def trainer(bench: Bench, overlay: Overlay, *, seed: int) -> Train:
             report=lambda event: bench.emit({"event": "epoch", "name": "+".join(tasks), **event}),
         )
         outputs, _ = predict(result.model, bench.inputs, held)
-        found = {}
+        found: dict[str, tuple[float, Floats]] = {}
         for task in own.tasks:
             losses, counts, constant = row_losses(task, overlay.labels[task.name][held], outputs[task.name])
             there = counts > 0

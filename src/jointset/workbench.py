@@ -41,6 +41,11 @@ class Bench:
     augmentation: Augmentation | None = None
     groups: tuple[TaskGroup, ...] = ()
 
+    @property
+    def start(self) -> str:
+        """The name of the training that the first round starts from."""
+        return "round-00-apart" if self.groups else "round-00"
+
     def problem(self, overlay: Overlay) -> Problem:
         """The joint training problem under the edits of ``overlay``."""
         problem = Problem(

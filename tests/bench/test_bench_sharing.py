@@ -81,7 +81,7 @@ def small(folder, seed, rows):
     frame["right"] = np.where(x[:, 1] > 0, "y", "n")
     tasks = {n: sets._task("binary", {"points": n}, "accuracy") for n in ("up", "right")}
     model = {"width": 8, "tabular": {"hidden": 8}}
-    sets._write(
+    sets.write_set(
         folder, {"points": frame}, {"points": {"tabular": ["u", "v"]}}, tasks, seed, rows, model=model
     )
 

@@ -538,7 +538,14 @@ def test_ctrl_c_leaves_a_run_that_goes_on(folder):
     folder.settings["training"] |= {"epochs": 2000, "patience": 2000}
     folder.write()
     process = subprocess.Popen(
-        [COMMAND, "run"], cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [COMMAND, "run"],
+        cwd=folder.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        ),  # a background job ignores it
     )
     metrics = folder.runs / "small" / "metrics.jsonl"
     deadline = time.monotonic() + 60

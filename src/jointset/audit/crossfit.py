@@ -74,6 +74,9 @@ class Linear:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
+        self.used = (
+            np.unique(points.indices) if sparse(points) else None
+        )  # a hashed vocabulary is mostly empty
         self.middle = None if sparse(points) else points.mean(axis=0)
         self.scale = None if sparse(points) else np.maximum(points.std(axis=0), 1e-6)
         strength = STRENGTH if self.middle is not None else OF_TERMS
@@ -88,7 +91,7 @@ class Linear:
         return np.asarray(self.model.predict_proba(self._scaled(points)))
 
     def _scaled(self, points: Any) -> Any:
-        return points if self.middle is None else (points - self.middle) / self.scale
+        return points[:, self.used] if self.middle is None else (points - self.middle) / self.scale
 
 
 def folds_of(n: int, groups: ArrayLike | None, folds: int, seed: int) -> Ints:

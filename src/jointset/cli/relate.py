@@ -37,7 +37,7 @@ def relate(
     settings = configs.load(config, overrides)
     with tempfile.TemporaryDirectory(prefix="jointset-relate-") as folder:
         work = prepare(settings, Path(folder))
-        asked = {"measures": measures, "targets": targets, "groups": groups, "rows": rows}
+        asked: dict[str, Any] = {"measures": measures, "targets": targets, "groups": groups, "rows": rows}
         found = _measured(work, Path(folder), budget, asked) if budget else related(work, **asked)
     if as_json:
         facts = {"name": settings.name, "regime": regime(settings), **found.facts()}

@@ -13,7 +13,7 @@ class RelatednessSettings(Settings):
     """Whether joint training is compared with training every task alone, and what becomes of tasks that it hurts."""
 
     mode: Literal["off", "verdict", "auto"] = Field(
-        default="off",
+        default="auto",
         description="`verdict` trains every task alone as well and tells what joint training is to it; `auto` gives "
         "tasks that it hurts a model of their own.",
     )
