@@ -35,8 +35,8 @@ def pool_datasets(
     """Judge every ordered pair of datasets that label one task.
 
     For each target a linear model of its own rows, and one of its own and the source's, predict the target's rows in
-    two folds; the gain is the mean difference of the rows' losses (log-loss, squared error), over the loss of
-    predicting the same for all. A pair whose interval lies above zero is advised, one below zero is called harm.
+    two folds; the gain is the mean difference of the rows' losses (Brier score, squared error), over the loss of
+    predicting the same for all. The log-loss would punish a model that wrong labels made too sure. A pair whose interval lies above zero is advised, one below zero is called harm.
 
     Parameters
     ----------
@@ -114,7 +114,8 @@ def _losses(x: Floats, y: Array, own: Ints, more: Ints, fold: Ints) -> Floats:
         if y.dtype.kind == "f":
             out[rest] = (labels[rest] - said[rest, 0]) ** 2
         else:
-            out[rest] = -np.log(said[rest, labels[rest]])
+            truth = labels[rest][:, None] == np.arange(width)
+            out[rest] = ((truth - said[rest]) ** 2).sum(axis=1)
     return out
 
 
@@ -122,5 +123,4 @@ def _constant(y: Array) -> float:
     """The mean loss of predicting the same for all."""
     if y.dtype.kind == "f":
         return float(y.var())
-    share = np.bincount(y) / len(y)
-    return float(-(share[share > 0] * np.log(share[share > 0])).sum())
+    return float(1 - ((np.bincount(y) / len(y)) ** 2).sum())
