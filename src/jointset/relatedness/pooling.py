@@ -36,7 +36,8 @@ def pool_datasets(
 
     For each target a linear model of its own rows, and one of its own and the source's, predict the target's rows in
     two folds; the gain is the mean difference of the rows' losses (Brier score, squared error), over the loss of
-    predicting the same for all. The log-loss would punish a model that wrong labels made too sure. A pair whose interval lies above zero is advised, one below zero is called harm.
+    predicting the same for all. The log-loss would punish a model that wrong labels made too sure. A pair whose
+    interval lies above zero is advised, one below zero is called harm.
 
     Parameters
     ----------
