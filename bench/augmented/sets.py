@@ -51,8 +51,7 @@ def tox21(seed: int) -> tuple[pa.Table, list[str]]:
     split = np.where(draw < 0.2, "test", np.where(draw < 0.35, "holdout", "train"))
     columns = {"smiles": frame["smiles"].tolist(), "split": split.tolist()}
     for assay in assays:
-        known = frame[assay].notna()
-        columns[assay] = frame[assay].fillna(0).astype(int).astype(str).where(known, None).tolist()
+        columns[assay] = [None if pd.isna(v) else str(int(v)) for v in frame[assay]]
     return pa.table({k: pa.array(v, pa.string()) for k, v in columns.items()}), assays
 
 
