@@ -56,6 +56,7 @@ class Arm:
             "training": dict(self.training),
             "augment": self.augment,
             "improve": {"rounds": 0},
+            "relatedness": "off",
             "seed": seed,
         }
         sources = {n: d.table for n, d in self.data.items()}
@@ -63,10 +64,11 @@ class Arm:
 
 
 def score(run: Any, dataset: str, table: pa.Table, task: str, label: str) -> float:
-    """Accuracy on the rows of a table, or the area under the ROC curve of a binary task."""
+    """Accuracy on the labelled rows of a table, or the area under the ROC curve of a binary task."""
     from sklearn.metrics import roc_auc_score
 
     found = next(t for t in run.model.tasks if t.name == task)
+    table = table.filter(table[label].is_valid())
     outputs = run.model.outputs(table, dataset=dataset)[task]
     truth = np.array([found.classes.index(v) for v in table[label].to_pylist()])
     if found.kind == "binary":
