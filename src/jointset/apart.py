@@ -17,10 +17,9 @@ from jointset.models.joint import JointModel
 from jointset.prepare import Work
 from jointset.records import HOLDOUT, TRAIN, Floats, Task, TaskVerdict
 from jointset.rundir import read_json, write_json
-from jointset.stages import Trained, held_out_rows, load_model, stopping_rows, train
+from jointset.stages import Trained, held_out, held_out_rows, load_model, stopping_rows, train
 from jointset.training import checkpoint
 from jointset.training.checkpoint import save_arrays
-from jointset.training.evaluate import predict
 from jointset.training.loop import fit
 from jointset.training.problem import Problem
 from jointset.workbench import Bench
@@ -162,7 +161,7 @@ def kept_outputs(bench: Bench) -> tuple[Trained, dict[str, Trained]] | None:
 def _alone(bench: Bench, overlay: Overlay, names: Iterable[str]) -> dict[str, Trained]:
     """Each task trained alone with the settings of the joint training, its weights kept until the run ends."""
     found = {}
-    rows, split, whole = held_out_rows(bench.work), bench.work.pool.split, bench.problem(overlay)
+    split, whole = bench.work.pool.split, bench.problem(overlay)
     for name in names:
         problem = whole.of_group(TaskGroup((name,)))
         place = [t.name for t in bench.work.tasks].index(name)
@@ -183,9 +182,7 @@ def _alone(bench: Bench, overlay: Overlay, names: Iterable[str]) -> dict[str, Tr
             )
             model, epochs = result.model, result.epochs
             checkpoint.save(path, model.state_dict(), {"epochs": epochs, "skill": result.skill})
-        outputs = predict(model, bench.inputs, rows)[0]
-        decided = predict(model, bench.inputs, rows, decide=True)[0]
-        found[name] = Trained(f"alone-{place}", path, epochs, outputs, decided)
+        found[name] = held_out(bench, f"alone-{place}", path, model, epochs)
     return found
 
 

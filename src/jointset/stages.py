@@ -101,9 +101,14 @@ def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
         model, epochs = result.model, result.epochs
         checkpoint.save(path, model.state_dict(), {"epochs": epochs, "skill": result.skill})
         partial.unlink(missing_ok=True)
+    return held_out(bench, name, path, model, epochs)
+
+
+def held_out(bench: Bench, name: str, path: Path, model: JointModel, epochs: int) -> Trained:
+    """What a model says of the held-out rows."""
     rows = held_out_rows(bench.work)
     outputs, _ = predict(model, bench.inputs, rows)
-    balanced = any(t.loss or t.sampling for t in bench.work.tasks)
+    balanced = any(t.loss or t.sampling for t in model.tasks)
     decided = predict(model, bench.inputs, rows, decide=True)[0] if balanced else outputs
     return Trained(name, path, epochs, outputs, decided)
 

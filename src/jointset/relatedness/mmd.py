@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 
 from jointset.kernel import discrepancies, gaussian
-from jointset.records import is_labelled
+from jointset.records import Floats, Ints
 from jointset.relatedness.affinity import Affinity
-from jointset.relatedness.columns import checked
-from jointset.relatedness.pairs import Pair, filled
-from jointset.relatedness.probes import standardised
+from jointset.relatedness.samples import of_samples
 
 ROWS = 400  # of each side
-FEWEST = 20
 
 
 def mmd(labels: Mapping[str, Any], features: Any, *, seed: int = 0) -> Affinity:
@@ -30,19 +27,9 @@ def mmd(labels: Mapping[str, Any], features: Any, *, seed: int = 0) -> Affinity:
     >>> found["a", "b"] < found["a", "c"]
     True
     """
-    given = checked(labels)
-    x = standardised(features, len(next(iter(given.values()))))
-    rows = {name: np.flatnonzero(is_labelled(y)) for name, y in given.items()}
 
-    def of(a: str, b: str) -> Pair:
-        size = min(len(rows[a]), len(rows[b]), ROWS)
-        if size < FEWEST:
-            return Pair(support=size)
-        if a == b or np.array_equal(rows[a], rows[b]):
-            return Pair(1.0, size)
-        rng = np.random.default_rng(seed)
-        both = np.concatenate([rng.choice(rows[s], size, replace=False) for s in (a, b)])
-        squared = discrepancies(gaussian(x[both]), np.repeat([0.0, 1.0], size)[None])[0]
-        return Pair(float(max(0.0, 1 - np.sqrt(max(squared, 0.0) / 2))), size)
+    def alike(x: Floats, side: Ints, rows: Ints) -> float:
+        squared = discrepancies(gaussian(x), side[None].astype(float))[0]
+        return float(max(0.0, 1 - np.sqrt(max(squared, 0.0) / 2)))
 
-    return filled("mmd", list(given), of, unit="1 − MMD / √2", bounds=(0.0, 1.0), symmetric=True)
+    return of_samples("mmd", labels, features, alike, most=ROWS, seed=seed, unit="1 − MMD / √2")

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from jointset.records import Floats, Ints, is_labelled
+from jointset.records import Floats, Ints
 from jointset.relatedness.affinity import Affinity
-from jointset.relatedness.columns import checked
-from jointset.relatedness.pairs import Pair, filled
-from jointset.relatedness.probes import folds_of, logistic, standardised
+from jointset.relatedness.probes import folds_of, logistic
+from jointset.relatedness.samples import of_samples
 
 ROWS = 1000  # of each side
-FEWEST = 20
 
 
 def proxy_a(labels: Mapping[str, Any], features: Any, *, seed: int = 0) -> Affinity:
@@ -24,25 +20,16 @@ def proxy_a(labels: Mapping[str, Any], features: Any, *, seed: int = 0) -> Affin
     drawn to one size, at most 1,000 rows each. ``labels`` say which rows a task has; for datasets, give each as a task
     that labels its rows. ``features`` ``(n, d)``. NaN with fewer than 20 rows on a side. Raises ArrayError.
 
+    >>> import numpy as np
     >>> x = np.random.default_rng(0).normal(size=(200, 2)) + np.repeat([0, 9], 100)[:, None]
     >>> proxy_a({"a": np.repeat([0, -1], 100), "b": np.repeat([-1, 0], 100)}, x)["a", "b"] < 0.05
     True
     """
-    given = checked(labels)
-    x = standardised(features, len(next(iter(given.values()))))
-    rows = {name: np.flatnonzero(is_labelled(y)) for name, y in given.items()}
 
-    def of(a: str, b: str) -> Pair:
-        size = min(len(rows[a]), len(rows[b]), ROWS)
-        if size < FEWEST:
-            return Pair(support=size)
-        if a == b or np.array_equal(rows[a], rows[b]):
-            return Pair(1.0, size)
-        rng = np.random.default_rng(seed)
-        both = np.concatenate([rng.choice(rows[s], size, replace=False) for s in (a, b)])
-        return Pair(similarity(x[both], np.repeat([0, 1], size), both, seed), size)
+    def alike(x: Floats, side: Ints, rows: Ints) -> float:
+        return similarity(x, side, rows, seed)
 
-    return filled("proxy_a", list(given), of, unit="1 − d / 2", bounds=(0.0, 1.0), symmetric=True)
+    return of_samples("proxy_a", labels, features, alike, most=ROWS, seed=seed, unit="1 − d / 2")
 
 
 def similarity(x: Floats, side: Ints, groups: Ints, seed: int) -> float:

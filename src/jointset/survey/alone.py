@@ -91,7 +91,8 @@ def _in_pairs(work: Work, inputs: PoolInputs, copies: Duplicates) -> DatasetPair
     names[~np.isin(names.astype(str), [d.name for d in usable])] = None
     rows = int(np.clip(MATRIX_ROWS / len(usable), 150, 600))  # pairs grow with the square of the datasets
     found = compare_inputs(shared, names, together=copies.near, rows=rows, seed=work.config.seed)
-    return DatasetPairs(shared, inputs.terms(usable), names, rows, found)
+    compared = np.concatenate(found.members)
+    return DatasetPairs(shared, inputs.terms(usable, compared), names, rows, found)
 
 
 def comparable(work: Work) -> list[Dataset]:

@@ -108,8 +108,8 @@ class PoolInputs:
             found[modality] = ModalityInputs(modality, place, own.part(keep), own.given[keep], own.seed)
         return PoolInputs(found, self.exact[rows], len(rows))
 
-    def terms(self, datasets: Sequence[Dataset]) -> Any:
-        """Words and word pairs of every row, sparse ``(N, v)``, where text is all that the datasets share; else None.
+    def terms(self, datasets: Sequence[Dataset], rows: Ints) -> Any:
+        """Words and word pairs of the ``rows`` in a sparse ``(N, v)``, where the datasets share text alone; else None.
 
         A linear model of them foresees what a domain's model loses elsewhere better than one of the embedding does
         (``docs/experiments.md``).
@@ -120,10 +120,8 @@ class PoolInputs:
         if common != ["text"]:
             return None
         part = self.by_modality["text"]
-        found = text_terms(part.data)
-        place = csr_matrix(
-            (np.ones(len(part.rows)), (part.rows, np.arange(len(part.rows)))), (self.n, len(part.rows))
-        )
+        found = text_terms([part.data[i] for i in np.searchsorted(part.rows, rows)])
+        place = csr_matrix((np.ones(len(rows)), (rows, np.arange(len(rows)))), (self.n, len(rows)))
         return place @ found
 
     def _full(self, rows: Ints, own: NDArray[np.float32]) -> NDArray[np.float32]:
