@@ -154,55 +154,15 @@ def kind_of_labels(type_: Any, distinct: int, n: int, name: str = "") -> str:
 
 def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
     """The configuration as commented YAML."""
-    import yaml
-
-    def one(value: Any) -> str:
-        return (
-            yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
-            .strip()
-            .removesuffix("...")
-            .strip()
-        )
-
     lines = [
         "# Written by jointset init. Lines marked 'guess' are what your columns look like: check them.",
         "# An input that would not be known when you predict, or that says the label in other words, must go.",
         "name: my-run  # its results go to runs/my-run",
         "datasets:",
     ]
-    for name, (file, guess) in datasets.items():
-        lines += [
-            f"  {name}:",
-            f"    path: {one(file)}{'' if Path(file).is_absolute() else '  # relative to this file'}",
-            f"    inputs: {one(guess['inputs'])}  # guess",
-        ]
-        for role in ("id", "group"):
-            if guess[role]:
-                lines.append(f"    {role}: {one(guess[role])}  # guess")
-        if not guess["id"]:
-            lines.append("    # id: COLUMN   # unique; without it rows are named by a hash of their content")
-        if not guess["group"]:
-            lines.append(
-                "    # group: COLUMN   # patient, author, …: its rows stay on one side of every split"
-            )
-        lines.append(
-            f"    split: {{column: {one(guess['split'])}}}  # guess: train, holdout or valid, test"
-            if guess["split"]
-            else "    split: {holdout: 0.15, test: 0.15}  # drawn at random; the gate judges on holdout"
-        )
+    lines += [line for name, (file, guess) in datasets.items() for line in _dataset(name, file, guess)]
     lines.append("tasks:")
-    for name, task in tasks.items():
-        lines += [
-            f"  {name}:",
-            f"    kind: {task['kind']}  # guess: binary, multiclass, multilabel or regression",
-        ]
-        lines.append(f"    labels: {one(task['labels'])}  # guess")
-        lines.append(
-            "    # map: {DATASET: {VALUE: CLASS}}   # other names for classes (call the task otherwise than the column)"
-        )
-        lines.append(
-            "    # missing: [-1]                    # values that mean 'no label'; empty cells do anyway"
-        )
+    lines += [line for name, task in tasks.items() for line in _task(name, task)]
     if not tasks:
         lines.append("  # no label column was recognised; name at least one task:")
         lines.append("  # sentiment: {kind: multiclass, labels: {DATASET: COLUMN}}")
@@ -215,3 +175,40 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _dataset(name: str, file: str, guess: dict[str, Any]) -> list[str]:
+    lines = [
+        f"  {name}:",
+        f"    path: {_one(file)}{'' if Path(file).is_absolute() else '  # relative to this file'}",
+        f"    inputs: {_one(guess['inputs'])}  # guess",
+    ]
+    lines += [f"    {role}: {_one(guess[role])}  # guess" for role in ("id", "group") if guess[role]]
+    if not guess["id"]:
+        lines.append("    # id: COLUMN   # unique; without it rows are named by a hash of their content")
+    if not guess["group"]:
+        lines.append("    # group: COLUMN   # patient, author, …: its rows stay on one side of every split")
+    lines.append(
+        f"    split: {{column: {_one(guess['split'])}}}  # guess: train, holdout or valid, test"
+        if guess["split"]
+        else "    split: {holdout: 0.15, test: 0.15}  # drawn at random; the gate judges on holdout"
+    )
+    return lines
+
+
+def _task(name: str, task: dict[str, Any]) -> list[str]:
+    return [
+        f"  {name}:",
+        f"    kind: {task['kind']}  # guess: binary, multiclass, multilabel or regression",
+        f"    labels: {_one(task['labels'])}  # guess",
+        "    # map: {DATASET: {VALUE: CLASS}}   # other names for classes (call the task otherwise than the column)",
+        "    # missing: [-1]                    # values that mean 'no label'; empty cells do anyway",
+    ]
+
+
+def _one(value: Any) -> str:
+    """A value as YAML on one line."""
+    import yaml
+
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
+    return text.strip().removesuffix("...").strip()

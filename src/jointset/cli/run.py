@@ -51,7 +51,8 @@ def render(summary: dict[str, Any]) -> str:
             actions for tasks in summary["edits"]["by"].values() for actions in tasks.get(name, {}).values()
         ]
         if task["verdict"] == "worse" and any(counts["accepted"] for counts in by):
-            lines.append(f"  → jointset undo RUN --task {name} takes its edits back")
+            seen = "; these test rows have had a say then, so judge by others" if task["on"] == "test" else ""
+            lines.append(f"  → jointset undo RUN --task {name} takes its edits back{seen}")
     if "weights" in summary:
         lines += weights_lines(summary["weights"])
     if "augmentation" in summary:

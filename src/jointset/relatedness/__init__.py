@@ -12,10 +12,10 @@ from jointset.relatedness.dynamics import loss_ratios, training_rates
 from jointset.relatedness.fisher import fisher
 from jointset.relatedness.gradients import conflict_rate, gradient_cosine
 from jointset.relatedness.grouping import Group, Grouping, group_tasks
-from jointset.relatedness.h_score import h_score
+from jointset.relatedness.h_score import h_score, h_score_of
 from jointset.relatedness.information import information
-from jointset.relatedness.leep import leep
-from jointset.relatedness.logme import logme
+from jointset.relatedness.leep import leep, leep_score
+from jointset.relatedness.logme import logme, logme_score
 from jointset.relatedness.mmd import mmd
 from jointset.relatedness.ngrams import ngrams
 from jointset.relatedness.plan import plan_trainings
@@ -49,10 +49,13 @@ __all__ = [
     "gradient_cosine",
     "group_tasks",
     "h_score",
+    "h_score_of",
     "information",
     "label_signal",
     "leep",
+    "leep_score",
     "logme",
+    "logme_score",
     "lookahead",
     "loss_ratios",
     "measure_transfer",

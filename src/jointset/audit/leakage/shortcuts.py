@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,12 +164,3 @@ def _boosted(columns: Mapping[str, NDArray[Any]], rows: Ints, y: Ints, fold: Int
         model.fit(x[train], y[train])
         out[rest[:, None], model.classes_] = model.predict_proba(x[rest])
     return out
-
-
-def names_of(found: Sequence[Shortcuts]) -> list[str]:
-    """The guilty features of several checks, once each.
-
-    >>> names_of([])
-    []
-    """
-    return list(dict.fromkeys(s for f in found for s in f.findings.subject.tolist()))

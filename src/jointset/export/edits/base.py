@@ -87,11 +87,6 @@ def projects(found: Sequence[Form]) -> dict[str, list[Form]]:
     return named
 
 
-def labels_of(found: Iterable[Form]) -> tuple[str, ...]:
-    """The labels that can be chosen; none for a regression."""
-    return next(iter(found)).task.classes
-
-
 def answers(
     facts: Mapping[str, Any],
     labels: Sequence[str] | None,
