@@ -221,3 +221,47 @@ def test_multilabel_and_arrays_that_do_not_fit():
         judge([BINARY], {"spam": np.zeros(5, int)}, {}, {})
     with pytest.raises(ArrayError, match="same 200 held-out rows"):
         outcome(task, labels, good, good, trusted=np.ones(3, bool))
+
+
+def copied(n=200, leaked=150, seed=0):
+    """A model that knows the copied rows by heart and the others hardly, and one that has never seen a copy."""
+    rng = np.random.default_rng(seed)
+    truth, known = rng.integers(2, size=n), np.arange(n) < leaked
+    by_heart = two((np.where(known | (rng.random(n) < 0.6), truth, 1 - truth) * 0.8) + 0.1)
+    honest = two((np.where(rng.random(n) < 0.7, truth, 1 - truth) * 0.8) + 0.1)
+    return truth, by_heart, honest, known
+
+
+def test_rows_that_training_knows_do_not_judge():
+    truth, by_heart, honest, known = copied()
+    verdict, found = outcome(BINARY, truth, by_heart, honest)
+    assert not verdict.accepted and found.outcome == "worse" and found.aside == 0
+    verdict, found = outcome(BINARY, truth, by_heart, honest, leaked={"copies": known})
+    assert verdict.accepted and (found.n, found.aside) == (50, 150)
+    assert found.before == METRICS["accuracy"].function(truth[150:], by_heart[150:])
+    assert (
+        "spam is not judged by 150 of 200 held-out rows, whose copies are in the training rows"
+        in verdict.reason
+    )
+
+
+def test_rows_of_a_known_group_judge_only_where_too_few_others_can():
+    truth, by_heart, honest, known = copied()
+    grouped = np.arange(200) >= 100
+    verdict, found = outcome(
+        BINARY, truth, by_heart, honest, leaked={"copies": known, "groups": grouped & (np.arange(200) < 170)}
+    )
+    assert found.n == 30 and "whose copies or groups are" in verdict.reason
+    verdict, found = outcome(BINARY, truth, by_heart, honest, leaked={"copies": known, "groups": grouped})
+    assert (found.n, found.aside) == (50, 150)  # all groups are on both sides
+    everything = np.arange(200) < 190
+    verdict, found = outcome(BINARY, truth, by_heart, honest, leaked={"copies": everything})
+    assert (found.n, found.aside) == (200, 0)
+    assert (
+        "spam is judged too well, as 190 of 200 held-out rows have copies in the training rows"
+        in verdict.reason
+    )
+    assert (
+        outcome(BINARY, truth, by_heart, honest, leaked={"copies": known & False})[0].reason.count("copies")
+        == 0
+    )

@@ -45,6 +45,7 @@ class _Case:
     sign: float
     notes: tuple[str, ...]
     judged: bool
+    aside: int  # labelled rows that do not judge, as the training rows know them
 
 
 def judge(
@@ -56,6 +57,7 @@ def judge(
     noise: Mapping[str, Array | None] | None = None,
     trusted: Bools | None = None,
     reviewed: Mapping[str, Bools] | None = None,
+    leaked: Mapping[str, Bools] | None = None,
     margin: float = 0.005,
     level: float = 0.9,
     seed: int = 0,
@@ -84,7 +86,9 @@ def judge(
     :mod:`jointset.records`; ``trusted`` ``(n,)`` marks rows whose labels are right: they are not corrected,
     and where a task has 50 of them only these judge it; ``reviewed[task]`` ``(n,)`` marks labels that a person gave:
     they are not corrected either, but never judge alone, as people look where errors are likely, and what they
-    found is to be taken out of ``noise`` (:func:`remaining_noise`); ``margin`` in units of the metric (a share of the
+    found is to be taken out of ``noise`` (:func:`remaining_noise`); ``leaked[what]`` ``(n,)`` marks rows that share
+    something (copies, groups) with the rows before was trained on: they judge neither side, as long as 20 others can,
+    the last kind named being the first to be let in again; ``margin`` in units of the metric (a share of the
     constant prediction's score for ``mae`` and ``log_loss``); ``level`` in (0, 1); a finite
     ``firm`` is stricter on large losses, and the default asks for
     the bound whatever was lost. ``low`` and ``high`` of the result are of the improvement: positive is better
@@ -101,9 +105,8 @@ def judge(
     for task in tasks.values() if isinstance(tasks, Mapping) else tasks:
         arrays = _arrays(task, labels, before, after, trusted)
         by_people = None if reviewed is None else reviewed.get(task.name)
-        cases.append(
-            _case(task, *arrays, None if noise is None else noise.get(task.name), trusted, by_people)
-        )
+        wrong = None if noise is None else noise.get(task.name)
+        cases.append(_case(task, *arrays, wrong, trusted, by_people, leaked or {}))
     draws = _draws(cases, len(next(iter(labels.values()))) if labels else 0, seed, resamples)
     side = 1 - (1 - WORSE) / max(1, sum(case.judged for case in cases))
     verdicts, changes = [], []
@@ -205,11 +208,13 @@ def _case(
     noise: Array | None,
     trusted: Bools | None,
     reviewed: Bools | None,
+    leaked: Mapping[str, Bools],
 ) -> _Case:
     metric = task.metric or ("r2" if task.kind == "regression" else "accuracy")
-    known = is_labelled(labels)
+    known, told = unseen(labels, leaked)
+    aside = int(is_labelled(labels).sum() - known.sum())
+    notes = [f"{task.name} is {told}"] if told else []
     sure = np.zeros(len(labels), bool) if trusted is None else np.asarray(trusted, dtype=bool) & known
-    notes: list[str] = []
     if sure.sum() >= FEWEST_TRUSTED:
         notes.append(f"{task.name} on its {sure.sum()} trusted rows")
         known, noise = sure, None
@@ -235,7 +240,37 @@ def _case(
         sign=1.0 if greater else -1.0,
         notes=tuple(notes),
         judged=judged,
+        aside=aside,
     )
+
+
+def unseen(labels: Array, leaked: Mapping[str, Bools]) -> tuple[Bools, str]:
+    """The labelled rows ``(n,)`` that judge, and what is to be said of those that do not.
+
+    ``leaked`` maps what is shared with the training rows to the rows ``(n,)`` that share it, as :func:`judge` takes it.
+
+    >>> labels, copied = np.tile([0, 1], 20), np.arange(40) < 10
+    >>> fit, told = unseen(labels, {"copies": copied})
+    >>> int(fit.sum()), told
+    (30, 'not judged by 10 of 40 held-out rows, whose copies are in the training rows')
+    """
+    known = is_labelled(labels)
+    kinds = {what: rows & known for what, rows in leaked.items() if (rows & known).any()}
+    n = int(known.sum())
+    for last in range(len(kinds), 0, -1):
+        out = np.logical_or.reduce(list(kinds.values())[:last])
+        fit = known & ~out
+        if fit.sum() >= FEWEST_ROWS and _varies(labels[fit]):
+            what = " or ".join(list(kinds)[:last])
+            return (
+                fit,
+                f"not judged by {out.sum()} of {n} held-out rows, whose {what} are in the training rows",
+            )
+    if not kinds:
+        return known, ""
+    out = np.logical_or.reduce(list(kinds.values()))
+    what = " or ".join(kinds)
+    return known, f"judged too well, as {out.sum()} of {n} held-out rows have {what} in the training rows"
 
 
 def _correction_note(task: Task, inverse: Floats | None, share: float) -> str:
@@ -309,7 +344,7 @@ def _outcome(
         outcome = "better"
     elif gain < -margins[1] or (gain < -margins[0] and quantiles(improvement, side, side)[0] < 0):
         outcome = "worse"
-    return TaskVerdict(case.task.name, case.metric, before, after, low, high, outcome, m)
+    return TaskVerdict(case.task.name, case.metric, before, after, low, high, outcome, m, case.aside)
 
 
 def _mean_gain(changes: Sequence[tuple[float, Floats]]) -> tuple[float, bool]:

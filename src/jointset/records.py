@@ -233,7 +233,10 @@ class Edits(Columns):
 
 @dataclass(frozen=True)
 class TaskVerdict:
-    """The gate's comparison for one task: held-out metric before and after, paired interval of the difference."""
+    """The gate's comparison for one task: held-out metric before and after, paired interval of the difference.
+
+    ``n`` rows judged; ``aside`` further labelled ones did not, as the training rows know them (copies, groups).
+    """
 
     task: str
     metric: str
@@ -243,6 +246,7 @@ class TaskVerdict:
     high: float
     outcome: Literal["better", "same", "worse", "not judged"]
     n: int
+    aside: int = 0
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ def render(summary: dict[str, Any]) -> str:
             f"{task['before']:.3f} → {task['after']:.3f}, "
             f"change {task['after'] - task['before']:+.3f} [{low:+.3f}, {high:+.3f}]: {task['verdict']}"
         )
+        if leaky := task.get("with_leaks"):
+            lines.append(f"  {leaky['note']}; with them {leaky['before']:.3f} → {leaky['after']:.3f}")
         by = [
             actions for tasks in summary["edits"]["by"].values() for actions in tasks.get(name, {}).values()
         ]

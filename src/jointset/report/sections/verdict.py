@@ -63,12 +63,22 @@ def verdict(material: Material) -> Section:
                     "paired bootstrap of the change, positive where it is better. Held-out labels are never "
                     "edited automatically."
                 ),
+                _leaks(tasks),
                 _by_people(material),
                 _refusals(material),
                 paragraph(f"The run stopped because {summary.get('stopped', 'it was told to')}."),
             ]
         ),
     )
+
+
+def _leaks(tasks: dict[str, Any]) -> Markup | None:
+    """What held-out rows judged nothing because the training rows know them, and the scores with them."""
+    told = [(n, t["with_leaks"]) for n, t in tasks.items() if t.get("with_leaks")]
+    if not told:
+        return None
+    each = [f"{n}: {k['note']}; with them {number(k['before'])} → {number(k['after'])}" for n, k in told]
+    return join([element("h3", "Held-out rows that leaked"), element("ul", [element("li", e) for e in each])])
 
 
 def _by_people(material: Material) -> Markup | None:
