@@ -94,8 +94,10 @@ def test_corrected_metric_prefers_the_better_model_where_the_noisy_one_does_not(
     assert outcome(task, given, timid, better)[1].outcome == "worse"
     verdict, found = outcome(task, given, timid, better, noise={"spam": FLIPPED})
     assert found.outcome == "better" and verdict.progress and "corrected for label noise" in verdict.reason
-    assert found.after == pytest.approx(score(truth, better), abs=0.04)
-    assert found.before == pytest.approx(score(truth, timid), abs=0.04)
+    assert found.corrected_after == pytest.approx(score(truth, better), abs=0.04)
+    assert found.corrected_before == pytest.approx(score(truth, timid), abs=0.04)
+    assert (found.before, found.after) == pytest.approx((score(given, timid), score(given, better)))
+    assert found.corrected_low > 0 > found.high
 
 
 def test_correction_is_unbiased_for_several_classes():
@@ -105,7 +107,24 @@ def test_correction_is_unbiased_for_several_classes():
     given = (t[truth].cumsum(axis=1) > rng.random((40_000, 1))).argmax(axis=1)
     outputs = model(rng, truth, 0.8)
     found = outcome(MULTI, given, outputs, outputs, noise={"topic": t}, resamples=20)[1]
-    assert found.before == pytest.approx(METRICS["accuracy"].function(truth, outputs), abs=0.02)
+    assert found.corrected_before == pytest.approx(METRICS["accuracy"].function(truth, outputs), abs=0.02)
+
+
+def test_what_people_read_stays_within_the_metric():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(2, size=200)
+    outputs = model(rng, truth, 1.0)
+    noise = np.array([[0.85, 0.15], [0.15, 0.85]])  # more than there is: the estimate leaves the range
+    for metric in ("accuracy", "log_loss"):
+        verdict, found = outcome(
+            Task("spam", "binary", ("n", "y"), metric=metric), truth, outputs, outputs, noise={"spam": noise}
+        )
+        low, high = METRICS[metric].limits
+        assert {low, high} & {found.corrected_before} and low <= found.before <= high
+        assert found.before == pytest.approx(METRICS[metric].function(truth, outputs))
+        assert f"corrected for label noise {found.corrected_before:.3f}" in verdict.reason
+    plain = outcome(BINARY, truth, outputs, outputs)[1]
+    assert math.isnan(plain.corrected_before) and plain.after == 1.0
 
 
 def test_area_under_the_curve_keeps_its_order_under_noise():

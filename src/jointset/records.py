@@ -235,7 +235,8 @@ class Edits(Columns):
 class TaskVerdict:
     """The gate's comparison for one task: held-out metric before and after, paired interval of the difference.
 
-    ``n`` rows judged; ``aside`` further labelled ones did not, as the training rows know them (copies, groups).
+    ``n`` rows judged; ``aside`` further labelled ones did not, as the training rows know them (copies, groups). Where
+    the comparison was corrected for label noise, ``corrected_…`` are what decided, and NaN elsewhere.
     """
 
     task: str
@@ -247,6 +248,10 @@ class TaskVerdict:
     outcome: Literal["better", "same", "worse", "not judged"]
     n: int
     aside: int = 0
+    corrected_before: float = float("nan")
+    corrected_after: float = float("nan")
+    corrected_low: float = float("nan")
+    corrected_high: float = float("nan")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from jointset.config import TaskSettings
 from jointset.gate import unseen
 from jointset.ledger import Ledger
 from jointset.metrics import evaluate
-from jointset.records import HOLDOUT, SPLITS, TEST, Task, Verdict
+from jointset.records import HOLDOUT, SPLITS, TEST, Task, TaskVerdict, Verdict
 from jointset.rounds import Outcome
 from jointset.rundir import environment, read_json, write_json, write_text
 from jointset.stages import compare, held_out_rows
@@ -103,6 +103,7 @@ def _tasks(
             "before": _number(judged.before),
             "after": _number(judged.after),
             "interval": [_number(judged.low), _number(judged.high)],
+            **_corrected(judged),
             "verdict": judged.outcome,
             "reviewed": dict(outcome.truth.counts[task.name]),
             "noise_rate": _number(facts.get("noise_rate", {}).get(task.name, float("nan"))),
@@ -111,6 +112,15 @@ def _tasks(
             **({"single": singly[task.name]} if task.name in singly else {}),
         }
     return tasks
+
+
+def _corrected(judged: TaskVerdict) -> dict[str, Any]:
+    """What decided, where the comparison was corrected for the label noise of the held-out rows."""
+    if not np.isfinite(judged.corrected_before):
+        return {}
+    values = {side: _number(getattr(judged, f"corrected_{side}")) for side in ("before", "after")}
+    interval = [_number(judged.corrected_low), _number(judged.corrected_high)]
+    return {"corrected_for_noise": {**values, "interval": interval}}
 
 
 def _with_leaks(verdict: Verdict | None, task: str, note: str) -> dict[str, Any]:

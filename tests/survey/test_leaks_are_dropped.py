@@ -76,6 +76,10 @@ def test_scores_are_told_without_the_leaked_rows_and_with_them(run, cli):
     assert clean.sum() == 50
     assert task["metrics_after"]["accuracy"] == pytest.approx(right[clean].mean(), abs=1e-6)
     assert both["before"] > task["before"] + 0.1  # what leaked flatters
+    assert task["after"] == task["metrics_after"]["accuracy"]
+    noisy = task["corrected_for_noise"]  # cut off at 1, and beside the plain metric
+    assert all(0 <= v <= 1 for v in (both["before"], both["after"], noisy["before"], noisy["after"]))
+    assert "corrected for label noise" in run.directory.report.read_text()
     page = run.directory.report.read_text()
     assert "Held-out rows that leaked" in page and "150 of 200 held-out rows" in page
     done = cli("run", run.path / "config.yaml", "--runs", run.path.parent, "--json")
