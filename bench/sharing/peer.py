@@ -1,8 +1,8 @@
 """The peer's side, run by an interpreter that has LibMTL: ``python bench/sharing/peer.py FOLDER ARCHITECTURE PLACE``.
 
 FOLDER holds a set as the benchmark writes it; PLACE is ``whole`` or ``above``, see :mod:`bench.sharing.peer_nets`. What
-goes to the standard output is what the benchmark keeps of one of our own runs. LibMTL's architecture, its plain sum (EW)
-and its steps are used; data, encoder, heads, losses, optimiser and early stopping are this project's.
+goes to the standard output is what the benchmark keeps of one of our own runs. LibMTL's architecture, its plain sum
+(EW) and its steps are used; data, encoder, heads, losses, optimiser and early stopping are this project's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:] = [str(ROOT), str(ROOT / "src"), *(p for p in sys.path if Path(p).resolve() != Path(__file__).parent)]
+own = str(Path(__file__).parent)  # would hide what has the name of a module beside this one
+sys.path[:] = [str(ROOT), str(ROOT / "src"), *(p for p in sys.path if p != own)]
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -54,7 +55,7 @@ def mended(kind: type) -> type:
     same for ever.
     """
 
-    class DSelect_k(kind):  # type: ignore[misc, valid-type]  # noqa: N801
+    class DSelect_k(kind):  # type: ignore[misc, valid-type]
         def __init__(self, *given: Any, **options: Any) -> None:
             super().__init__(*given, **options)
             digits = torch.arange(self._num_binary - 1, -1, -1)

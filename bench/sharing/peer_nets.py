@@ -5,8 +5,8 @@ the parts of a ResNet, ``conv1, bn1, relu, maxpool, layer1 … layer4``. It stan
 
 - ``whole``: every expert and column is a network from the input on, as LibMTL documents it. A table is its numbers and
   one-hot categories side by side, an image its standardised pixels; that is what gates read, too.
-- ``above``: one encoder for all, outside of the architecture; experts are trunks, and gates read its output, as ours do.
-  A text, of whatever length and with a table of 2²⁰ n-grams, can be read in no other way.
+- ``above``: one encoder for all, outside of the architecture; experts are trunks, and gates read its output, as ours
+  do. A text, of whatever length and with a table of 2²⁰ n-grams, can be read in no other way.
 """
 
 from __future__ import annotations
