@@ -1,9 +1,9 @@
 """LibMTL's training steps with this project's optimiser, schedule, mixup, averaged weights and early stopping.
 
-LibMTL's trainer asks for a graphics card, scores test rows after every epoch and keeps the last epoch's weights, or
-those of the best test score; it knows no patience. So its steps are made here: forward, ``zero_grad``, ``backward`` of
-its weighting, update, in this order; with several inputs, a batch of every task in each step, until the longest is
-through, the others from the start again.
+LibMTL's trainer asks for a graphics card and for iterators with a method ``next``, which torch has no more; it keeps no
+weights but the last, and knows no patience. So its steps are made here: forward, ``zero_grad``, ``backward`` of its
+weighting, update, in this order; with several inputs, a batch of every task in each step, until the longest is through,
+the others from the start again.
 """
 
 from __future__ import annotations
@@ -161,8 +161,11 @@ class Steps:
             self.average.after_step()
 
     def _losses(self, parts: Sequence[Part]) -> Tensor:
-        """The tasks' losses, ``(K,)``. A label that is missing weighs nothing, and a task without any has a loss of 0:
-        LibMTL's own losses know no missing labels, and their mean over none would be NaN for all tasks."""
+        """The tasks' losses, ``(K,)``. A label that is missing weighs nothing, and a task without any has a loss of 0.
+
+        LibMTL's own cross-entropy raises at -1; at -100 it leaves the row out, and is NaN where no row is left, which
+        makes all tasks NaN.
+        """
         losses = torch.zeros(len(self.model.tasks))
         for name, rows in parts:
             mixup = Mixup.draw(len(rows), self.settings.mixup, self.rng) if self._mixes(rows) else None
