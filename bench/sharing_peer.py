@@ -1,13 +1,13 @@
 """LibMTL's architectures beside our ways of sharing: the same encoder, data, training and test rows; one command.
 
     python bench/sharing_peer.py --peer PYTHON [--only SET …] [--seeds 0 1 2] [--ways WAY …] [--places whole above]
-                                 [--rows 1000] [--work FOLDER] [--kept FILE] [--table]
+                                 [--rows 1000] [--work FOLDER] [--kept FILE …] [--table]
 
 PYTHON has this project and LibMTL 1.1.5 (``pip install --no-deps LibMTL==1.1.5``). A cell is Δ, the mean over tasks of
 the relative gain in % of the test metric over training each task alone, both sides against the same trainings alone:
-the mean over seeds [least, most]. ``--kept`` is as in ``sharing_quality.py``, and may hold that benchmark's runs. Where
-the peer's architectures stand, ``whole`` or ``above``, is told in ``sharing/peer_nets.py``; what LibMTL's trainer
-cannot do, in ``sharing/peer_loop.py``.
+the mean over seeds [least, most]. Runs in the files of ``--kept``, such as those of ``sharing_quality.py``, are taken
+over, and the peer's are added to the last one. Where the peer's architectures stand, ``whole`` or ``above``, is told in
+``sharing/peer_nets.py``; what LibMTL's trainer cannot do, in ``sharing/peer_loop.py``.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def main() -> None:
     arguments = parsed()
     with tempfile.TemporaryDirectory() as temporary:
         work = (arguments.work or Path(temporary)).resolve()
-        if arguments.kept:
-            kept.unpack(arguments.kept, work)
+        for file in arguments.kept:
+            kept.unpack(file, work)
         raw = measured(work, arguments)
         if arguments.kept and not arguments.table:
-            kept.pack(work, arguments.kept)
+            kept.pack(work, arguments.kept[-1], label("*"))
     print(markdown(raw, arguments.ways, arguments.places))
 
 
@@ -72,7 +72,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, help="folder to work in; finished parts of it are taken over")
     parser.add_argument(
-        "--kept", type=Path, help="file of finished runs: read first, and added to at the end"
+        "--kept", nargs="+", type=Path, default=[], metavar="FILE", help="files of finished runs; see above"
     )
     parser.add_argument("--table", action="store_true", help="print what --work and --kept hold, run nothing")
     return parser.parse_args()
@@ -117,13 +117,13 @@ def measured(work: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     return raw
 
 
-def label(way: str, place: str) -> str:
-    """How the peer's runs are called.
+def label(way: str, place: str = "*") -> str:
+    """How the peer's runs are called; ``*`` stands for all.
 
-    >>> label("mmoe", "whole")
-    'libmtl-MMoE-whole'
+    >>> label("mmoe", "whole"), label("*")
+    ('libmtl-MMoE-whole', 'libmtl-*-*')
     """
-    return f"libmtl-{WAYS[way]}-{place}"
+    return f"libmtl-{WAYS.get(way, way)}-{place}"
 
 
 def peer(folder: Path, way: str, place: str, arguments: argparse.Namespace) -> dict[str, Any]:

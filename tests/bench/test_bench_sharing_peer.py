@@ -159,6 +159,7 @@ def test_what_does_not_apply_is_named():
     assert bench.why_not("fdu_mtl", "ple", "above") == "one input only"
     assert bench.why_not("adult", "cross_stitch", "whole") == "four stages"
     assert all(bench.why_not(n, "mtan", p) for n in bench.CHOSEN for p in bench.PLACES)
+    assert bench.label("cgc", "above") == "libmtl-CGC-above" and bench.label("*") == "libmtl-*-*"
 
 
 def asked(**changed):
