@@ -10,7 +10,7 @@ import numpy as np
 from bench.relating.pairs import measured
 from bench.relating.trainings import Trainings
 
-FEW = 6  # tasks up to which every set of them is trained, so that the best grouping is known
+FEW = 5  # tasks up to which every set of them is trained, so that the best grouping is known
 DRAWS = 3
 Blocks = tuple[tuple[str, ...], ...]
 
