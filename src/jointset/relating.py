@@ -172,6 +172,7 @@ def material_of(work: Work, sample: Ints) -> Material:
         texts=texts,
         groups=work.pool.component[sample],
         seed=work.config.seed,
+        terms=inputs.terms(work.pool.datasets, np.arange(len(sample))),
     )
 
 
