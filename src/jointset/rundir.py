@@ -50,6 +50,11 @@ class RunDirectory:
         return self.path / "held_out.npz"
 
     @property
+    def leaked(self) -> Path:
+        """Which held-out rows the training rows know."""
+        return self.path / "leaked.npz"
+
+    @property
     def report(self) -> Path:
         """The report."""
         return self.path / "report.html"

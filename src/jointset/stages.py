@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from jointset import audit
+from jointset import audit, leaked
 from jointset.audit import AuditResult
 from jointset.data import HeldOutLabels, Overlay
 from jointset.data.storage import write_atomically
 from jointset.errors import DataError
 from jointset.gate import judge, remaining_noise
+from jointset.leaked import Leaked
 from jointset.ledger import Ledger
 from jointset.metrics import NAMED
 from jointset.models.joint import JointModel
@@ -241,6 +242,15 @@ def surveyed(
     return seen
 
 
+def aware(bench: Bench, checked: Survey | None) -> Bench:
+    """The bench that knows which held-out rows the checks found among the training rows: they judge nothing."""
+    found = None if checked is None else Leaked.of(checked.alone.leaks)
+    if found is None:
+        return bench
+    leaked.write(bench.run, found)
+    return replace(bench, leaked=found)
+
+
 def mendable(work: Work, checked: Survey | None, overlay: Overlay) -> Issues:
     """What the checks found that the fixes asked for can mend."""
     return (
@@ -275,7 +285,7 @@ def decide(
     status, reason = np.full(len(candidates), "rejected", object), np.full(len(candidates), "", object)
     for attempt in ATTEMPTS:
         after = train(bench, overlay_with(candidates.take(trying), round - 1), f"round-{round:02d}-{attempt}")
-        verdict = compare(bench.work, before, after, noise_matrices(found), truth())
+        verdict = compare(bench, before, after, noise_matrices(found), truth())
         verdicts.append((attempt, verdict))
         reason[trying] = verdict.reason
         if verdict.accepted:
@@ -289,18 +299,21 @@ def decide(
 
 
 def compare(
-    work: Work,
+    bench: Bench,
     before: Trained,
     after: Trained,
     noise: Mapping[str, Floats],
     truth: HeldOutLabels,
     *,
     split: int = HOLDOUT,
+    leaks: bool = False,
 ) -> Verdict:
     """The gate's judgement on the holdout, or, with ``split=TEST``, the same comparison on the test rows.
 
-    The labels are those of ``truth``: a person's word counts for more than what the data said.
+    The labels are those of ``truth``: a person's word counts for more than what the data said. Rows that the training
+    rows know judge neither side, save with ``leaks``.
     """
+    work = bench.work
     rows = held_out_rows(work)
     side = work.pool.split[rows] == split
     own = rows[side]
@@ -314,6 +327,7 @@ def compare(
         noise=left if split == HOLDOUT else None,
         trusted=work.pool.trusted[own],
         reviewed={n: mask[own] for n, mask in truth.reviewed.items()},
+        leaked=bench.leaked.among(own) if bench.leaked and not leaks else None,
         margin=work.config.improve.margin,
         seed=work.config.seed,
     )
