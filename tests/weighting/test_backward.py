@@ -87,6 +87,53 @@ def test_an_absent_task_changes_nothing_for_the_others(way, rows, why):
     torch.testing.assert_close(step.state, alone.state, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", [UPGrad(), Mean()])
+@pytest.mark.parametrize("rows", ["every", "disjoint"])
+def test_a_head_that_begins_at_zero_learns(way, method, rows):
+    """Nothing of it arrives at the trunk: it has no say there, and still a gradient of its own."""
+    case = Case("wide", rows=None if rows == "every" else disjoint())
+    nn.init.zeros_(case.heads[2].weight)
+    _, wanted = case.reference()
+    step = case.step(weighting=method, way=way)
+    assert step.absent == {"t2": "the gradient is zero"}
+    for p, g in zip(case.heads.parameters(), wanted, strict=True):
+        torch.testing.assert_close(p.grad, g.float(), rtol=1e-4, atol=1e-7)
+    nn.init.zeros_(case.heads[0].weight), nn.init.zeros_(case.heads[1].weight)
+    nn.init.zeros_(case.heads[3].weight)
+    step = case.step(weighting=method, way=way)  # and if that holds for all
+    assert len(step.absent) == 4 and all(bool(h.weight.grad.any()) for h in case.heads)
+
+
+def test_all_weightings_train_a_head_from_zero():
+    for name in ("upgrad", "mgda", "nash_mtl", "cagrad", "db_mtl", "graddrop", "moco"):
+        case = Case("mlp")
+        nn.init.zeros_(case.heads[1].weight)
+        parameters = [*case.trunk.parameters(), *case.heads.parameters()]
+        optimizer = torch.optim.Adam(parameters, 1e-2)
+        method = make_weighting(name, {}, list(case.losses()))
+        state, first = method.init(list(case.losses())), case.losses()["t1"].item()
+        for _ in range(20):
+            state = case.step(weighting=method, state=state).state
+            optimizer.step()
+        assert case.losses()["t1"].item() < first - 0.1, name
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", [UPGrad(), Mean()])
+def test_a_head_whose_own_gradient_is_not_finite_stays_out_of_all(way, method):
+    """Although what arrives at the trunk is finite."""
+    case = Case("wide")
+    case.step({k: v for k, v in case.losses().items() if k != "t2"}, method, way=way)
+    wanted = case.found()
+    losses = case.losses()
+    losses["t2"] = losses["t2"] + (case.heads[2].bias * 0.0).sum().sqrt()
+    step = case.step(losses, method, way=way)
+    assert step.absent == {"t2": "the gradient is not finite"}
+    torch.testing.assert_close(case.found(), wanted, rtol=1e-4, atol=1e-8)
+    assert all(p.grad is None for p in case.heads[2].parameters())
+
+
 @pytest.mark.parametrize("method", [MGDA(), Equal(), Mean()])
 def test_nothing_is_done_when_all_tasks_are_absent(method):
     case = Case("mlp")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,11 +11,13 @@ from torch import Tensor
 
 from jointset.errors import ArrayError, nearest
 from jointset.weighting.base import GramianWeighting, JacobianWeighting, LossWeighting, State, Weighting
+from jointset.weighting.finite import finite
 from jointset.weighting.gramian import WAYS, Graph, find, read
 from jointset.weighting.gramian.choose import passes_of
 from jointset.weighting.gramian.graph import Edge, edge_of
 from jointset.weighting.gramian.jacobian import Jacobian
 from jointset.weighting.gramian.memory import Memory
+from jointset.weighting.gramian.passes import Passes
 from jointset.weighting.shared import Part, Shared
 
 WHERE = "weighting.backward"
@@ -70,7 +73,8 @@ def backward(
     hooks on shared parameters do not run. The graph is used up.
 
     A task is left out of the step, and its state kept, if it is not in ``losses`` or ``None``, if its loss or its
-    gradient is not finite, or if its gradient is zero. Losses alone are looked at where the weighting sees no more.
+    gradient is not finite, or if its gradient at the shared parameters is zero; in the last case its own parameters
+    learn all the same, as those of a head that begins at zero have to.
 
     Parameters
     ----------
@@ -137,7 +141,8 @@ def _by_gramian(
 ) -> Step:  # fmt: skip
     names, losses = list(present), list(present.values())
     found, note = find(graph, losses, edges, way=way, rows=rows, memory=memory)
-    kept, absent = _judged(names, found.gramian.diagonal(), absent)
+    kept, idle, absent = _judged(names, found.gramian.diagonal(), found.passes, absent)
+    _accumulate(found.passes.own(idle))
     if not kept:
         return Step(state, absent=absent, way=found.way, note=note)
     gramian = found.gramian if len(kept) == len(names) else found.gramian[kept][:, kept]
@@ -157,7 +162,8 @@ def _by_jacobian(
     names, losses = list(present), list(present.values())
     passes = passes_of(graph, losses, graph.boundary(), memory)
     found = Jacobian(passes, len(names), parameters, memory)
-    kept, absent = _judged(names, found.matrix.square().sum(1), absent)
+    kept, idle, absent = _judged(names, found.matrix.square().sum(1), passes, absent)
+    _accumulate(passes.own(idle))
     if kept:
         values = torch.stack([losses[k].detach().to(found.matrix) for k in kept])
         combined, state = weighting.combine(found.matrix[kept], values, [names[k] for k in kept], state)
@@ -220,16 +226,25 @@ def _present(losses: Mapping[str, Tensor | None]) -> tuple[dict[str, Tensor], di
 
 
 def _judged(
-    names: Sequence[str], squares: Tensor, absent: Mapping[str, str]
-) -> tuple[list[int], dict[str, str]]:
-    """The tasks whose gradients can be used, by the squares of their lengths, and all others with the reason."""
-    kept, reasons = [], dict(absent)
+    names: Sequence[str], squares: Tensor, passes: Passes, absent: Mapping[str, str]
+) -> tuple[list[int], list[int], dict[str, str]]:
+    """The tasks to weigh; those whose own parameters alone learn; and all that are left out, with the reason.
+
+    ``squares`` are of the lengths of the tasks' gradients at what is shared.
+    """
+    kept, idle, reasons = [], [], dict(absent)
+    own = [[g for _, g in passes.own([k])] for k in range(len(names))]
+    sound = finite(g for grads in own for g in grads)
+    unsound = set() if sound else {k for k, grads in enumerate(own) if not finite(grads)}
     for k, square in enumerate(squares.tolist()):
-        if square > 0 and square != float("inf"):
+        if k in unsound or not math.isfinite(square):
+            reasons[names[k]] = "the gradient is not finite"
+        elif square > 0:
             kept.append(k)
         else:
-            reasons[names[k]] = "the gradient is zero" if square <= 0 else "the gradient is not finite"
-    return kept, reasons
+            idle.append(k)
+            reasons[names[k]] = "the gradient is zero"
+    return kept, idle, reasons
 
 
 def _edges(graph: Graph, features: Tensor | Sequence[Tensor] | None, way: str) -> list[Edge]:
