@@ -16,6 +16,7 @@ from jointset.weighting import (
     GradDrop,
     GradVac,
     JacobianWeighting,
+    LossWeighting,
     MoCo,
     Uncertainty,
     UPGrad,
@@ -184,6 +185,52 @@ def test_methods_on_losses_are_a_plain_backward():
     assert step.absent == {"t1": "no loss"}
     assert step.state["log_variance.t0"].grad != 0
     assert step.state["log_variance.t1"].grad in (None, 0)
+
+
+ON_LOSSES = [n for n in WEIGHTINGS if issubclass(WEIGHTINGS[n], LossWeighting)]
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("name", ON_LOSSES)
+def test_a_finite_loss_with_an_infinite_gradient_is_left_out_of_methods_on_losses(name, held):
+    """As if it had not been there, whatever ``.grad`` held before; the root of zero has an infinite slope."""
+    case = Case("mlp")
+    tasks = list(case.losses())
+    method = make_weighting(name, {}, tasks)
+    parameters = [*case.trunk.parameters(), *case.heads.parameters()]
+
+    def after(losses):
+        state = method.init(tasks)
+        for p in parameters:
+            p.grad = torch.ones_like(p) if held else None
+        step = backward(losses, weighting=method, shared=case.trunk, state=state)
+        learnt = [t.grad for t in state.values() if t.requires_grad]
+        return step, [p.grad for p in parameters], learnt
+
+    alone, wanted, learnt = after({k: v for k, v in case.losses().items() if k != "t2"})
+    losses = case.losses()
+    losses["t2"] = (losses["t2"] * 0.0).sqrt() + 1.0
+    step, found, told = after(losses)
+    assert step.absent == {"t2": "the gradient is not finite"} and not alone.absent
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(told, learnt)
+    torch.testing.assert_close(step.state, alone.state)
+
+
+def test_without_the_graph_the_whole_step_is_left_out():
+    case = Case("mlp")
+    losses = case.losses()
+    losses["t2"] = (losses["t2"] * 0.0).sqrt()
+    step = case.step(losses, Equal(), recover=False)
+    assert set(step.absent) == set(losses)
+    assert all(p.grad is None for p in case.trunk.parameters())
+    losses = {k: (v * 0.0).sqrt() for k, v in case.losses().items()}
+    assert set(case.step(losses, Equal()).absent) == set(losses)  # nobody is left
+    assert all(p.grad is None for p in case.trunk.parameters())
+    losses = case.losses()
+    case.step(losses, Equal(), recover=False)
+    with pytest.raises(RuntimeError, match="second time"):
+        case.step(losses, Equal())
 
 
 @pytest.mark.parametrize("name", WEIGHTINGS)
