@@ -1,4 +1,5 @@
-"""Sets in which joint training may do harm: unlike wines, a task of random labels, a copy of a task."""
+"""Sets in which joint training may do harm: unlike wines, a task of random labels, a copy of a task, molecules of
+unlike sources."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.datasets import data_file
-from bench.sharing.sets import COLLEGE, PEOPLE, write_set
+from bench.sharing.sets import COLLEGE, PEOPLE, molecules, write_set
 
 TEST = 0.2
 
@@ -42,4 +43,13 @@ def strangers(folder: Path, seed: int, rows: int | None) -> None:
     write_set(folder, {"people": table}, {"people": {"tabular": PEOPLE}}, tasks, seed, rows)
 
 
-SETS: dict[str, Callable[[Path, int, int | None], None]] = {"wine": wine, "strangers": strangers}
+def poisons(folder: Path, seed: int, rows: int | None) -> None:
+    """The two assays of clintox, whose molecules tell their source, joined to the twelve of tox21."""
+    molecules(folder, seed, rows, only=("tox21", "clintox"))
+
+
+SETS: dict[str, Callable[[Path, int, int | None], None]] = {
+    "wine": wine,
+    "strangers": strangers,
+    "poisons": poisons,
+}

@@ -164,11 +164,12 @@ def _fitted(
     if not (forest.tree and heed):
         return Fitted(tuple(fits), forest)
     said = _said(among, fits, joined)
-    for speaking, hearing in copies.turns(joined) if copies else ():
-        alone = _said(_forest(fits, speaking, rows), fits, speaking)
-        for i in hearing:
-            for messages, own in zip(said[i], alone[i], strict=True):
-                messages[copies.doubled] = own[copies.doubled]  # type: ignore[union-attr]
+    if copies is not None:
+        for speaking, hearing in copies.turns(joined):
+            apart = _said(_forest(fits, speaking, rows), fits, speaking)
+            for i in hearing:
+                for whole, own in zip(said[i], apart[i], strict=True):
+                    whole[copies.doubled] = own[copies.doubled]
     for i, messages in said.items():
         if forest.linked(i):
             joint = _fit(nodes[i], fit_rows, max_fit, seed, messages, singles[i])

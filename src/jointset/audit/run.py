@@ -151,9 +151,8 @@ def run(
     ``labels`` and ``outputs`` are in the form of ``jointset.records``, aligned over the whole pool;
     ``fit_rows`` ``(n,)`` masks the rows that noise, calibration and relations between tasks are learnt from,
     while all rows are scored. ``heed`` lets tasks hear one another through the joint label model; turn it off when the
-    predictions of each task have already read the given labels of the others, which must not count twice. ``copies`` are
-    groups of tasks that say the same: where two of a group have a label, only one of them is heard. Raises
-    ``ArrayError``.
+    predictions of each task have already read the given labels of the others, which must not count twice. Of
+    ``copies``, groups of tasks that say the same, only one is heard where two have a label. Raises ``ArrayError``.
 
     >>> task = Task("sentiment", "binary", ("neg", "pos"))
     >>> true = np.arange(200) % 2
