@@ -18,6 +18,7 @@ from jointset.errors import DataError
 from jointset.gate import judge, remaining_noise
 from jointset.ledger import Ledger
 from jointset.metrics import NAMED
+from jointset.models.grouped import TaskGroup
 from jointset.models.joint import JointModel
 from jointset.prepare import Work
 from jointset.records import (
@@ -73,9 +74,14 @@ def stopping_rows(bench: Bench, overlay: Overlay) -> Ints:
     return np.flatnonzero(bench.problem(overlay).usable() & (bench.work.pool.split == HOLDOUT))
 
 
-def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
-    """Train the joint model on the training rows as ``overlay`` has them, or load it when it was trained before."""
-    problem, split = bench.problem(overlay), bench.work.pool.split
+def train(bench: Bench, overlay: Overlay, name: str, group: TaskGroup | None = None) -> Trained:
+    """Train the joint model on the training rows as ``overlay`` has them, or load it when it was trained before.
+
+    With ``group`` it is that of its tasks alone.
+    """
+    problem, split, settings = bench.problem(overlay), bench.work.pool.split, bench.settings
+    if group is not None:
+        problem, settings = problem.of_group(group), settings.of(group.trained)
     usable = problem.usable()
     if not (usable & (split == TRAIN)).any():
         raise DataError("no training row has both an input and a label; check inputs, labels and the split")
@@ -88,8 +94,8 @@ def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
         result = fit(
             problem,
             problem.trained_on(split == TRAIN),
-            stopping_rows(bench, overlay),
-            bench.settings,
+            np.intersect1d(stopping_rows(bench, overlay), np.flatnonzero(usable)),
+            settings,
             seed=bench.work.config.seed,
             checkpoint=partial,
             report=lambda event: bench.emit({"event": "epoch", "name": name, **event}),
@@ -187,6 +193,7 @@ def audited(
         margins=_margins(predictions, overlay, labels),
         fit_rows=work.pool.split != TEST,
         heed=not bench.joint,  # heads that have read the other tasks' labels must not hear them twice
+        copies=bench.copies,
         seed=work.config.seed,
     )
     issues = audit.issues(

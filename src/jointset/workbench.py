@@ -31,7 +31,8 @@ Emit = Callable[[dict[str, Any]], None]
 class Bench:
     """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes.
 
-    ``groups`` are those that the run found out, in the place of the configuration's.
+    ``groups`` are those that the run found out, in the place of the configuration's; ``copies`` are groups of tasks
+    that say the same.
     """
 
     run: RunDirectory
@@ -40,6 +41,7 @@ class Bench:
     emit: Emit
     augmentation: Augmentation | None = None
     groups: tuple[TaskGroup, ...] = ()
+    copies: tuple[tuple[str, ...], ...] = ()
 
     @property
     def start(self) -> str:
