@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +23,10 @@ from jointset.relating import material_of, plain, pooled, sampled
 ROWS, MEDIA_ROWS = 2000, 1000  # of each dataset; images and sounds take longer to read
 MOST_ROWS = 20_000  # of all
 POOLED_ROWS = 4000  # of the datasets of a task together
-FEWEST = 500  # labels below which nothing is concluded from a missing signal
+FEWEST = 800  # labels below which nothing is concluded from a missing signal
 RAREST = 100  # labels beside the commonest
-QUICK = 19  # permutations of a first look, which settles most tasks
+LEVEL = 0.02  # p-value above which a task is suspected; of random ones a fiftieth stays below
+PERMUTATIONS = (49, 199)  # of a first look, which settles most tasks, and of a second
 SURE = 0.01  # p-value from which held-out predictions are worth something
 
 
@@ -82,19 +83,20 @@ def missing_signals(
 ) -> dict[str, Signal]:
     """The tasks whose labels are no nearer to the ``features`` ``(n, d)`` than permuted ones.
 
-    Tasks with fewer than 500 labels, or 100 beside the commonest one, are left out: weak ones look random there.
+    Tasks with fewer than 800 labels, or 100 beside the commonest one, are left out: weak ones look random there.
 
     >>> rng = np.random.default_rng(0)
-    >>> x = rng.normal(size=(600, 3))
-    >>> labels = {"real": (x[:, 0] > 0) * 1, "random": rng.integers(2, size=600), "few": rng.integers(2, size=600)}
+    >>> x = rng.normal(size=(900, 3))
+    >>> random, few = rng.integers(2, size=900), rng.integers(2, size=900)
+    >>> labels = {"real": (x[:, 0] > 0) * 1, "random": random, "few": few}
     >>> labels["few"][90:] = -1
     >>> list(missing_signals(labels, x))
     ['random']
     """
     asked = {n: y for n, y in labels.items() if _enough(y)}
-    for permutations in (QUICK, 199):
+    for permutations in PERMUTATIONS:
         if asked:
-            found = label_signal(asked, features, permutations=permutations, seed=seed)
+            found = label_signal(asked, features, permutations=permutations, level=LEVEL, seed=seed)
             asked = {n: y for n, y in asked.items() if found[n].outcome == "no signal"}
     return {n: found[n] for n in asked}
 
@@ -111,8 +113,7 @@ def says_nothing(labels: NDArray[Any], outputs: Floats, *, seed: int = 0) -> boo
     """
     if not (np.ptp(outputs, axis=0) > 1e-6).any():
         return True
-    signal = label_signal({"task": labels}, outputs, seed=seed)["task"]
-    return signal.outcome == "no signal" or (signal.outcome == "signal" and signal.p_value > SURE)
+    return label_signal({"task": labels}, outputs, level=SURE, seed=seed)["task"].outcome == "no signal"
 
 
 def groups_of_copies(tasks: Sequence[str], same: Sequence[Sameness]) -> tuple[tuple[str, ...], ...]:
@@ -128,6 +129,33 @@ def groups_of_copies(tasks: Sequence[str], same: Sequence[Sameness]) -> tuple[tu
             root = {t: first if r == second else r for t, r in root.items()}
     groups = [tuple(t for t in tasks if root[t] == r) for r in tasks]
     return tuple(g for g in groups if len(g) > 1)
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """What was foreseen, and what came of it, out of ``relatedness.json``.
+
+    >>> foreseen = {"no_signal": {"coin": {"reason": "labels are random"}}, "copies": [["a", "b"]], "pooling": {}}
+    >>> for line in lines({"foreseen": foreseen, "set_apart": {"coin": "labels are random"}}):
+    ...     print(line)
+    a and b are copies: in the audit none bears witness for another
+    coin: labels are random; its own model does not tell those held out either, so it is trained apart
+    """
+    foreseen, apart = found.get("foreseen", {}), found.get("set_apart", {})
+    for group in foreseen.get("copies", ()):
+        yield (
+            f"{', '.join(group[:-1])} and {group[-1]} are copies: in the audit none bears witness for another"
+        )
+    for name, signal in foreseen.get("no_signal", {}).items():
+        then = (
+            "its own model does not tell those held out either, so it is trained apart"
+            if name in apart
+            else "trained with the others all the same, as that is not sure"
+        )
+        yield f"{name}: {signal['reason']}; {then}"
+    for task, pooling in foreseen.get("pooling", {}).items():
+        for target, sources in pooling["harm"].items():
+            if sources:
+                yield f"{task}: rows of {', '.join(sources)} do harm on {target}; two tasks may serve better than one"
 
 
 def _copy(work: Work, found: Sameness) -> bool:
