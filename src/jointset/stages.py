@@ -34,6 +34,7 @@ from jointset.records import (
     Task,
     Verdict,
 )
+from jointset.rundir import write_json
 from jointset.survey import LabelsNow, Survey, questions, repairable, survey
 from jointset.training import checkpoint
 from jointset.training.checkpoint import save_arrays
@@ -44,6 +45,7 @@ from jointset.training.problem import Problem
 from jointset.workbench import Bench
 
 ATTEMPTS = ("all", "retry", "last")
+FIRST = "round-00"  # names of the trainings before the first round begin so
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,10 @@ def train(bench: Bench, overlay: Overlay, name: str, group: TaskGroup | None = N
             seed=bench.work.config.seed,
             checkpoint=partial,
             report=lambda event: bench.emit({"event": "epoch", "name": name, **event}),
+            watch=name.startswith(FIRST) and not bench.run.affinity.is_file(),
         )
+        if result.running is not None:
+            write_json(bench.run.affinity, result.running.record())
         names = [d.name for d in bench.work.pool.datasets]
         passes = dict(zip(names, result.effective_epochs.round(2).tolist(), strict=True))
         told = {"epochs": result.epochs, "skill": result.skill, "effective_epochs": passes}

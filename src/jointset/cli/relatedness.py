@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jointset.foresight import lines
+from jointset.report.foreseen import lines
 
 
 def relatedness_lines(found: Mapping[str, Any]) -> Iterator[str]:
