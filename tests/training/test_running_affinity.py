@@ -125,7 +125,7 @@ def test_the_graph_serves_the_training_after_a_look():
 
 
 def test_tasks_that_share_no_row_are_not_compared_at_the_features(problem):
-    found, rows, settings = problem(depth=0)
+    found, _, _ = problem(depth=0)
     watch = Watch(found, found.build(0))
     watch.where, watch.way = "features", "features"
     watch.together = np.eye(len(found.tasks), dtype=bool)

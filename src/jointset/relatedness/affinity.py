@@ -133,7 +133,11 @@ class Affinity:
         >>> Affinity.read(kept).bounds, Affinity.read(kept)["a", "b"]
         ((-inf, 1), 0.2)
         """
-        arrays = {n: record[n] for n in ("values", "support", "low", "high", "chance") if n in record}
+        arrays: dict[str, Any] = {
+            n: np.array(record[n], np.int64 if n == "support" else np.float64)
+            for n in ("values", "support", "low", "high", "chance")
+            if n in record
+        }
         low, high = record["bounds"]
         return cls(
             measure=record["measure"],
@@ -142,7 +146,7 @@ class Affinity:
             bounds=(-np.inf if low is None else low, np.inf if high is None else high),
             symmetric=record["symmetric"],
             seconds=record["seconds"],
-            **{n: np.array(v, np.int64 if n == "support" else np.float64) for n, v in arrays.items()},
+            **arrays,
         )
 
     def __repr__(self) -> str:

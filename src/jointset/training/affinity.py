@@ -19,8 +19,8 @@ from jointset.weighting import Step
 from jointset.weighting.gramian.look import by_task, look
 from jointset.weighting.gramian.memory import Memory
 
-FEWEST_STEPS = 20  # between two looks
-A_TASK = 4  # further steps, for each task
+FEWEST_STEPS = 12  # between two looks
+A_TASK = 3  # further steps, for each task
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class Watch:
             if self.way == "auto"
             else "features"
         )
-        self.sums = {t: torch.zeros(2, dtype=torch.float64) for t in self.tasks}  # of an epoch: loss, steps
+        self.heard_now: dict[str, list[Tensor]] = {t: [] for t in self.tasks}  # losses of this epoch
         self.curves: dict[str, list[float]] = {t: [] for t in self.tasks}
 
     def before(self, losses: Mapping[str, Tensor], step: int) -> None:
@@ -112,14 +112,13 @@ class Watch:
     def heard(self, losses: Mapping[str, Tensor]) -> None:
         """Add the losses of a step."""
         for task, loss in losses.items():
-            self.sums[task][0] += loss.detach()
-            self.sums[task][1] += 1
+            self.heard_now[task].append(loss.detach())
 
     def epoch_over(self) -> None:
         """Close the epoch's means."""
-        for task, total in self.sums.items():
-            self.curves[task].append(float(total[0] / total[1]) if total[1] else float("nan"))
-            total.zero_()
+        for task, heard in self.heard_now.items():
+            self.curves[task].append(float(torch.stack(heard).double().mean()) if heard else float("nan"))
+            heard.clear()
 
     def found(self) -> Running:
         """What was taken so far."""
