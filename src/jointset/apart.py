@@ -63,6 +63,12 @@ def _arranged(bench: Bench, overlay: Overlay) -> dict[str, Any]:
     alone |= _alone(bench, overlay, [n for n in rest if n in compared_names and len(rest) > 1])
     verdicts = compared(bench.work, joint, alone, split=HOLDOUT, margin=settings.margin) if joint else ()
     hurt = [v.task for v in verdicts if v.outcome == "worse"] if free else []
+    reasons = {n: foreseen.signals[n].reason for n in dropped} if foreseen else {}
+    if foreseen and free:
+        reasons |= {
+            v.task: _unhelped(v) for v in verdicts if v.task not in hurt and _doubted(v, foreseen.gains)
+        }
+        hurt = [n for n in rest if n in hurt or n in reasons]
     groups = groups_of(rest, hurt, dropped)
     if groups:
         _start(bench, overlay, joint, alone, groups)
@@ -71,7 +77,7 @@ def _arranged(bench: Bench, overlay: Overlay) -> dict[str, Any]:
     return {
         **told,
         "tasks": {v.task: record(v) for v in verdicts},
-        "set_apart": {n: foreseen.signals[n].reason for n in dropped} if foreseen else {},
+        "set_apart": reasons,
         "not_compared": [n for n in rest if n not in alone],
         "groups": [dataclasses.asdict(g) for g in groups],
         "seconds": round(time.monotonic() - started, 1),
@@ -88,6 +94,20 @@ def _joint(bench: Bench, overlay: Overlay, rest: tuple[str, ...], names: Sequenc
     if len(rest) == len(names):
         return train(bench, overlay, bench.start)
     return train(bench, overlay, f"{bench.start}-rest", TaskGroup(rest))
+
+
+def _doubted(verdict: TaskVerdict, gains: Mapping[str, float]) -> bool:
+    """Whether a task that nothing was foreseen to help is not helped on the held-out rows either: there the burden of
+    proof is joint training's."""
+    foreseen = gains.get(verdict.task, np.inf) <= 0
+    return foreseen and verdict.outcome != "not judged" and verdict.low + verdict.high < 0
+
+
+def _unhelped(verdict: TaskVerdict) -> str:
+    return (
+        "no other task's rows were foreseen to help it, and joint training did not on held-out rows "
+        f"({verdict.metric} {verdict.before:.3f} alone, {verdict.after:.3f} joint)"
+    )
 
 
 def _worthless(bench: Bench, own: Trained, name: str) -> bool:

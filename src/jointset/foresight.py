@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.prepare import Work
-from jointset.records import TEST, Floats, is_labelled
-from jointset.relatedness import Pooling, Sameness, Signal, label_signal, same_content
-from jointset.relatedness.columns import known, parts
+from jointset.records import TEST, Floats, Ints, Task, is_labelled
+from jointset.relatedness import Pooling, Sameness, Signal, label_signal, pool_datasets, same_content
+from jointset.relatedness.columns import graded, known, parts
 from jointset.relating import material_of, plain, pooled, sampled
 
 ROWS, MEDIA_ROWS = 2000, 1000  # of each dataset; images and sounds take longer to read
 MOST_ROWS = 20_000  # of all
 POOLED_ROWS = 4000  # of the datasets of a task together
+PARTNERS = 8  # tasks of the same labels that are pooled in pairs
+TURNS = 3  # draws of the folds, whose gains are averaged
 FEWEST = 800  # labels below which nothing is concluded from a missing signal
 RAREST = 100  # labels beside the commonest
 LEVEL = 0.02  # p-value above which a task is suspected; of random ones a fiftieth stays below
@@ -35,13 +37,15 @@ class Foresight:
     """What was foreseen.
 
     ``signals`` are those of tasks whose labels are no nearer to the inputs than permuted ones, on labels enough to say
-    so; ``copies`` the groups of tasks that say the same; ``pooling`` task → which of its datasets help each other.
+    so; ``copies`` the groups of tasks that say the same; ``pooling`` task → which of its datasets help each other;
+    ``gains`` task → what the rows of the best other task of the same labels add to its own, in other datasets.
     """
 
     signals: Mapping[str, Signal] = field(default_factory=dict)
     copies: tuple[tuple[str, ...], ...] = ()
     same: tuple[Sameness, ...] = ()
     pooling: Mapping[str, Pooling] = field(default_factory=dict)
+    gains: Mapping[str, float] = field(default_factory=dict)
     rows: int = 0
     seconds: float = 0.0
 
@@ -53,6 +57,7 @@ class Foresight:
                 "copies": [list(g) for g in self.copies],
                 "same": [{**dataclasses.asdict(s), "reason": s.reason} for s in self.same],
                 "pooling": {n: {"gain": p.gain.record(), "harm": p.harm} for n, p in self.pooling.items()},
+                "gains": dict(self.gains),
                 "rows": self.rows,
                 "seconds": round(self.seconds, 1),
             }
@@ -73,9 +78,54 @@ def foresee(work: Work) -> Foresight:
         copies=groups_of_copies(list(material.labels), same),
         same=same,
         pooling=pooled(work, sample, material, rows=POOLED_ROWS),
+        gains=pooling_gains(work.tasks, material.labels, material.features, material.groups),
         rows=len(sample),
         seconds=time.monotonic() - started,
     )
+
+
+def pooling_gains(
+    tasks: Sequence[Task], labels: Mapping[str, NDArray[Any]], features: Floats, groups: Ints | None = None
+) -> dict[str, float]:
+    """What tasks of the same labels on other rows add to each other: task → the best gain by pooling, over its spread.
+
+    Tasks of at least one common kind, with the same classes, that share no row are pooled as the datasets of one task
+    are (:func:`~jointset.relatedness.pool_datasets`); numbers count by their ranks. Tasks without such a partner are
+    left out, and so are more than eight partners, as pairs take time.
+
+    >>> rng = np.random.default_rng(0)
+    >>> x, site = rng.normal(size=(400, 2)), np.repeat([0, 1], 200)
+    >>> y = ((x[:, 0] * np.where(site, -1, 1)) > 0).astype(int)  # the second says the opposite
+    >>> tasks = [Task(n, "binary", ("no", "yes")) for n in ("a", "b")]
+    >>> found = pooling_gains(tasks, {"a": np.where(site == 0, y, -1), "b": np.where(site == 1, y, -1)}, x)
+    >>> max(found.values()) < -0.1
+    True
+    """
+    found: dict[str, float] = {}
+    for kind, classes in dict.fromkeys((t.kind, t.classes) for t in tasks if t.kind != "multilabel"):
+        alike = [t.name for t in tasks if (t.kind, t.classes) == (kind, classes)]
+        if not 2 <= len(alike) <= PARTNERS:
+            continue
+        there = {n: is_labelled(labels[n]) for n in alike}
+        rows = np.concatenate([np.flatnonzero(there[n]) for n in alike])
+        names = np.repeat(alike, [int(there[n].sum()) for n in alike])
+        y = np.concatenate([graded(labels[n])[there[n]] for n in alike])
+        own = None if groups is None else groups[rows]
+        apart = {(a, b) for a in alike for b in alike if a != b and not (there[a] & there[b]).any()}
+        if not apart:
+            continue
+        each = [
+            pool_datasets(
+                y, names, features[rows], groups=own, rows=POOLED_ROWS // len(alike), seed=turn
+            ).gain
+            for turn in range(TURNS)
+        ]
+        value = np.mean([g.values for g in each], axis=0)
+        for j, target in enumerate(each[0].tasks):
+            others = [value[i, j] for i, s in enumerate(each[0].tasks) if (s, target) in apart]
+            if others and np.isfinite(others).any():
+                found[target] = float(np.nanmax(others))
+    return found
 
 
 def missing_signals(
@@ -85,7 +135,7 @@ def missing_signals(
 
     Tasks with fewer than 800 labels, or 100 beside the commonest one, are left out: weak ones look random there.
 
-    >>> rng = np.random.default_rng(0)
+    >>> rng = np.random.default_rng(1)
     >>> x = rng.normal(size=(900, 3))
     >>> random, few = rng.integers(2, size=900), rng.integers(2, size=900)
     >>> labels = {"real": (x[:, 0] > 0) * 1, "random": random, "few": few}

@@ -27,6 +27,9 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
             else "trained with the others all the same, as that is not sure"
         )
         yield f"{name}: {signal['reason']}; {then}"
+    for name, reason in apart.items():
+        if name not in foreseen.get("no_signal", {}):
+            yield f"{name}: {reason}: it has a model of its own, and the others still learn from it"
     for task, pooling in foreseen.get("pooling", {}).items():
         for target, sources in pooling["harm"].items():
             if sources:
