@@ -36,9 +36,16 @@ def written(seed: int, rows: int, turned: bool = False) -> pa.Table:
     return pa.table([values, *columns.values()], schema=pa.schema(fields))
 
 
-def spoken(seed: int, speaker: str) -> pa.Table:
-    """Spoken digits; the test rows are one speaker's."""
-    return modal.spoken(seed, left_out=speaker)
+def spoken(seed: int, speaker: str, grouped: bool = False) -> pa.Table:
+    """Spoken digits; the test rows are one speaker's, and so are the holdout's, another's, where it is ``grouped``."""
+    table = modal.spoken(seed, left_out=speaker)
+    if not grouped:
+        return table
+    who = np.array(table["speaker"].to_pylist())
+    known = sorted(set(who) - {speaker})
+    held = who == known[np.random.default_rng(seed).integers(len(known))]
+    split = np.where(who == speaker, "test", np.where(held, "holdout", "train"))
+    return table.set_column(table.schema.get_field_index("split"), "split", pa.array(split))
 
 
 def tox21(seed: int) -> tuple[pa.Table, list[str]]:

@@ -12,9 +12,10 @@ import numpy as np
 
 from jointset import apart
 from jointset.config import TaskSettings
+from jointset.export.model_card import model_card
 from jointset.ledger import Ledger
 from jointset.metrics import evaluate
-from jointset.records import HOLDOUT, TEST, Task, Verdict
+from jointset.records import HOLDOUT, TEST, Verdict
 from jointset.rounds import Outcome
 from jointset.rundir import environment, read_json, write_json, write_text
 from jointset.stages import compare, held_out_rows
@@ -26,11 +27,11 @@ FORMAT = 1
 def finish(outcome: Outcome, seconds: float) -> dict[str, Any]:
     """Write the model, then ``summary.json``, whose presence says that the run is finished; weights of rounds go."""
     bench = outcome.bench
-    write_model(outcome)
-    write_held_out(outcome)
     run = bench.run
     before = run.summary()["seconds"] if (run.path / "summary.json").is_file() else 0.0
     summary = summarise(outcome, before + seconds)
+    write_model(outcome, summary)
+    write_held_out(outcome)
     write_json(bench.run.path / "summary.json", summary)
     shutil.rmtree(bench.run.path / "checkpoints", ignore_errors=True)
     return summary
@@ -131,7 +132,7 @@ def write_held_out(outcome: Outcome) -> None:
     save_arrays(bench.run.held_out, arrays)
 
 
-def write_model(outcome: Outcome) -> None:
+def write_model(outcome: Outcome, summary: dict[str, Any]) -> None:
     """``model/{model.safetensors,config.json,README.md}``."""
     bench, run = outcome.bench, outcome.bench.run
     run.model.mkdir(parents=True, exist_ok=True)
@@ -139,6 +140,7 @@ def write_model(outcome: Outcome) -> None:
         shutil.copyfile(outcome.last.path, run.model / "model.safetensors.tmp")
         (run.model / "model.safetensors.tmp").replace(run.model / "model.safetensors")
     config = bench.work.config
+    inputs = {d.name: {m: list(c) for m, c in d.inputs.items()} for d in bench.work.pool.datasets}
     write_json(
         run.model / "config.json",
         {
@@ -154,11 +156,15 @@ def write_model(outcome: Outcome) -> None:
             },
             "plan": dataclasses.asdict(bench.problem(outcome.overlay).plan),
             "labels": {n: _label_columns(t) for n, t in config.tasks.items()},
-            "inputs": {d.name: {m: list(c) for m, c in d.inputs.items()} for d in bench.work.pool.datasets},
+            "inputs": inputs,
             "trained_on": config.name,
         },
     )
-    write_text(run.model / "README.md", _model_card(bench.work.tasks, config.name))
+    card = model_card(
+        config.name, bench.work.tasks, inputs=inputs, scores=summary["tasks"], edits=summary["edits"],
+        seed=config.seed, version=summary["version"],
+    )  # fmt: skip
+    write_text(run.model / "README.md", card)
 
 
 def _label_columns(task: TaskSettings) -> dict[str, dict[str, Any]]:
@@ -172,18 +178,6 @@ def _label_columns(task: TaskSettings) -> dict[str, dict[str, Any]]:
         }
         for dataset, columns in task.labels.items()
     }
-
-
-def _model_card(tasks: tuple[Task, ...], name: str) -> str:
-    lines = "\n".join(
-        f"- `{t.name}`: {t.kind}{', classes ' + ', '.join(t.classes[:20]) if t.classes else ''}"
-        for t in tasks
-    )
-    return (
-        f"# Joint model of the run {name}\n\nOne multi-task model for\n\n{lines}\n\n"
-        "Weights are in `model.safetensors`, everything else in `config.json`; neither holds code.\n\n"
-        f"```\njointset predict runs/{name} FILE --out predictions.parquet\n```\n"
-    )
 
 
 def peak_memory() -> int:

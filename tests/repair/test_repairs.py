@@ -187,3 +187,9 @@ def test_findings_on_the_data_become_drops_and_weights(fix, code, evidence):
     assert set(edits.action) == {"drop" if drops else "weight"} <= set(ACTIONS)
     assert len(edits) == (1 if drops else 2)  # as many as keep the precision; weights are not bound by it
     assert drops or edits.weight.tolist() == [2.5, 2.5]
+
+
+def test_a_suggestion_that_is_likelier_wrong_than_right_is_never_taken():
+    rows = [("label_error", "u", "a", "b", 0.01, sure) for sure in (0.99, 0.99, 0.98, 0.6, 0.48)]
+    found = repair.relabel(issues(rows), precision=0.6, round=1)
+    assert found.row.tolist() == ["r0", "r1", "r2", "r3"]

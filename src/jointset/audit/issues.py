@@ -52,9 +52,9 @@ def issues(
         wrong = np.flatnonzero(
             (audit.is_error | (np.nan_to_num(audit.p_error) >= level)).ravel() & _differs(audit)
         )
-        parts.append(_issues("label_error", result, by_name[name], audit, wrong, margin))
+        parts.append(_issues("label_error", result, by_name, by_name[name], audit, wrong, margin))
         fill = np.flatnonzero((missing(audit) & (audit.confidence >= level)).ravel())
-        parts.append(_issues("missing_label", result, by_name[name], audit, fill, margin))
+        parts.append(_issues("missing_label", result, by_name, by_name[name], audit, fill, margin))
     parts.append(_contradictions(result, by_name))
     return _address(Issues.concat(parts), np.asarray(datasets), np.asarray(rows))
 
@@ -74,6 +74,7 @@ def _differs(audit: TaskAudit) -> NDArray[np.bool_]:
 def _issues(
     code: str,
     result: AuditResult,
+    tasks: Mapping[str, Task],
     task: Task,
     audit: TaskAudit,
     index: Ints,
@@ -95,7 +96,7 @@ def _issues(
     if margin is not None and task.name in margin:
         facts["margin"] = np.asarray(margin[task.name], np.float64)[row].round(4)
     facts["because"] = _because(
-        result, task, row, column if multilabel else np.full(len(row), -1), given, suggested
+        result, tasks, task, row, column if multilabel else np.full(len(row), -1), given, suggested
     )
     n = len(index)
     return Issues(
@@ -129,7 +130,13 @@ def evidence_json(facts: Mapping[str, NDArray[Any] | list[Any]], n: int) -> Stri
 
 
 def _because(
-    result: AuditResult, task: Task, row: Ints, column: Ints, given: NDArray[Any], suggested: NDArray[Any]
+    result: AuditResult,
+    tasks: Mapping[str, Task],
+    task: Task,
+    row: Ints,
+    column: Ints,
+    given: NDArray[Any],
+    suggested: NDArray[Any],
 ) -> list[str]:
     """The given label of another task that speaks most for the suggestion, as ``task=label``, or ''."""
     best, said = np.full(len(row), 0.1), np.full(len(row), "", object)
@@ -149,7 +156,7 @@ def _because(
         weight = gain[i, new] - np.where(old >= 0, gain[i, np.maximum(old, 0)], gain.mean(axis=1))
         better = weight > best[here]
         best[here[better]] = weight[better]
-        said[here[better]] = _said(result, edge.b, row[here[better]])
+        said[here[better]] = _said(result, edge.b, row[here[better]], tasks)
     return said.tolist()
 
 
@@ -158,12 +165,11 @@ def _codes(values: NDArray[Any], model: Any) -> Ints:
     return values.astype(np.int64) if model is None else np.asarray(model.code(values))
 
 
-def _said(result: AuditResult, v: int, rows: Ints) -> list[str]:
+def _said(result: AuditResult, v: int, rows: Ints, tasks: Mapping[str, Task]) -> list[str]:
     """The given labels of a variable as ``task=label``."""
-    node = result.nodes[v]
-    if node.model is None:
-        return [f"{node.name}={c}" for c in node.given[rows]]
-    return [f"{node.name}={c:.6g}" for c in result.tasks[result.names[v][0]].given[rows]]
+    node, name = result.nodes[v], result.names[v][0]
+    given = node.given[rows] if node.model is None else result.tasks[name].given[rows]
+    return [f"{node.name}={label}" for label in label_names(tasks[name], given)]
 
 
 def _contradictions(result: AuditResult, tasks: Mapping[str, Task]) -> Issues:
@@ -177,7 +183,7 @@ def _contradictions(result: AuditResult, tasks: Mapping[str, Task]) -> Issues:
         given: NDArray[Any] = node.given[here.row]
         if node.model is not None:
             given, best = result.tasks[name].given[here.row], node.model.centres[best]
-        clash = [_said(result, o, here.row[i : i + 1])[0] for i, o in enumerate(here.other)]
+        clash = [_said(result, o, here.row[i : i + 1], tasks)[0] for i, o in enumerate(here.other)]
         facts: dict[str, NDArray[Any] | list[Any]] = {
             "with": clash,
             "p_both": here.p_both.round(4),

@@ -90,12 +90,14 @@ def long_tail(
         "accuracy": {b: list(v) for b, v in accuracy.items()},
     }
     rare, blind = (int((found.code == c).sum()) for c in ("rare_class", "unjudged_class"))
-    outcome, reason = ended(
-        found,
-        f"the commonest class has {ratio:.3g} times the rows of the rarest; {rare} classes have fewer than "
-        f"{FEW} training rows, {blind} cannot be judged",
-        f"{n_classes} classes, the commonest {ratio:.3g} times the rarest",
+    few = [f"{rare} of {n_classes} classes have fewer than {FEW} training rows"] if rare else []
+    few += (
+        [f"{blind} of {n_classes} classes have fewer than {JUDGED} held-out rows to be judged by"]
+        if blind
+        else []
     )
+    even = f"{n_classes} classes, the commonest {ratio:.3g} times the rarest"
+    outcome, reason = ended(found, "; ".join([even, *few]), even)
     if not counts.sum():
         outcome, reason, found = "not applicable", "there are no labels", Findings.empty()
     return LongTail(outcome, reason, found, facts, counts, effective, band, accuracy, ratio)

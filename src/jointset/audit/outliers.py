@@ -136,6 +136,6 @@ def find_uncertain(probs: ArrayLike, *, level: float = 0.95, task: str = "") -> 
         evidence=[{"entropy": float(entropy[i]), "task": task} for i in rows],
     )
     outcome, reason = ended(
-        found, f"{len(rows):,} rows are told by nothing", "every row is told by something"
+        found, f"of {len(rows):,} rows the prediction says next to nothing", "it says something of every row"
     )
     return Checked(outcome, reason, found, {"uncertain": share})

@@ -10,10 +10,10 @@ from typing import Any
 import typer
 
 from jointset import config as configs
-from jointset.cli.augment import augmentation_lines
-from jointset.cli.progress import Progress
-from jointset.cli.weights import weights_lines
-from jointset.cli.words import counted
+from jointset.console.augmentation import augmentation_lines
+from jointset.console.progress import Progress
+from jointset.console.weights import weights_lines
+from jointset.console.words import counted
 from jointset.project import execute
 
 

@@ -37,18 +37,24 @@ def heat(
     corner: str = "",
     *,
     whole: bool = False,
+    tinted: tuple[float, float] | None = None,
 ) -> Markup:
-    """A matrix as a table whose cells are tinted by their share of the largest entry."""
+    """A matrix as a table whose cells are tinted by their share of the largest entry.
+
+    ``tinted`` are a value without a tint and one with all of it instead.
+    """
     most = (
         max((abs(v) for row in matrix for v in row if isinstance(v, (int, float)) and v == v), default=1) or 1
     )
+    none, full = tinted or (0.0, most)
     shown = []
     for label, row in list(zip(rows, matrix, strict=True))[:MOST_ROWS]:
         cells = [short(label, 24)]
         for v in row[:MOST_ROWS]:
             known = isinstance(v, (int, float)) and v == v
             text = "–" if not known else f"{v:,.0f}" if whole else f"{v:.2f}"
-            tint = round(100 * abs(v) / most) if known else 0
+            share = ((v if tinted else abs(v)) - none) / (full - none) if known else 0.0
+            tint = round(100 * min(max(share, 0.0), 1.0))
             cells.append(element("span", text, class_="heat", style=f"--t:{tint}%"))
         shown.append(cells)
     found = table([corner, *(short(c, 16) for c in columns[:MOST_ROWS])], shown, caption=caption)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from jointset.report.html import element, join, number, short
 
 WIDTH = 640
+LETTER = 6.6  # mean width of one in a chart's text
 
 
 def changes(rows: Sequence[tuple[str, float, float, float, float, str]]) -> Markup:
@@ -77,12 +78,13 @@ def calibration(points: Sequence[tuple[float, float, int]], name: str) -> Markup
 def bars(rows: Sequence[tuple[str, Sequence[float], str]], kinds: Sequence[str], label: str) -> Markup:
     """Stacked bars, one per row: (name, lengths, what it says); ``kinds`` are classes of the parts."""
     most = max((sum(lengths) for _, lengths, _ in rows), default=1) or 1
+    room = WIDTH - 210 - LETTER * max((len(says) for _, _, says in rows), default=0)
     parts = []
     for i, (name, lengths, says) in enumerate(rows):
         y, x = 6 + 24 * i, 190.0
         parts.append(element("text", short(name, 26), x=0, y=y + 13))
         for kind, length in zip(kinds, lengths, strict=True):
-            wide = round(length / most * (WIDTH - 420), 1)
+            wide = round(length / most * max(room, 60), 1)
             title = element("title", f"{name}: {kind} {length:,.4g}")
             parts.append(
                 element("rect", title, x=round(x, 1), y=y, width=wide, height=16, class_=f"bar {kind}")

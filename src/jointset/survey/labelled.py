@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -250,6 +251,7 @@ def _at_a_loss(work: Work, alone: InputChecks, predictions: Predictions) -> list
         rows = np.flatnonzero(predictions.fold == fold)
         points = np.asarray(predictions.embedding[rows], np.float32)
         found = find_outliers(points, groups=alone.duplicates.near[rows], seed=work.config.seed)
+        found = dataclasses.replace(found, reason=f"fold {fold + 1}: {found.reason}")
         out.append(Section("outliers of the joint model", found, rows))
     everything = np.arange(len(work.pool))
     for task in work.tasks:

@@ -116,7 +116,7 @@ def settings(members: list[Form]) -> dict[str, Any]:
 
 
 def read(path: Path, records: list[Any]) -> list[Answer]:
-    """The decisions in ``records.json``, one person after another; records that are still pending say nothing.
+    """The decisions in ``records.json``, one person after another; records that are still pending are left open.
 
     The reviewer is "Argilla user" and the user's id. Raises DataError like :func:`jointset.export.edits.read`.
     """
@@ -129,13 +129,14 @@ def read(path: Path, records: list[Any]) -> list[Answer]:
             raise DataError(
                 f"{where}: no metadata {FACTS!r}, so nothing says which edit it is about"
             ) from None
-        if item.get("status") == "pending":  # responses there are drafts
-            continue
         by_user: dict[str, dict[str, Any]] = {}
-        for question, responses in (item.get("responses") or {}).items():
+        pending = item.get("status") == "pending"  # responses there are drafts
+        for question, responses in ({} if pending else item.get("responses") or {}).items():
             for response in responses:
                 if response.get("status", "submitted") == "submitted":
                     by_user.setdefault(str(response.get("user_id")), {})[question] = response["value"]
+        if not by_user:
+            found += answers(facts, None, "", where=where)
         for user, values in by_user.items():
             found += _read_response(values, user, facts, where)
     return found

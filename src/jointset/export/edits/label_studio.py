@@ -86,9 +86,9 @@ def configuration(members: list[Form]) -> str:
 def read(path: Path, tasks: list[Any]) -> list[Answer]:
     """The decisions in Label Studio's JSON export; of several annotations of a task the later ones come later.
 
-    Skipped tasks, predictions that nobody submitted, and tasks without annotations say nothing. The reviewer is the
-    annotator's e-mail where the export holds it, else "Label Studio user N". Raises DataError for a label or an outcome
-    that the configuration does not have, and for tasks that were not made by :func:`write`.
+    Skipped tasks, and tasks without annotations, where a prediction counts for nothing, are left open. The reviewer is
+    the annotator's e-mail where the export holds it, else "Label Studio user N". Raises DataError for a label or an
+    outcome that the configuration does not have, and for tasks that were not made by :func:`write`.
     """
     found: list[Answer] = []
     for number, item in enumerate(tasks, 1):
@@ -98,6 +98,8 @@ def read(path: Path, tasks: list[Any]) -> list[Answer]:
         if not isinstance(facts, dict):
             raise DataError(f"{where}: no data.jointset, so nothing says which edit it is about")
         made = [a for a in item.get("annotations") or () if not a.get("was_cancelled")]
+        if not made:
+            found += answers(facts, None, "", where=where)
         for annotation in sorted(made, key=lambda a: str(a.get("created_at", ""))):
             found += _read_annotation(annotation, facts, where)
     return found

@@ -10,13 +10,21 @@ from jointset.report.html import bounded, chip, element, join, note, number, par
 from jointset.report.material import Material
 from jointset.report.sections.base import Section
 
-MATRICES = {
-    "area": "how well a classifier tells two datasets' inputs apart (area under the curve; 0.5 = not at all)",
-    "p_value": "p-value that two datasets' inputs are alike (Holm's correction)",
-    "concept": "how far labels mean something else, given the inputs",
-    "loss": "what a model of one dataset (row) loses on another (column)",
-    "worth": "what a model of one dataset (row) is worth on another (column); below zero it does harm",
+# what it is, the value that is no news, and the one that is tinted most
+MATRICES: dict[str, tuple[str, tuple[float, float]]] = {
+    "area": (
+        "how well a classifier tells two datasets' inputs apart (area under the curve; 0.5 = not at all)",
+        (0.5, 1.0),
+    ),
+    "p_value": ("p-value that two datasets' inputs are alike (Holm's correction)", (0.1, 0.0)),
+    "concept": ("how far labels mean something else, given the inputs", (0.0, 0.5)),
+    "loss": ("what a model of one dataset (row) loses on another (column)", (0.0, 0.3)),
+    "worth": (
+        "what a model of one dataset (row) is worth on another (column); below zero it does harm",
+        (0.0, -0.5),
+    ),
 }
+OF_INPUTS = ("area", "p_value")  # the same for every task
 
 
 def data(material: Material) -> Section | None:
@@ -41,7 +49,7 @@ def data(material: Material) -> Section | None:
         table(["check", "dataset", "task", "outcome", "reason"], rows[:200], caption="checks of the data",
               text=(0, 1, 2, 3, 4)),
         _quality(found.get("quality") or {}),
-        *(_shift(s) for s in checks if s.get("check") == "shift between datasets"),
+        _shifts([s for s in checks if s.get("check") == "shift between datasets"]),
     ]  # fmt: skip
     return Section("data", "Checks of the data", bounded(parts, 400_000))
 
@@ -62,16 +70,28 @@ def _quality(quality: Mapping[str, Any]) -> Any:
     return join([element("h3", "Quality of the datasets"), table(head, rows, caption="quality"), told])
 
 
-def _shift(section: Mapping[str, Any]) -> Any:
+def _shifts(sections: Sequence[Mapping[str, Any]]) -> Any:
+    """The matrices of the shift checks, those of the inputs once."""
+    shown, before = [], []
+    for section in sections:
+        facts = section.get("facts") or {}
+        of_inputs = [facts.get(name) for name in ("groups", *OF_INPUTS)]
+        left_out = OF_INPUTS if of_inputs in before else ()
+        before.append(of_inputs)
+        shown.append(_shift(section, [name for name in MATRICES if name not in left_out]))
+    return shown
+
+
+def _shift(section: Mapping[str, Any], names: Sequence[str]) -> Any:
     """The matrices of a shift check; those without an entry are left out."""
     facts = section.get("facts") or {}
     groups = facts.get("groups") or []
     shown = []
-    for name, what in MATRICES.items():
-        matrix = facts.get(name)
+    for name in names:
+        matrix, (what, tinted) = facts.get(name), MATRICES[name]
         if matrix and any(v is not None and v == v for row in matrix for v in row):
             cut = [row[:MOST_ROWS] for row in matrix[:MOST_ROWS]]
-            shown.append(heat(cut, groups[:MOST_ROWS], groups[:MOST_ROWS], what))
+            shown.append(heat(cut, groups[:MOST_ROWS], groups[:MOST_ROWS], what, tinted=tinted))
     if not shown:
         return None
     task = f", {section['task']}" if section.get("task") else ""

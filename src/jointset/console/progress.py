@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from jointset.cli.augment import augmentation_lines
-from jointset.cli.relatedness import relatedness_lines
-from jointset.cli.weights import again_line, trial_line, weights_lines
-from jointset.cli.words import counted
 from jointset.config import Config
+from jointset.console.augmentation import augmentation_lines
+from jointset.console.relatedness import relatedness_lines
+from jointset.console.weights import again_line, trial_line, weights_lines
+from jointset.console.words import counted
 from jointset.records import ACTIONS
 
 EVERY = 15.0
