@@ -43,6 +43,29 @@ def strangers(folder: Path, seed: int, rows: int | None) -> None:
     write_set(folder, {"people": table}, {"people": {"tabular": PEOPLE}}, tasks, seed, rows)
 
 
+def opinions(folder: Path, seed: int, rows: int | None) -> None:
+    """Two corpora of opinions; beside them a copy of the first's task, and random labels of the second's sentences."""
+    frame = pd.read_parquet(data_file("sentence_cls", "sentence_cls.parquet"))
+    rng = np.random.default_rng(seed)
+    tables = {}
+    for name in ("MR", "CR"):
+        part = frame[frame["task"] == name]
+        split = np.where(rng.random(len(part)) < TEST, "test", "train")
+        tables[name] = pd.DataFrame(
+            {"text": part["text"], "label": part["label"].astype(str), "split": split}
+        )
+    tables["MR"]["again"] = "label " + tables["MR"]["label"]
+    tables["CR"]["random"] = rng.choice(["a", "b"], len(tables["CR"]))
+    labels = {
+        "MR": ("MR", "label"),
+        "CR": ("CR", "label"),
+        "copy": ("MR", "again"),
+        "random": ("CR", "random"),
+    }
+    tasks = {t: {"kind": "binary", "labels": {d: c}, "metric": "accuracy"} for t, (d, c) in labels.items()}
+    write_set(folder, tables, {n: {"text": "text"} for n in tables}, tasks, seed, rows)
+
+
 def poisons(folder: Path, seed: int, rows: int | None) -> None:
     """The two assays of clintox, whose molecules tell their source, joined to the twelve of tox21."""
     molecules(folder, seed, rows, only=("tox21", "clintox"))

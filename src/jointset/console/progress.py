@@ -79,7 +79,7 @@ class Progress:
             "train": "joint training",
             "checks": "checks of the data",
             "alone": "a task alone",
-            "foresight": "foresight",
+            "foresight": "what cheap signals foresee",
         }
         what = named.get(event["stage"], folds)
         where = event.get("name") or f"round {event['round']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jointset.report.foreseen import lines
+from jointset.console.foreseen import lines
 
 
 def relatedness_lines(found: Mapping[str, Any]) -> Iterator[str]:
@@ -26,7 +26,7 @@ def relatedness_lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"joint against single, held out: {told}{left}"
     own = {g["serves"][0] for g in found["groups"] if len(g["serves"]) == 1 and not g.get("along")}
     for name, task in found["tasks"].items():
-        if task["verdict"] not in ("helped", "hurt"):
+        if task["verdict"] not in ("helped", "hurt") and name not in own:
             continue
         low, high = task["interval"]
         then = ", so it has a model of its own" if name in own else ""

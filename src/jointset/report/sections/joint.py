@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from jointset.report.foreseen import lines
+from jointset.console.foreseen import lines
 from jointset.report.html import chip, element, join, note, number, table
 from jointset.report.material import Material
 from jointset.report.sections.base import Section
