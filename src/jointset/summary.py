@@ -46,6 +46,7 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
         counts = ledger.counts()
         facts = ledger.facts(outcome.rounds) if outcome.rounds else {}
     singly = _singly(outcome, TEST if tested else HOLDOUT)
+    foreseen = _foreseen(outcome)
     noise = {n: np.array(t) for n, t in facts.get("noise_matrix", {}).items()}
     split = TEST if tested else HOLDOUT
     models = (outcome.bench, outcome.first, outcome.last, noise, outcome.truth)
@@ -54,7 +55,7 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
     searched = {"weights": read_json(run.weights)} if run.weights.is_file() else {}
     return {
         "name": work.config.name,
-        "tasks": _tasks(outcome, verdict, leaky, facts, singly),
+        "tasks": _tasks(outcome, verdict, leaky, facts, singly, foreseen),
         **searched,
         **({"augmentation": read_json(run.augmentation)} if run.augmentation.is_file() else {}),
         "edits": counts,
@@ -80,12 +81,24 @@ def _singly(outcome: Outcome, split: int) -> dict[str, dict[str, Any]]:
     return {v.task: {**apart.record(v), "own_model": v.task in own} for v in verdicts}
 
 
+def _foreseen(outcome: Outcome) -> dict[str, dict[str, Any]]:
+    """By task what was foreseen and acted on: why it is trained apart, and of which tasks it is a copy."""
+    file = outcome.bench.run.relatedness
+    apart = read_json(file).get("set_apart", {}) if file.is_file() else {}
+    found: dict[str, dict[str, Any]] = {n: {"set_apart": why} for n, why in apart.items()}
+    for group in outcome.bench.copies:
+        for name in group:
+            found.setdefault(name, {})["copies"] = [other for other in group if other != name]
+    return found
+
+
 def _tasks(
     outcome: Outcome,
     verdict: Verdict,
     leaky: Verdict | None,
     facts: dict[str, Any],
     singly: dict[str, dict[str, Any]],
+    foreseen: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     work = outcome.bench.work
     rows = held_out_rows(work)
@@ -111,6 +124,7 @@ def _tasks(
             "metrics_after": {k: _number(v) for k, v in scores.items()},
             **_with_leaks(leaky, task.name, told),
             **({"single": singly[task.name]} if task.name in singly else {}),
+            **foreseen.get(task.name, {}),
         }
     return tasks
 
