@@ -86,6 +86,11 @@ class RunDirectory:
         """How joint training compares with each task alone."""
         return self.path / "relatedness.json"
 
+    @property
+    def affinity(self) -> Path:
+        """How the tasks' gradients and losses went together in the first joint training."""
+        return self.path / "affinity.json"
+
     def checkpoint(self, name: str) -> Path:
         """A file of weights."""
         return self.path / "checkpoints" / f"{name}.safetensors"

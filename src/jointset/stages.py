@@ -19,6 +19,7 @@ from jointset.gate import judge, remaining_noise
 from jointset.leaked import Leaked
 from jointset.ledger import Ledger
 from jointset.metrics import NAMED
+from jointset.models.grouped import TaskGroup
 from jointset.models.joint import JointModel
 from jointset.prepare import Work
 from jointset.records import (
@@ -34,6 +35,7 @@ from jointset.records import (
     Task,
     Verdict,
 )
+from jointset.rundir import write_json
 from jointset.survey import LabelsNow, Survey, questions, repairable, survey
 from jointset.training import checkpoint
 from jointset.training.checkpoint import save_arrays
@@ -44,6 +46,7 @@ from jointset.training.problem import Problem
 from jointset.workbench import Bench
 
 ATTEMPTS = ("all", "retry", "last")
+FIRST = "round-00"  # names of the trainings before the first round begin so
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,14 @@ def stopping_rows(bench: Bench, overlay: Overlay) -> Ints:
     return np.flatnonzero(bench.problem(overlay).usable() & (bench.work.pool.split == HOLDOUT))
 
 
-def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
-    """Train the joint model on the training rows as ``overlay`` has them, or load it when it was trained before."""
-    problem, split = bench.problem(overlay), bench.work.pool.split
+def train(bench: Bench, overlay: Overlay, name: str, group: TaskGroup | None = None) -> Trained:
+    """Train the joint model on the training rows as ``overlay`` has them, or load it when it was trained before.
+
+    With ``group`` it is that of its tasks alone.
+    """
+    problem, split, settings = bench.problem(overlay), bench.work.pool.split, bench.settings
+    if group is not None:
+        problem, settings = problem.of_group(group), settings.of(group.trained)
     usable = problem.usable()
     if not (usable & (split == TRAIN)).any():
         raise DataError("no training row has both an input and a label; check inputs, labels and the split")
@@ -89,12 +97,15 @@ def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
         result = fit(
             problem,
             problem.trained_on(split == TRAIN),
-            stopping_rows(bench, overlay),
-            bench.settings,
+            np.intersect1d(stopping_rows(bench, overlay), np.flatnonzero(usable)),
+            settings,
             seed=bench.work.config.seed,
             checkpoint=partial,
             report=lambda event: bench.emit({"event": "epoch", "name": name, **event}),
+            watch=name.startswith(FIRST) and not bench.run.affinity.is_file(),
         )
+        if result.running is not None:
+            write_json(bench.run.affinity, result.running.record())
         names = [d.name for d in bench.work.pool.datasets]
         passes = dict(zip(names, result.effective_epochs.round(2).tolist(), strict=True))
         told = {"epochs": result.epochs, "skill": result.skill, "effective_epochs": passes}
@@ -188,6 +199,7 @@ def audited(
         margins=_margins(predictions, overlay, labels),
         fit_rows=work.pool.split != TEST,
         heed=not bench.joint,  # heads that have read the other tasks' labels must not hear them twice
+        copies=bench.copies,
         seed=work.config.seed,
     )
     issues = audit.issues(

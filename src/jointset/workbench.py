@@ -34,7 +34,7 @@ class Bench:
     """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes.
 
     ``groups`` are those that the run found out, in the place of the configuration's; ``leaked`` the held-out rows that
-    the audit found among the training rows.
+    the audit found among the training rows; ``copies`` are groups of tasks that say the same.
     """
 
     run: RunDirectory
@@ -44,6 +44,7 @@ class Bench:
     augmentation: Augmentation | None = None
     groups: tuple[TaskGroup, ...] = ()
     leaked: Leaked | None = None
+    copies: tuple[tuple[str, ...], ...] = ()
 
     @property
     def start(self) -> str:

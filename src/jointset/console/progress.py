@@ -75,7 +75,12 @@ class Progress:
 
     def _stage(self, event: dict[str, Any]) -> None:
         folds = f"cross-fit, {self.config.training.folds} folds"
-        named = {"train": "joint training", "checks": "checks of the data", "alone": "a task alone"}
+        named = {
+            "train": "joint training",
+            "checks": "checks of the data",
+            "alone": "a task alone",
+            "foresight": "what cheap signals foresee",
+        }
         what = named.get(event["stage"], folds)
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
