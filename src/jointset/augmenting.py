@@ -17,7 +17,7 @@ from jointset.augment_search import searched
 from jointset.augment_trial import HARM, augmentation, gains_of, scored, with_policy
 from jointset.data import Overlay
 from jointset.errors import ConfigError
-from jointset.operations import MODALITIES, modality_of, usual
+from jointset.operations import MODALITIES, usual
 from jointset.prepare import Work
 from jointset.records import TRAIN
 from jointset.rundir import read_json, write_json
@@ -27,6 +27,9 @@ from jointset.training.preserve import Probe, probe
 from jointset.workbench import Bench
 
 FURTHER = 2000  # between the seeds of comparisons
+BORROWING = ("features.noise", "features.extrapolate", "features.tail")
+# labels are mixed along with the inputs, and what fools the model cannot be judged by it
+UNASKED = ("image.mixup", "image.cutmix", "tabular.mixup", "features.adversarial")
 
 
 def settled(bench: Bench, overlay: Overlay) -> Bench:
@@ -88,15 +91,18 @@ def stated(work: Work) -> Policy:
 def checked(bench: Bench, overlay: Overlay) -> tuple[Policy, list[Estimate]]:
     """The configuration's policy with a verdict for every operation and task, and the estimates behind them."""
     settings, policy = bench.work.config.augment, stated(bench.work)
+    usual = borrowed(bench.work, policy)
     if not settings.preserve:
-        return policy, []
+        told = {t: {**usual.get(t, {}), **policy.verdicts.get(t, {})} for t in bench.work.by_name}
+        return dataclasses.replace(policy, verdicts=told), []
     file = bench.run.path / "augment" / "labels.json"
     if not file.is_file():
         found = estimates(bench, overlay, policy)
         write_json(file, {"estimates": [dataclasses.asdict(e) for e in found]})
     table = [Estimate.read(e) for e in read_json(file)["estimates"]]
-    verdict, rules = verdicts(table)
-    told = {t: {**verdict.get(t, {}), **policy.verdicts.get(t, {})} for t in bench.work.by_name}
+    verdict, rules = verdicts([e for e in table if e.outcome != "unknown"])
+    known = (usual, verdict, policy.verdicts)  # what is measured outranks the rule, and the user both
+    told = {t: {o: v for own in known for o, v in own.get(t, {}).items()} for t in bench.work.by_name}
     led = {t: {**rules.get(t, {}), **policy.rules.get(t, {})} for t in bench.work.by_name}
     for task, own in led.items():
         told[task] |= dict.fromkeys(own, "keep")
@@ -105,13 +111,19 @@ def checked(bench: Bench, overlay: Overlay) -> tuple[Policy, list[Estimate]]:
     return dataclasses.replace(policy, verdicts=told, rules=led), table
 
 
+def borrowed(work: Work, policy: Policy) -> dict[str, dict[str, Verdict]]:
+    """Numbers are masked where a row borrows from another: rows that agree in classes may have any two numbers."""
+    numbers = [t.name for t in work.tasks if t.kind == "regression"]
+    return {t: {o: "mask" for o in policy.operations() if o in BORROWING} for t in numbers}
+
+
 def estimates(bench: Bench, overlay: Overlay, policy: Policy) -> list[Estimate]:
     """Whether each operation of the policy keeps each task's label."""
     settings = bench.work.config.augment
     strongest = {
         o: max(s.magnitude for s in [policy.of(t.name).get(o) for t in bench.work.tasks] if s)
         for o in policy.operations()
-        if modality_of(o) != "features" and not o.endswith((".mixup", ".cutmix"))
+        if o not in UNASKED
     }
     problem = bench.problem(overlay)
     rows = np.flatnonzero(problem.usable() & (bench.work.pool.split == TRAIN))
@@ -160,10 +172,10 @@ def _compared(bench: Bench, overlay: Overlay, policy: Policy) -> dict[str, Any]:
 
 def _check_features(policy: Policy, work: Work) -> None:
     """Raise where operations on features have no classes to work on."""
-    for operation in policy.operations():
-        if operation in ("features.noise", "features.extrapolate", "features.tail") and not any(
-            t.kind in ("binary", "multiclass") for t in work.tasks
-        ):
+    kinds = {t.kind for t in work.tasks}
+    for operation in (o for o in policy.operations() if o in BORROWING):
+        fit = {"binary", "multiclass"} | ({"multilabel"} if operation != "features.tail" else set())
+        if not kinds & fit:
             raise ConfigError(
                 f"augment: {operation} needs a task with classes, and there is none; take it out"
             )
