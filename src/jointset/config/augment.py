@@ -179,6 +179,12 @@ class AugmentSettings(_Operations):
         description="Share of what is known of a task that an operation may cost it.",
     )
     confirm: int = Field(default=2, ge=1, description="Seeds of the comparison with and without.")
+    families: int = Field(
+        default=6,
+        ge=0,
+        description="Further trainings, at most, in which the comparison leaves out families of operations (image, "
+        "text, …) where the whole policy does not pay.",
+    )
     search: AugmentSearchSettings | None = Field(
         default=None,
         description="Search for the policy; a word is short for `{method: WORD}`.",
@@ -204,7 +210,7 @@ class AugmentSettings(_Operations):
         if not self.on:
             return 0
         searched = self.search.budget if self.search else 0
-        return searched + self.preserve + (3 * self.confirm if self.mode == "auto" else 0)
+        return searched + self.preserve + (3 * self.confirm + self.families if self.mode == "auto" else 0)
 
     @property
     def on(self) -> bool:
