@@ -165,7 +165,12 @@ class AugmentSettings(_Operations):
     number: int = Field(default=2, ge=1, le=8, description="Operations per row and modality, at most.")
     fill: Literal["zero", "edge", "reflect", "mean"] = Field(
         default="zero",
-        description="What comes in from beyond an image's edge.",
+        description="What comes in from beyond an image's edge, and in the place of what `image.erase` takes out.",
+    )
+    guard: list[str] = Field(
+        default=[],
+        description="Words that no operation on texts touches, beside the English negations: name those of other "
+        "languages here.",
     )
     views: int = Field(default=4, ge=1, le=64, description="Prepared copies of a text or a sound.")
     preserve: bool = Field(
