@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from jointset.data.mixing import Sampler, mixing_shares
-from jointset.errors import ConfigError
 from jointset.models.joint import JointModel
 from jointset.records import Floats, Ints, Task
 from jointset.tasks import KINDS
@@ -29,9 +29,12 @@ from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
+from jointset.training.steps import Steps
 from jointset.training.stopping import Stopping
-from jointset.weighting import LossWeighting, Weighting, backward, make_weighting
+from jointset.weighting import Equal, LossWeighting, Step, Weighting, backward, make_weighting
+from jointset.weighting.backward import IDLE
 from jointset.weighting.shared import Shared
+from jointset.weighting.summed import descend
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Fit:
     """A trained model; ``epochs`` is the best epoch's number, ``skill`` its held-out score (NaN without rows).
 
     ``margin[task]`` (N,) is the area under the margin of the given label, NaN where it was not trained on;
-    ``curve`` the held-out score after every epoch.
+    ``curve`` the held-out score after every epoch; ``steps`` the record of :class:`~jointset.training.steps.Steps`.
     """
 
     model: JointModel
@@ -48,6 +51,7 @@ class Fit:
     effective_epochs: Floats
     margin: dict[str, Floats] = field(default_factory=dict)
     curve: tuple[float, ...] = ()
+    steps: dict[str, Any] = field(default_factory=dict)
 
 
 class Trainer:
@@ -94,6 +98,7 @@ class Trainer:
         self.margin_sum = {n: torch.zeros(len(problem.dataset_of)) for n in single}
         self.margin_count = {n: torch.zeros(len(problem.dataset_of)) for n in single}
         self.epoch, self.stopping = 0, Stopping(settings.patience, settings.stop_by_task)
+        self.steps = Steps([t.name for t in problem.tasks], len(self.sampler))
         self.best: dict[str, Tensor] = {}
         self.skills: dict[str, float] = {}  # by task, after the last epoch
 
@@ -116,16 +121,20 @@ class Trainer:
             known = shown.labels(self.labels.batch(index))
             known = {n: found for n, found in known.items() if n not in resting}
             losses = self._losses(logits, self.model.auxiliary(trunk), known, mixup)
+            losses = self.steps.sound(losses, self.epoch) if losses else losses
             if not losses:
                 continue
             self.optimizer.zero_grad()
             loss = self._backward(losses, self.model.penalty(trunk), shared)
+            if loss is None:
+                continue
             self.model.before_step()
             self._inform(index, logits, shown, mixup, steps)
             self.average.before_step()
             self.optimizer.step()
             self.average.after_step()
             self._track(index, logits, shown)
+            del trunk, logits, losses  # and with them the graph, before the next one grows
             total, steps = total + loss, steps + 1
         self.epoch += 1
         return total / max(steps, 1), steps
@@ -150,34 +159,27 @@ class Trainer:
         rng = np.random.default_rng([self.seed, 3, self.epoch, step])  # needs no place in the checkpoint
         return augmented.show(own, inputs, names, rows, labelled, rng)
 
-    def _backward(self, losses: dict[str, Tensor], penalty: Tensor | None, shared: Shared) -> float:
-        """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed."""
+    def _backward(self, losses: dict[str, Tensor], penalty: Tensor | None, shared: Shared) -> float | None:
+        """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed.
+
+        ``None`` where no gradient could be used.
+        """
         method = self.weighting
         if not isinstance(method, LossWeighting) and shared.parameters:
-            loss = torch.stack([x.detach() for x in losses.values()]).sum()
-            self._finite(loss)
             if penalty is not None:
                 penalty.backward(retain_graph=True)
             step = backward(
                 losses, weighting=method, shared=shared, state=self.weighting_state, way=self.settings.gramian
             )
-            self.weighting_state = step.state
-            return float(loss)
-        if isinstance(method, LossWeighting):
-            loss, self.weighting_state = method.step(losses, self.weighting_state)
+            loss = torch.stack([x.detach() for x in losses.values()]).sum()
         else:  # tasks that share nothing have nothing to settle
-            loss = torch.stack(list(losses.values())).sum()
-        loss = loss if penalty is None else loss + penalty
-        self._finite(loss)
-        loss.backward()
-        return float(loss.detach())
-
-    def _finite(self, loss: Tensor) -> None:
-        if not torch.isfinite(loss):
-            raise ConfigError(
-                f"training: the loss is {float(loss.detach())} in epoch {self.epoch + 1}; "
-                "lower training.learning_rate, or look for extreme values in inputs and labels"
-            )
+            own = method if isinstance(method, LossWeighting) else Equal()
+            leaves = self.optimizer.parameters
+            done = descend(losses, own, self.weighting_state, leaves=leaves, penalty=penalty)
+            step, loss = Step(done.state, absent=done.absent), done.total
+        self.weighting_state = step.state
+        self.steps.add(step, losses, self.epoch)
+        return None if all(step.absent.get(n, IDLE) != IDLE for n in losses) else float(loss)
 
     def _inform(
         self, index: Tensor, logits: dict[str, Tensor], shown: Shown, mixup: Mixup | None, step: int
@@ -276,7 +278,15 @@ class Trainer:
         }
         best, scores = self.stopping.best_epoch, self.stopping.scores
         score = scores[best - 1] if scores else float("nan")
-        return Fit(self.model, best, score, self.sampler.effective_epochs(), margin, tuple(scores))
+        return Fit(
+            self.model,
+            best,
+            score,
+            self.sampler.effective_epochs(),
+            margin,
+            tuple(scores),
+            self.steps.record(),
+        )
 
     def save(self, path: Path) -> None:
         """Write everything that :meth:`restore` needs to go on to the same weights."""
@@ -293,6 +303,7 @@ class Trainer:
             "epoch": self.epoch,
             "stopping": self.stopping.state(),
             "sampler": self.sampler.state(),
+            "steps": self.steps.record(),
         }
         checkpoints.save(path, tensors, values)
 
@@ -319,6 +330,7 @@ class Trainer:
         self.epoch = values["epoch"]
         self.stopping.restore(values["stopping"])
         self.sampler.restore(values["sampler"])
+        self.steps.restore(values["steps"])
         self.rng.bit_generator.state = values["rng"]
 
 

@@ -22,6 +22,7 @@ from jointset.weighting.shared import Part, Shared
 from jointset.weighting.summed import UNSOUND, descend
 
 WHERE = "weighting.backward"
+IDLE = "the gradient is zero"
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _present(losses: Mapping[str, Tensor | None]) -> tuple[dict[str, Tensor], di
         elif not bool(torch.isfinite(loss.detach()).all()):
             absent[name] = f"the loss is {float(loss.detach())}"
         elif not loss.requires_grad:
-            absent[name] = "the gradient is zero"
+            absent[name] = IDLE
         else:
             present[name] = loss.reshape(())
     return present, absent
@@ -248,7 +249,7 @@ def _judged(
             kept.append(k)
         else:
             idle.append(k)
-            reasons[names[k]] = "the gradient is zero"
+            reasons[names[k]] = IDLE
     return kept, idle, reasons
 
 
