@@ -7,14 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from jointset.errors import ConfigError
 from jointset.records import HOLDOUT, TRAIN
 from jointset.training import trainer
 from jointset.training.evaluate import predict
 from jointset.training.loop import fit, time_steps
 from jointset.training.settings import TrainSettings
-from jointset.training.steps import lines
-from jointset.training.trainer import Trainer
 from jointset.weighting import backward
 
 SETTINGS = TrainSettings(epochs=5, batch_size=32, learning_rate=0.01, checkpoint_seconds=0.0)
@@ -221,9 +218,7 @@ def test_gradients_are_weighed_whichever_way_the_gramian_is_found(problem, rows,
     ways = {step.way for step in seen}
     if gramian == "rows":  # mixed rows meet
         assert ways == ({"layers"} if mixup else {"rows"})
-        assert {step.note for step in seen} == (
-            {"IndexBackward0 is not known to keep rows apart"} if mixup else {""}
-        )
+        assert all("two rows meet" in step.note if mixup else step.note == "" for step in seen)
     elif gramian != "auto":
         assert ways == {gramian}
     assert all(list(step.weights) == [t for t in step.weights if t not in step.absent] for step in seen)
@@ -331,50 +326,6 @@ def test_wrong_labels_have_small_margins(problem, rows):
     ]
     rest = np.setdiff1d(np.flatnonzero(~np.isnan(margin)), flipped)
     assert np.median(margin[flipped]) < np.median(margin[rest])
-
-
-def test_a_loss_that_is_no_number_ends_in_one_line(problem, rows):
-    labels = problem.labels["price"].copy()
-    labels[rows[0]] = 1e200
-    says = r"training: price: the loss is (inf|nan), in \d of the \d+ steps of epoch 1 so far; lower"
-    for weighting in ("fixed", "upgrad"):
-        settings = dataclasses.replace(SETTINGS, weighting=weighting)
-        with pytest.raises(ConfigError, match=says):
-            fit(with_labels(problem, price=labels), *rows, settings, seed=0)
-
-
-@pytest.mark.parametrize("weighting", ["fixed", "famo", "mgda"])
-def test_a_step_in_which_one_task_has_no_finite_loss_goes_on_without_it(problem, rows, weighting):
-    """One label beyond all bounds: its batch is one step of each epoch."""
-    labels = problem.labels["price"].copy()
-    known = rows[0][~np.isnan(labels[rows[0]])]
-    labels[known[3]] = 1e200
-    settings = dataclasses.replace(SETTINGS, epochs=2, weighting=weighting, mixup=0.0)
-    found = fit(with_labels(problem, price=labels), *rows, settings, seed=0)
-    assert list(found.steps["absent"]) == ["price"] and sum(found.steps["absent"]["price"].values()) == 2
-    assert all(bool(p.isfinite().all()) for p in found.model.parameters())
-    assert lines(found.steps)[0].startswith("price was left out of ")
-
-
-@pytest.mark.parametrize("weighting", ["equal", "uncertainty"])
-def test_a_step_in_which_one_task_has_no_finite_gradient_goes_on_without_it(
-    problem, rows, weighting, monkeypatch
-):
-    """Its loss is finite: the root of zero has an infinite slope."""
-    settings = dataclasses.replace(SETTINGS, epochs=2, weighting=weighting)
-    plain, calls = Trainer._losses, []
-
-    def poisoned(self, *given):
-        losses = plain(self, *given)
-        calls.append(0)
-        if "price" in losses and len(calls) == 2:
-            losses["price"] = (losses["price"] * 0.0).sqrt() + 1.0
-        return losses
-
-    monkeypatch.setattr(Trainer, "_losses", poisoned)
-    found = fit(problem, *rows, settings, seed=0)
-    assert found.steps["absent"] == {"price": {"the gradient is not finite": 1}}
-    assert all(bool(p.isfinite().all()) for p in found.model.parameters())
 
 
 def test_steps_are_timed(problem, rows):

@@ -31,7 +31,13 @@ from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
 from jointset.training.steps import Steps
 from jointset.training.stopping import Stopping
-from jointset.weighting import Equal, LossWeighting, Step, Weighting, backward, make_weighting
+from jointset.training.weighed import one_pass, weighting_of, whose
+from jointset.weighting import (
+    Equal,
+    LossWeighting,
+    Step,
+    backward,
+)
 from jointset.weighting.backward import IDLE
 from jointset.weighting.shared import Shared
 from jointset.weighting.summed import descend
@@ -83,7 +89,8 @@ class Trainer:
         self.features = Features.of(problem, self.model, self.labels)
         self.average = WeightAverage(self.model, decay=settings.average)
         self.rng = np.random.default_rng([seed, 1])
-        self.weighting = _weighting(problem, settings, seed)
+        self.weighting = weighting_of(problem.tasks, settings, seed)
+        self.owner = self.labels.owner(train) if one_pass(self.weighting, settings.gramian) else None
         self.weighting_state = self.weighting.init([t.name for t in problem.tasks])
         self.optimizer = Optimizer(
             self.model,
@@ -115,7 +122,7 @@ class Trainer:
             self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
             index = torch.from_numpy(rows)
             shown = self._shown(rows, index, steps)
-            mixup = shown.mixup or self._mixup(len(rows))
+            mixup = shown.mixup or self._mixup(rows)
             trunk = self.model.trunk(shown.batch, len(rows), self._mix(index, shown, mixup, steps))
             logits, _ = self.model.outputs(trunk)
             known = shown.labels(self.labels.batch(index))
@@ -125,7 +132,9 @@ class Trainer:
             if not losses:
                 continue
             self.optimizer.zero_grad()
-            loss = self._backward(losses, self.model.penalty(trunk), shared)
+            told = None if shown.mixup else self.owner  # inputs of any two rows were mixed
+            owner = told if told is None else whose(told[rows], list(losses), self.problem.tasks)
+            loss = self._backward(losses, self.model.penalty(trunk), shared, owner)
             if loss is None:
                 continue
             self.model.before_step()
@@ -159,17 +168,28 @@ class Trainer:
         rng = np.random.default_rng([self.seed, 3, self.epoch, step])  # needs no place in the checkpoint
         return augmented.show(own, inputs, names, rows, labelled, rng)
 
-    def _backward(self, losses: dict[str, Tensor], penalty: Tensor | None, shared: Shared) -> float | None:
+    def _backward(
+        self,
+        losses: dict[str, Tensor],
+        penalty: Tensor | None,
+        shared: Shared,
+        rows: Tensor | None,
+    ) -> float | None:
         """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed.
 
-        ``None`` where no gradient could be used.
+        ``rows`` says whose task each row is; ``None`` comes back where no gradient could be used.
         """
         method = self.weighting
         if not isinstance(method, LossWeighting) and shared.parameters:
             if penalty is not None:
                 penalty.backward(retain_graph=True)
             step = backward(
-                losses, weighting=method, shared=shared, state=self.weighting_state, way=self.settings.gramian
+                losses,
+                weighting=method,
+                shared=shared,
+                state=self.weighting_state,
+                rows=rows,
+                way=self.settings.gramian,
             )
             loss = torch.stack([x.detach() for x in losses.values()]).sum()
         else:  # tasks that share nothing have nothing to settle
@@ -211,8 +231,11 @@ class Trainer:
             defer = make_loss(task).defer
             head.late.fill_(int(defer is not None and self.epoch >= defer * self.settings.epochs))
 
-    def _mixup(self, n: int) -> Mixup | None:
-        return Mixup.draw(n, self.settings.mixup, self.rng) if self.settings.mixup > 0 and n > 1 else None
+    def _mixup(self, rows: Ints) -> Mixup | None:
+        if self.settings.mixup <= 0 or len(rows) < 2:
+            return None
+        groups = None if self.owner is None else self.owner[rows]
+        return Mixup.draw(len(rows), self.settings.mixup, self.rng, groups)
 
     def _losses(
         self,
@@ -332,10 +355,3 @@ class Trainer:
         self.sampler.restore(values["sampler"])
         self.steps.restore(values["steps"])
         self.rng.bit_generator.state = values["rng"]
-
-
-def _weighting(problem: Problem, settings: TrainSettings, seed: int) -> Weighting:
-    given = settings.weighting
-    options = {"method": given} if isinstance(given, str) else dict(given)
-    weights = {t.name: t.weight for t in problem.tasks}
-    return make_weighting(options.pop("method"), options, list(weights), weights=weights, seed=seed)

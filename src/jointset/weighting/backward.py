@@ -94,7 +94,7 @@ def backward(
         What the last step returned, or ``weighting.init(tasks)``; not needed for methods that keep none.
     rows
         ``(b,)``, where every row of the batch is one task's: its position in ``losses``, −1 = no task. Left out, it is
-        found from the gradients.
+        found from the gradients. With it, rows of one task may meet one another (as in mixup within a task).
     way
         "rows": one pass, if every row belongs to one task and rows do not meet on their way; "layers": a pass a task,
         for any model; "features": cheapest, another Gramian; "auto": the cheaper of the exact ones, or "features"
