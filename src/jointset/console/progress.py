@@ -85,6 +85,10 @@ class Progress:
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
 
+    def _trained(self, event: dict[str, Any]) -> None:
+        for note in event["notes"]:
+            self.line(f"  note: {note}")
+
     def _augmentation(self, event: dict[str, Any]) -> None:
         for line in augmentation_lines(event):
             self.line(line)
