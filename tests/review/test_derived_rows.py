@@ -64,7 +64,9 @@ def test_bulk_accept_takes_derived_rows_for_what_they_are(run):
     assert count == 3 and mean != mean and all(i.recipe and not i.labels for i in items)
     labels = desk.queue.mask(Filters(decided="")) & ~desk.queue.mask(ADD)
     mean = float(desk.queue.confidence[labels].mean())
-    assert desk.preview(Filters(decided=""))[1] == pytest.approx(mean)  # derived rows do not count as surely right
+    assert desk.preview(Filters(decided=""))[1] == pytest.approx(
+        mean
+    )  # derived rows do not count as surely right
     desk.accept_all(Filters(decided=""), reviewer="Ada", seen=0)
     with Ledger(run.directory.ledger) as ledger:
         assert (ledger.reviewed().action == "add").sum() == 3
