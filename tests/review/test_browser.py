@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from browsing import at_rest, count, key, look, press, strike, until, watch
+from browsing import count, key, look, press, strike, until, watch
 from crafted import further_round
 from jointset import report
 from jointset.ledger import Ledger
