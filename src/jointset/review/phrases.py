@@ -13,6 +13,10 @@ _PATTERNS = {
     r"dataset (.+): (.+) is not there": r"数据集 \1：\2 不存在",
     r"dataset (.+): (.+) is larger than (\d+) MiB and is not shown": r"数据集 \1：\2 大于 \3 MiB，不予显示",
     r"dataset (.+): a (\w+) names no file": r"数据集 \1：\2 类型的值不是文件名",
+    r"dataset (.+), (.+): not an image that can be shown \(\w+Error\)": r"数据集 \1，\2：不是可显示的图像",
+    r"dataset (.+), (.+): not a sound that can be played \(\w+Error\)": r"数据集 \1，\2：不是可播放的声音",
+    r"dataset (.+), (.+): not an image that can be shown \(more than 50 million pixels\)":
+        r"数据集 \1，\2：图像超过五千万像素",
     r"dataset (.+), (.+): not an image that can be shown \((.+)\)": r"数据集 \1，\2：不是可显示的图像（\3）",
     r"dataset (.+), (.+): not a sound that can be played \((.+)\)": r"数据集 \1，\2：不是可播放的声音（\3）",
     r"task (.+) has no label (.+)": r"任务 \1 没有标签 \2",
