@@ -230,5 +230,5 @@ def test_pooling_gains_are_of_tasks_with_the_same_labels_on_other_rows():
     labels = {n: np.where(site == i, y, -1) for i, n in enumerate("abc")} | {"d": y}
     found = pooling_gains(tasks, labels, x)
     assert set(found) == {"a", "b", "c"} and found["c"] < -0.2 < found["a"]
-    same = {n: y for n in "ab"}
+    same = dict.fromkeys("ab", y)
     assert pooling_gains(tasks[:2], same, x) == {}, "tasks of the same rows are not pooled"
