@@ -3,12 +3,12 @@
     python bench/foresight.py alarms [--only adult sentence_cls …] [--rows 500 1000 2000] [--draws 3]
     python bench/foresight.py copies [--seeds 0 1 2]
 
-*alarms*: every task of the sets, and its labels permuted, at some numbers of training rows a dataset. A true task that is
-suspected is a false alarm, though a run goes on to ask the task's own model; a permuted one that is not is a miss.
+*alarms*: every task of the sets, and its labels permuted, at some numbers of training rows a dataset. A true task that
+is suspected is a false alarm, though a run goes on to ask the task's own model; a permuted one that is not is a miss.
 
-*copies*: 8,000 people, three tasks, a share of the labels wrong; a copy of the wrong labels beside. The predictions are a
-cross-fitted logistic regression's. A cell: average precision of ranking the wrong labels of *rich*, labels flagged, and
-the share of these that is wrong.
+*copies*: 8,000 people, three tasks, a share of the labels wrong; a copy of the wrong labels beside. The predictions are
+a cross-fitted logistic regression's. A cell: average precision of ranking the wrong labels of *rich*, labels flagged,
+and the share of these that is wrong.
 """
 
 from __future__ import annotations
