@@ -53,9 +53,9 @@ TELLING = tuple(n for n, m in MEASURES.items() if not m.reads or "outputs" in m.
 class Material:
     """What the measures read: labels of every task, features ``(n, d)`` of one small encoder, texts ``(n,)``.
 
-    ``terms`` ``(n, v)``, sparse, are what the probes read in the place of the features, where rows are only text.
-    ``groups`` ``(n,)`` numbers rows that must not be learnt from when another of them is predicted. ``outputs`` are
-    those of linear probes, made when a measure first asks for them.
+    ``terms`` ``(n, v)``, sparse, are what the probes read in the place of the features, where rows are nothing but
+    text. ``groups`` ``(n,)`` numbers rows that must not be learnt from when another of them is predicted. ``outputs``
+    are those of linear probes, made when a measure first asks for them.
     """
 
     labels: Mapping[str, Any]

@@ -20,6 +20,7 @@ from jointset.tasks.head import Head
 from jointset.tasks.losses import make_loss
 from jointset.training import augmented
 from jointset.training import checkpoint as checkpoints
+from jointset.training.affinity import Running, Watch
 from jointset.training.augmented import Shown
 from jointset.training.average import WeightAverage
 from jointset.training.balance import draws
@@ -30,7 +31,7 @@ from jointset.training.optim import Optimizer
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
 from jointset.training.stopping import Stopping
-from jointset.weighting import LossWeighting, Weighting, backward, make_weighting
+from jointset.weighting import GramianWeighting, LossWeighting, Weighting, backward, make_weighting
 from jointset.weighting.shared import Shared
 
 
@@ -39,7 +40,7 @@ class Fit:
     """A trained model; ``epochs`` is the best epoch's number, ``skill`` its held-out score (NaN without rows).
 
     ``margin[task]`` (N,) is the area under the margin of the given label, NaN where it was not trained on;
-    ``curve`` the held-out score after every epoch.
+    ``curve`` the held-out score after every epoch; ``running`` what was watched.
     """
 
     model: JointModel
@@ -48,6 +49,7 @@ class Fit:
     effective_epochs: Floats
     margin: dict[str, Floats] = field(default_factory=dict)
     curve: tuple[float, ...] = ()
+    running: Running | None = None
 
 
 class Trainer:
@@ -61,6 +63,7 @@ class Trainer:
         settings: TrainSettings,
         seed: int,
         track_margin: bool,
+        watch: bool = False,
     ) -> None:
         self.problem, self.settings, self.valid, self.seed = problem, settings, valid, seed
         self.model = problem.build(seed)
@@ -96,6 +99,7 @@ class Trainer:
         self.epoch, self.stopping = 0, Stopping(settings.patience, settings.stop_by_task)
         self.best: dict[str, Tensor] = {}
         self.skills: dict[str, float] = {}  # by task, after the last epoch
+        self.watch = Watch(problem, self.model) if watch and len(problem.tasks) > 1 else None
 
     def one_epoch(self, most: int | None = None) -> tuple[float, int]:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
@@ -119,7 +123,9 @@ class Trainer:
             if not losses:
                 continue
             self.optimizer.zero_grad()
-            loss = self._backward(losses, self.model.penalty(trunk), shared)
+            if self.watch:
+                self.watch.heard(losses)
+            loss = self._backward(losses, self.model.penalty(trunk), shared, number)
             self.model.before_step()
             self._inform(index, logits, shown, mixup, steps)
             self.average.before_step()
@@ -128,6 +134,8 @@ class Trainer:
             self._track(index, logits, shown)
             total, steps = total + loss, steps + 1
         self.epoch += 1
+        if self.watch:
+            self.watch.epoch_over()
         return total / max(steps, 1), steps
 
     def _mix(
@@ -150,9 +158,13 @@ class Trainer:
         rng = np.random.default_rng([self.seed, 3, self.epoch, step])  # needs no place in the checkpoint
         return augmented.show(own, inputs, names, rows, labelled, rng)
 
-    def _backward(self, losses: dict[str, Tensor], penalty: Tensor | None, shared: Shared) -> float:
+    def _backward(
+        self, losses: dict[str, Tensor], penalty: Tensor | None, shared: Shared, number: int
+    ) -> float:
         """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed."""
         method = self.weighting
+        if self.watch and not isinstance(method, GramianWeighting):
+            self.watch.before(losses, self.epoch * len(self.sampler) + number)
         if not isinstance(method, LossWeighting) and shared.parameters:
             loss = torch.stack([x.detach() for x in losses.values()]).sum()
             self._finite(loss)
@@ -162,6 +174,8 @@ class Trainer:
                 losses, weighting=method, shared=shared, state=self.weighting_state, way=self.settings.gramian
             )
             self.weighting_state = step.state
+            if self.watch:
+                self.watch.lent(step)
             return float(loss)
         if isinstance(method, LossWeighting):
             loss, self.weighting_state = method.step(losses, self.weighting_state)
@@ -276,7 +290,8 @@ class Trainer:
         }
         best, scores = self.stopping.best_epoch, self.stopping.scores
         score = scores[best - 1] if scores else float("nan")
-        return Fit(self.model, best, score, self.sampler.effective_epochs(), margin, tuple(scores))
+        running = self.watch.found() if self.watch else None
+        return Fit(self.model, best, score, self.sampler.effective_epochs(), margin, tuple(scores), running)
 
     def save(self, path: Path) -> None:
         """Write everything that :meth:`restore` needs to go on to the same weights."""
@@ -287,12 +302,14 @@ class Trainer:
         tensors |= {f"weighting.{k}": v for k, v in self.weighting_state.items()}
         tensors |= {f"margin_sum.{k}": v for k, v in self.margin_sum.items()}
         tensors |= {f"margin_count.{k}": v for k, v in self.margin_count.items()}
+        tensors |= {f"watch.{k}": v for k, v in (self.watch.tensors() if self.watch else {}).items()}
         tensors["generator"] = torch.get_rng_state()
         values = {
             "rng": self.rng.bit_generator.state,
             "epoch": self.epoch,
             "stopping": self.stopping.state(),
             "sampler": self.sampler.state(),
+            "watch": self.watch.values() if self.watch else None,
         }
         checkpoints.save(path, tensors, values)
 
@@ -315,6 +332,8 @@ class Trainer:
                 self.weighting_state[name] = value
         self.margin_sum |= part("margin_sum")
         self.margin_count |= part("margin_count")
+        if self.watch and values.get("watch"):
+            self.watch.restore(part("watch"), values["watch"])
         torch.set_rng_state(tensors["generator"])
         self.epoch = values["epoch"]
         self.stopping.restore(values["stopping"])
