@@ -122,10 +122,10 @@ class Pages:
         key, by = whole(request.query_params.get("key")), whole(request.query_params.get("step")) or 0
         check = self._check(request, key)
         if not by:
-            index = desk.index(key) if key is not None else -1
-            facts = self._blind_facts(request, key) or views.item(desk, index if index >= 0 else None)
+            at = desk.index(key) if key is not None else -1
+            facts = self._blind_facts(request, key) or views.item(desk, at if at >= 0 else None)
             return self._page(request, "item.html", **facts)
-        filters, told = read_filters(request.query_params), {}
+        filters, told = read_filters(request.query_params), dict[str, Any]()
         if check is not None:  # it stands before the item that comes next
             key, by = check.resume, by - 1 if by > 0 else by
         index = desk.step(filters, key, by)
