@@ -84,6 +84,9 @@ def test_every_line_of_the_metrics_is_strict_json(finished):
     assert events[0] == "prepared"
     assert events[-1] == "finished"
     assert {"epoch", "trained", "round"} <= set(events)
+    trained = next(e for e in map(json.loads, lines) if e["event"] == "trained")
+    assert trained["steps"]["ways"].keys() == {"losses"} and trained["notes"] == []
+    assert finished.summary["steps"]["ways"]["losses"] > 0
 
 
 def test_replaying_the_ledger_gives_the_labels(finished):

@@ -42,6 +42,7 @@ from jointset.training.evaluate import predict
 from jointset.training.loop import fit
 from jointset.training.predict import cross_fit
 from jointset.training.problem import Problem
+from jointset.training.steps import lines
 from jointset.workbench import Bench
 
 ATTEMPTS = ("all", "retry", "last")
@@ -108,9 +109,13 @@ def train(bench: Bench, overlay: Overlay, name: str, group: TaskGroup | None = N
         names = [d.name for d in bench.work.pool.datasets]
         passes = dict(zip(names, result.effective_epochs.round(2).tolist(), strict=True))
         told = {"epochs": result.epochs, "skill": result.skill, "effective_epochs": passes}
-        bench.emit({"event": "trained", "name": name, **told})
+        notes = lines(result.steps)
+        bench.emit({"event": "trained", "name": name, **told, "steps": result.steps, "notes": notes})
+        for note in notes:
+            bench.run.log(f"{name}: {note}")
         model, epochs = result.model, result.epochs
-        checkpoint.save(path, model.state_dict(), {"epochs": epochs, "skill": result.skill})
+        kept = {"epochs": epochs, "skill": result.skill, "steps": result.steps}
+        checkpoint.save(path, model.state_dict(), kept)
         partial.unlink(missing_ok=True)
     return held_out(bench, name, path, model, epochs)
 
@@ -284,12 +289,14 @@ def decide(
     if not len(candidates):
         return candidates, before, verdicts
     trying = np.ones(len(candidates), bool)
-    status, reason = np.full(len(candidates), "rejected", object), np.full(len(candidates), "", object)
+    status, reason = np.full(len(candidates), "rejected", object), candidates.reason.copy()
     for attempt in ATTEMPTS:
         after = train(bench, overlay_with(candidates.take(trying), round - 1), f"round-{round:02d}-{attempt}")
         verdict = compare(bench, before, after, noise_matrices(found), truth())
         verdicts.append((attempt, verdict))
-        reason[trying] = verdict.reason
+        reason[trying] = (
+            candidates.reason[trying] + f"; {verdict.reason}"
+        )  # why it was proposed, and what became of it
         if verdict.accepted:
             status[trying] = "accepted"
             return candidates.with_columns(status=status, reason=reason), after, verdicts

@@ -20,7 +20,7 @@ from jointset.records import HOLDOUT, SPLITS, TEST, TaskVerdict, Verdict
 from jointset.rounds import Outcome
 from jointset.rundir import environment, read_json, write_json, write_text
 from jointset.stages import compare, held_out_rows
-from jointset.training.checkpoint import save_arrays
+from jointset.training.checkpoint import load, save_arrays
 
 FORMAT = 1
 
@@ -58,6 +58,7 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
         "tasks": _tasks(outcome, verdict, leaky, facts, singly, foreseen),
         **searched,
         **({"augmentation": read_json(run.augmentation)} if run.augmentation.is_file() else {}),
+        **_steps(outcome),
         "edits": counts,
         "rounds": outcome.rounds,
         "heeded": outcome.heeded,
@@ -67,6 +68,13 @@ def summarise(outcome: Outcome, seconds: float) -> dict[str, Any]:
         "seed": work.config.seed,
         "version": environment()["packages"].get("jointset", ""),
     }
+
+
+def _steps(outcome: Outcome) -> dict[str, Any]:
+    """How the steps of the last training were weighed, and which tasks were left out of some."""
+    file = outcome.last.path
+    kept = load(file)[1].get("steps") if file.is_file() else None
+    return {"steps": kept} if kept else {}
 
 
 def _singly(outcome: Outcome, split: int) -> dict[str, dict[str, Any]]:

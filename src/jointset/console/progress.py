@@ -122,6 +122,8 @@ class Progress:
             f"  best after {event['epochs']} epochs, held-out skill {event['skill']:.3f}; "
             f"passes over the data: {passes}"
         )
+        for note in event.get("notes", ()):
+            self.line(f"  note: {note}")
 
     def _round(self, event: dict[str, Any]) -> None:
         self.rounds_left = self.config.improve.rounds + self.rounds_before - event["round"]

@@ -22,6 +22,7 @@ from jointset.weighting.shared import Part, Shared
 from jointset.weighting.summed import UNSOUND, descend
 
 WHERE = "weighting.backward"
+IDLE = "the gradient is zero"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def backward(
         What the last step returned, or ``weighting.init(tasks)``; not needed for methods that keep none.
     rows
         ``(b,)``, where every row of the batch is one task's: its position in ``losses``, −1 = no task. Left out, it is
-        found from the gradients.
+        found from the gradients. With it, rows of one task may meet one another (as in mixup within a task).
     way
         "rows": one pass, if every row belongs to one task and rows do not meet on their way; "layers": a pass a task,
         for any model; "features": cheapest, another Gramian; "auto": the cheaper of the exact ones, or "features"
@@ -224,7 +225,7 @@ def _present(losses: Mapping[str, Tensor | None]) -> tuple[dict[str, Tensor], di
         elif not bool(torch.isfinite(loss.detach()).all()):
             absent[name] = f"the loss is {float(loss.detach())}"
         elif not loss.requires_grad:
-            absent[name] = "the gradient is zero"
+            absent[name] = IDLE
         else:
             present[name] = loss.reshape(())
     return present, absent
@@ -248,7 +249,7 @@ def _judged(
             kept.append(k)
         else:
             idle.append(k)
-            reasons[names[k]] = "the gradient is zero"
+            reasons[names[k]] = IDLE
     return kept, idle, reasons
 
 

@@ -20,7 +20,7 @@ class Descent:
 
     total: Tensor
     state: State
-    absent: Mapping[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
 
 def descend(
