@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from jointset import config as configs
+from jointset.augment import Recipe
 from jointset.ledger import Ledger
 from jointset.prepare import prepare
 from jointset.records import Edits, Issues, TaskVerdict, Verdict
@@ -22,6 +23,9 @@ EVIL = [
     "\x00\x07 bell {{7*7}} {% raw %} ${x}",
     "plain words about a refund that was late",
 ]
+
+
+WEIGHTS = {"drop": 0.0, "weight": 0.3, "add": 0.5}
 
 
 @dataclass
@@ -89,20 +93,26 @@ def _record(directory: RunDirectory, frame: pd.DataFrame, facts: dict) -> None:
             action = ("relabel", "drop", "weight")[i % 3]
             new = {"relabel": "good" if row.mood != "good" else "bad", "drop": "", "weight": row.mood}[action]
             rows.append((row.id, "mood", action, row.mood, new, 0.5 + 0.5 * rng.random()))
+    for row, operation in zip(train.id, ("text.swap", "tabular.noise", "tabular.mixup"), strict=False):
+        partner = {"partner": train.id.iloc[-1], "share": 0.7} if operation == "tabular.mixup" else {}
+        recipe = Recipe("d", row, {operation: 0.1}, 7, ("mood",), **partner)
+        rows.append((row, "mood", "add", "", recipe.text(), 1.0))
     m = len(rows)
     columns = [np.array(c, object) for c in zip(*rows, strict=True)]
-    text = {f: np.full(m, "", object) for f in ("position", "annotator")}
+    copies = np.where(columns[2] == "add", "copy 1", "").astype(object)
+    text = {"position": copies, "annotator": np.full(m, "", object)}
     confidence = columns[5].astype(float)
     edits = Edits(
         round=np.full(m, 1), dataset=np.full(m, "d", object), row=columns[0], task=columns[1], action=columns[2],
-        old=columns[3], new=columns[4], weight=np.array([{"drop": 0.0, "weight": 0.3}.get(a, 1.0) for a in columns[2]]),
+        old=columns[3], new=columns[4], weight=np.array([WEIGHTS.get(a, 1.0) for a in columns[2]]),
         confidence=confidence, expected_precision=np.full(m, 0.9), reason=np.full(m, "accepted: fine", object),
         status=np.array(["rejected" if i % 9 == 8 else "accepted" for i in range(m)], object), **text,
     )  # fmt: skip
     held = frame[frame.split == "holdout"].head(6)
+    doubted = edits.take(edits.action != "add")
     issues = Issues.concat(
         [
-            _issues(edits.row, edits.task, edits.old, edits.new, confidence),
+            _issues(*(getattr(doubted, c) for c in ("row", "task", "old", "new", "confidence"))),
             _issues(held.id.to_numpy(object), np.full(len(held), "mood", object), held.mood.to_numpy(object),
                     np.full(len(held), "good", object), np.full(len(held), 0.8)),
         ]

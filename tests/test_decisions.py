@@ -67,6 +67,12 @@ def test_a_decision_outranks_the_edit_at_its_address(ledger):
     assert ledger.settled() >= {("d", "a", "t", ""), ("d", "f", "", "")}
 
 
+def test_the_only_decision_may_be_to_leave_a_label_missing(ledger):
+    assert state(ledger)["b"][0] == "fill"
+    ledger.decide([on("b", "keep", "", given="", edit=2)], reviewer="Ada")
+    assert "b" not in state(ledger) and len(state(ledger)) == 3
+
+
 def test_a_flag_changes_nothing(ledger):
     before = state(ledger)
     ledger.decide([on("a", "flag", edit=1)], reviewer="Ada")

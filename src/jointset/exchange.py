@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def write_edits(run: Run, folder: Path, format: str, filters: Mapping[str, Any]) -> int:
     """Write the open edits that match as one of ``edits.WRITERS``; how many there were."""
     with _desk(run) as desk:
-        items = review.asked(desk, review.Filters(**filters))
+        items = review.asked(desk, review.Filters(**filters), derived=format in edits.TABLES)
         return edits.write(folder, format, lambda save: review.questions(desk, items, save))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jointset.checking import Check
     from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
+    from jointset.relatedness import Affinity
     from jointset.review import Taken
 
 Emit = Callable[[dict[str, Any]], None]
@@ -163,6 +164,18 @@ class Run:
         """``summary.json``, with the counts of edits as they stand now."""
         with Ledger(self.directory.ledger) as ledger:
             return {**self.directory.summary(), "edits": ledger.counts()}
+
+    @property
+    def affinity(self) -> dict[str, Affinity]:
+        """How the tasks' gradients and losses went together in the first joint training, by measure; {} for one task.
+
+        ``gradient_cosine``, ``conflict_rate`` and, of five epochs or more, ``loss_ratios``.
+        """
+        from jointset.relatedness import Affinity
+
+        file = self.directory.affinity
+        found = rundir.read_json(file)["affinity"] if file.is_file() else {}
+        return {n: Affinity.read(a) for n, a in found.items()}
 
     @cached_property
     def model(self) -> SavedModel:

@@ -233,7 +233,11 @@ class Edits(Columns):
 
 @dataclass(frozen=True)
 class TaskVerdict:
-    """The gate's comparison for one task: held-out metric before and after, paired interval of the difference."""
+    """The gate's comparison for one task: held-out metric before and after, paired interval of the difference.
+
+    ``n`` rows judged; ``aside`` further labelled ones did not, as the training rows know them (copies, groups). Where
+    the comparison was corrected for label noise, ``corrected_…`` are what decided, and NaN elsewhere.
+    """
 
     task: str
     metric: str
@@ -243,6 +247,11 @@ class TaskVerdict:
     high: float
     outcome: Literal["better", "same", "worse", "not judged"]
     n: int
+    aside: int = 0
+    corrected_before: float = float("nan")
+    corrected_after: float = float("nan")
+    corrected_low: float = float("nan")
+    corrected_high: float = float("nan")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from jointset.errors import DataError
-from jointset.operations import unknown
+from jointset.operations import OPERATIONS, unknown
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,18 @@ class Recipe:
         facts = {k: v for k, v in asdict(self).items() if k not in ("dataset", "row")}
         facts = {k: v for k, v in facts.items() if v not in ("", None) and (k != "share" or v != 1.0)}
         return json.dumps({**facts, "tasks": list(self.tasks)}, sort_keys=True)
+
+    def told(self) -> str:
+        """What is done, for people.
+
+        >>> Recipe("digits", "a1", {"image.rotate": -12.5}, seed=7).told()
+        'image.rotate -12.5 degrees'
+        >>> Recipe("adult", "a1", {"tabular.mixup": 0.4}, seed=7, partner="a2", share=0.7).told()
+        'tabular.mixup 0.4 alpha of the Beta distribution of shares; 0.7 of it, the rest of row a2'
+        """
+        done = ", ".join(f"{o} {s:g} {OPERATIONS[o].unit}" for o, s in self.operations.items())
+        mixed = f"{self.share:g} of it, the rest of row {self.partner}" if self.partner else ""
+        return "; ".join(part for part in (done, mixed) if part)
 
     @classmethod
     def read(cls, dataset: str, row: str, text: str) -> Recipe:

@@ -36,10 +36,11 @@ UNDECIDED = (
 class Decision:
     """What a person says of one label.
 
-    ``verb``: accept (the edit, or the suggestion ``value``), keep (the given label), label (``value``), none (no
-    label), exclude (the whole row; ``task`` is ''), flag (for another look), check (the answer to an item mixed in
-    blind; ``given`` is then the answer that was known); the last two change nothing. ``value`` and ``given`` are label
-    names, '' = missing; ``edit`` is the id of the edit that was shown, if any.
+    ``verb``: accept (the edit, or the suggestion ``value``), keep (the given label; of an ``add`` edit: leave the
+    derived row out), label (``value``), none (no label), exclude (the whole row; ``task`` is ''), flag (for another
+    look), check (the answer to an item mixed in blind; ``given`` is then the answer that was known); the last two
+    change nothing. ``value`` and ``given`` are label names, '' = missing; ``edit`` is the id of the edit that was
+    shown, if any.
     """
 
     dataset: str
@@ -208,8 +209,11 @@ class DecisionLog(Connection):
         return {name: (int(right), int(n)) for name, right, n in self._rows(sql)}
 
     def reviewed(self) -> Edits:
-        """Decisions that stand as edits; their reason begins with "review". A kept missing label needs none."""
-        found = [d for d in self.decisions() if d["verb"] != "keep" or d["value"]]
+        """Decisions that stand as edits; their reason begins with "review".
+
+        A kept missing label needs none, nor does a derived row that is left out.
+        """
+        found = [d for d in self.decisions() if _changes(d)]
         empty = Edits.empty()
         if not found:
             return empty
@@ -264,11 +268,18 @@ def _place(decision: Decision) -> tuple[str, str, str, str]:
     return decision.dataset, decision.row, decision.task, decision.position
 
 
+def _changes(decision: dict[str, Any]) -> bool:
+    """Whether a decision needs an edit of its own, besides standing in for the model's."""
+    if decision["edit_action"] == "add":  # its label is a recipe: there is nothing to keep or to choose
+        return decision["verb"] in ("accept", "exclude")
+    return decision["verb"] != "keep" or bool(decision["value"])
+
+
 def _as_edit(decision: dict[str, Any]) -> dict[str, Any]:
     verb, value, given = decision["verb"], decision["value"], decision["given"]
     action = {"none": "drop", "exclude": "drop"}.get(verb, "relabel" if given else "fill")
     new, weight = value, 1.0
-    if verb == "accept" and decision["edit_action"] in ("drop", "weight"):
+    if verb == "accept" and decision["edit_action"] in ("drop", "weight", "add"):
         action, new, weight = (decision[f"edit_{n}"] for n in ("action", "new", "weight"))
     return {
         "round": decision["edit_round"] or 0,

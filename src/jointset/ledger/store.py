@@ -103,10 +103,10 @@ class Ledger(DecisionLog):
         condition, values = condition_of(Selector(status="accepted"))
         if round is not None:
             condition, values = f"{condition} AND e.round <= ?", [*values, int(round)]
-        decided = self.reviewed()
-        if not len(decided):
+        if not self.last_decision():
             return self._edits(condition, values)
-        return Edits.concat([self._edits(f"{condition} AND {UNDECIDED}", values), decided])
+        # also without an edit of their own: whoever keeps a missing label takes a fill out of force
+        return Edits.concat([self._edits(f"{condition} AND {UNDECIDED}", values), self.reviewed()])
 
     def verdicts(self) -> list[dict[str, Any]]:
         """Every verdict: round, name, accepted, progress, reason, tasks (dicts; NaN where undefined)."""

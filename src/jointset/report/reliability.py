@@ -68,10 +68,10 @@ def of_kind(confidence: Floats, right: Bools, own: Floats) -> Observed:
 def is_right(decision: Mapping[str, Any]) -> bool | None:
     """Whether a decision says that the edit it was about is right; None where it says nothing of it.
 
-    A drop and a weight claim no more than that the given label is wrong.
+    A drop and a weight claim no more than that the given label is wrong, and a derived row claims nothing.
     """
     action, verb = decision["edit_action"], decision["verb"]
-    if action is None or verb == "exclude":
+    if action in (None, "add") or verb == "exclude":
         return None
     if verb in ("accept", "keep"):
         return bool(verb == "accept")

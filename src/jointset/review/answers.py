@@ -10,7 +10,8 @@ from jointset.errors import DataError, nearest
 from jointset.ledger import Decision, Recorded, Sitting
 from jointset.records import Answer, Task
 from jointset.review.desk import Desk
-from jointset.review.items import checked, decided
+from jointset.review.items import checked, decided, recipe_of
+from jointset.review.queue import ADD
 
 WORDS = ("accept", "keep", "none", "exclude")
 
@@ -94,18 +95,18 @@ def _decision(desk: Desk, answer: Answer) -> Decision:
     if answer.key is not None:
         suggestion = _suggestion(desk, answer, place, task)
     position = answer.position
-    if task.kind == "multilabel" and position not in task.classes:
+    derived = answer.key is not None and desk.queue.name("action", desk.index(answer.key)) == ADD
+    if not derived and task.kind == "multilabel" and position not in task.classes:
         raise DataError(
             f"{answer.where}: task {task.name} has no class {position!r}{nearest(position, task.classes)}"
         )
+    edit = answer.key if answer.key is not None and answer.key > 0 else None
     try:
-        verb, label = verb_of(answer.said, task, position)
+        verb, label = verb_of(answer.said, task, "" if derived else position)
+        value = suggestion if verb == "accept" else label
+        return decided(desk.rows, place, task, position, verb, value, edit=edit, derived=derived)
     except ValueError as error:
         raise DataError(f"{answer.where}: decision {error}") from None
-    edit = answer.key if answer.key is not None and answer.key > 0 else None
-    return decided(
-        desk.rows, place, task, position, verb, suggestion if verb == "accept" else label, edit=edit
-    )
 
 
 def _where(desk: Desk, answer: Answer) -> tuple[int, Task]:
@@ -138,7 +139,10 @@ def _suggestion(desk: Desk, answer: Answer, place: int, task: Task) -> str:
     if here != (place, task.name, answer.position):
         raise DataError(other)
     suggested = queue.name("new", index)
-    shown = "" if queue.name("action", index) in ("drop", "weight") else suggested
+    action = queue.name("action", index)
+    shown = "" if action in ("drop", "weight") else suggested
+    if action == ADD:
+        shown = recipe_of(answer.dataset, answer.row, suggested).told()
     if answer.suggested is not None and answer.suggested != shown:
         raise DataError(f"{other} It suggests {shown!r}, the file says {answer.suggested!r}")
     return suggested

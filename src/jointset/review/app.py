@@ -14,12 +14,14 @@ from starlette.staticfiles import StaticFiles
 from jointset.data.media.sounds import wav
 from jointset.errors import DataError, MissingExtra
 from jointset.ledger import VERBS
+from jointset.operations import OPERATIONS
 from jointset.report import media, svg
 from jointset.report.html import short
 from jointset.report.rows import Rows
 from jointset.review.desk import PAGE, Desk
 from jointset.review.forms import MOST_BODY, read_filters, read_form, to_query, whole
-from jointset.review.queue import ORDERS, Filters
+from jointset.review.items import recipe_of
+from jointset.review.queue import ADD, ORDERS, Filters
 from jointset.review.ranges import ranged
 from jointset.review.security import COOKIE, HEADERS, Door, Session
 from jointset.review.words import LANGUAGES, Speech, preferred
@@ -54,6 +56,7 @@ class Pages:
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True
         )
         self.templates.filters["short"] = short
+        self.templates.globals["units"] = {name: o.unit for name, o in OPERATIONS.items()}
 
     async def guard(self, request: Request, call_next: Any) -> Response:
         """Refuse what does not come from our page; say on every answer what a page may do."""
@@ -340,6 +343,8 @@ def _line(desk: Desk, index: int) -> dict[str, Any]:
     queue = desk.queue
     data, row = desk.rows.dataset_at(int(queue.place[index]))
     name = {n: queue.name(n, index) for n in ("task", "position", "action", "old", "new")}
+    if name["action"] == ADD:
+        name["new"] = ", ".join(recipe_of(data.name, data.ids[row].as_py(), name["new"]).operations)
     return {
         **name, "key": int(queue.key[index]), "row": data.ids[row].as_py(), "dataset": data.name,
         "confidence": float(queue.confidence[index]), "decided": int(queue.decided[index]),

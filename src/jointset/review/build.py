@@ -15,7 +15,7 @@ from jointset.ledger import Ledger
 from jointset.records import TRAIN, Bools, Floats, Ints
 from jointset.report.edit_table import Coder, EditTable, read_edits
 from jointset.report.rows import AllRows
-from jointset.review.queue import CHECK, ISSUES, Queue, at_of
+from jointset.review.queue import ADD, CHECK, ISSUES, Queue, at_of
 from jointset.rundir import read_json, write_json
 
 FINDING = (
@@ -86,7 +86,9 @@ def _worth(edits: EditTable) -> Floats:
     weight = edits.numbers["weight"]
     change = np.where(edits.is_("action", "weight"), 1 - weight, np.float32(1))
     change = np.where(edits.is_("action", "fill"), np.maximum(weight, np.float32(0.1)), change)
-    label = np.where(edits.is_("action", "drop"), edits.codes["old"], edits.codes["new"])
+    derived = edits.is_("action", ADD)
+    change = np.where(derived, weight, change)
+    label = np.where(edits.is_("action", "drop") | derived, edits.codes["old"], edits.codes["new"])
     width = max(len(edits.names["old"]), len(edits.names["new"])) + 1
     kind = edits.codes["task"].astype(np.int32) * np.int32(width) + label
     count = np.bincount(kind) if len(kind) else np.ones(1)

@@ -20,7 +20,7 @@ from jointset.report.material import edits_file, read
 from jointset.report.rows import AllRows, open_rows
 from jointset.review.build import build
 from jointset.review.items import Item, decision, item
-from jointset.review.queue import DECIDED, Filters, Queue
+from jointset.review.queue import ADD, DECIDED, Filters, Queue, at_of
 from jointset.rundir import RunDirectory
 
 PAGE = 50
@@ -108,13 +108,14 @@ class Desk:
         return self._remember(done, reviewer)
 
     def preview(self, filters: Filters) -> tuple[int, float, list[Item]]:
-        """How many edits match, the mean confidence, and ten of them drawn at random."""
+        """How many edits match, the mean confidence of those that claim something, and ten of them drawn at random."""
         items = self.queue.ordered(filters)
         items = items[self.queue.key[items] > 0]
         if not len(items):
             return 0, float("nan"), []
         drawn: Ints = self.queue.sample(items, EXAMPLES, len(items))
-        mean = float(self.queue.confidence[items].mean())
+        claims = items[self.queue.codes["action"][items] != at_of(self.queue.names["action"], ADD)]
+        mean = float(self.queue.confidence[claims].mean()) if len(claims) else float("nan")
         return len(items), mean, [self.item(int(i), brief=True) for i in drawn]
 
     def undo(self, reviewer: str) -> int:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jointset.augment import Recipe
+from jointset.errors import DataError
 from jointset.ledger import Decision, Ledger
 from jointset.records import SPLITS, Task
 from jointset.report import evidence, media
 from jointset.report.rows import AllRows, Rows, where
-from jointset.review.queue import DECIDED, Queue
+from jointset.review.queue import ADD, DECIDED, Queue
 
 KEYS = 9  # labels that have a digit of their own
 MOST_LABELS = 500
@@ -24,7 +26,8 @@ class Item:
     """What is shown.
 
     ``given`` and ``suggested`` are label names, '' = none; ``labels`` are the choices, in the order of their digits;
-    ``top`` the most probable labels; ``why`` (what, value) pairs; ``state`` how it was decided, '' = open.
+    ``top`` the most probable labels; ``why`` (what, value) pairs; ``state`` how it was decided, '' = open. ``recipe``
+    says how the row of an ``add`` edit is derived from ``row``; there are then no labels to choose.
     """
 
     key: int
@@ -56,6 +59,15 @@ class Item:
     state: str
     reviewer: str
     flagged: bool
+    recipe: Recipe | None = None
+
+
+def recipe_of(dataset: str, row: str, text: str) -> Recipe:
+    """How a derived row is made; one without operations where the text cannot be read."""
+    try:
+        return Recipe.read(dataset, row, text)
+    except DataError:
+        return Recipe(dataset, row, {}, 0)
 
 
 def item(
@@ -72,8 +84,12 @@ def item(
     number = list(queue.rows.tasks).index(task.name)
     row_id = data.ids[row].as_py()
     given = evidence.label_name(task, data.given[task.name][row], name["position"])
+    recipe = recipe_of(data.name, row_id, name["new"]) if name["action"] == ADD else None
     suggested = "" if name["action"] in ("drop", "weight") else name["new"]
-    told = evidence.said(ledger, int(queue.round[index]), data.name, row_id, task.name, name["position"])
+    if recipe is not None:
+        given, suggested = "", recipe.told()
+    position = "" if recipe else name["position"]  # the finding is about the row it is derived from
+    told = evidence.said(ledger, int(queue.round[index]), data.name, row_id, task.name, position)
     top = evidence.probabilities(outputs, number, task, place, name["position"])
     state = int(queue.decided[index])
     return Item(
@@ -93,7 +109,8 @@ def item(
         weight=told.get("score") if name["action"] == "weight" else None,
         given=given,
         suggested=suggested,
-        labels=choices(task, [n for n, _ in top], suggested),
+        labels=() if recipe else choices(task, [n for n, _ in top], suggested),
+        recipe=recipe,
         top=tuple(top),
         near=() if brief else tuple(evidence.neighbours(outputs, queue.rows, task, place, name["position"])),
         others=tuple(evidence.others(queue.rows, task, place)),
@@ -147,18 +164,32 @@ def decision(queue: Queue, index: int, verb: str, value: str) -> Decision:
         verb,
         queue.name("new", index) if verb == "accept" else value,
         edit=key if key > 0 else None,
+        derived=queue.name("action", index) == ADD,
     )
 
 
 def decided(
-    rows: AllRows, place: int, task: Task, position: str, verb: str, value: str, edit: int | None = None
+    rows: AllRows,
+    place: int,
+    task: Task,
+    position: str,
+    verb: str,
+    value: str,
+    edit: int | None = None,
+    *,
+    derived: bool = False,
 ) -> Decision:
     """The ledger's form of a decision on the label at a place; ``value`` is the suggestion for the verb "accept".
 
-    Raises ValueError when the chosen label is none of the task's.
+    Where the edit would add a row that is ``derived`` from the one at the place, nothing is given, and there is no
+    label to choose. Raises ValueError when the chosen label is none of the task's.
     """
     data, row = rows.dataset_at(place)
-    given = evidence.label_name(task, data.given[task.name][row], position)
+    if derived and verb in ("label", "none"):
+        raise ValueError(
+            "a derived row is accepted or left out; it takes its labels from the row it is made of"
+        )
+    given = "" if derived else evidence.label_name(task, data.given[task.name][row], position)
     if verb == "label":
         value = checked(task, value)
     elif verb != "accept":

@@ -14,19 +14,23 @@ from jointset.report import media
 from jointset.report.rows import Rows
 from jointset.review.desk import Desk
 from jointset.review.items import Item
-from jointset.review.queue import Filters, Queue
+from jointset.review.queue import ADD, Filters, Queue
 
 SIDE = 512  # pixels of a picture that is written for people
-ASKED = ("relabel", "fill", "drop", "weight", "check")
+ASKED = ("relabel", "fill", "drop", "weight", "add", "check")
 
 Save = Callable[[str, bytes], str]
 
 
-def asked(desk: Desk, filters: Filters) -> Ints:
-    """The items that match and can be asked about, in the order of the filters, ``(m,)``; one per label."""
+def asked(desk: Desk, filters: Filters, *, derived: bool = True) -> Ints:
+    """The items that match and can be asked about, in the order of the filters, ``(m,)``; one per label.
+
+    Without ``derived``, edits that add a row are left out: labelling tools ask for labels, and these have none.
+    """
     queue = desk.queue
     items = queue.ordered(filters)
-    return items[_latest(queue)[items] & np.isin(queue.codes["action"][items], _codes(desk))]
+    codes = [i for i, n in enumerate(queue.names["action"]) if n in ASKED and (derived or n != ADD)]
+    return items[_latest(queue)[items] & np.isin(queue.codes["action"][items], codes)]
 
 
 def questions(desk: Desk, items: Ints, save: Save) -> Iterator[Question]:
@@ -77,10 +81,6 @@ def _latest(queue: Queue) -> Bools:
     last = np.zeros(len(queue), bool)
     last[len(queue) - 1 - first] = True
     return last
-
-
-def _codes(desk: Desk) -> list[int]:
-    return [i for i, name in enumerate(desk.queue.names["action"]) if name in ASKED]
 
 
 def _expected_precision(desk: Desk, items: Ints) -> dict[int, float]:

@@ -24,6 +24,9 @@ from jointset.report.rows import AllRows, where
 
 DECIDED = ("open", "accept", "keep", "label", "none", "exclude")
 ISSUES = ("label_error", "missing_label", "contradiction")
+ADD = (
+    "add"  # the action of an edit that derives a row: it is accepted or left out, and has no label to choose
+)
 CHECK = "check"  # the action of a finding on a held-out row: there is no edit, only a question
 ORDERS = ("worth", "doubt", "sure", "random", "row")
 
@@ -306,6 +309,7 @@ class Queue:
 
     def _pairs(self, mask: Bools, most: int = 30) -> list[tuple[str, int]]:
         width = max(len(self.names["new"]), 1)
+        mask = mask & ~self._is("action", ADD)  # what stands there is no label
         pair = self.codes["old"][mask].astype(np.int64) * width + self.codes["new"][mask]
         if not len(pair):
             return []

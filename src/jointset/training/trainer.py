@@ -20,6 +20,7 @@ from jointset.tasks.head import Head
 from jointset.tasks.losses import make_loss
 from jointset.training import augmented
 from jointset.training import checkpoint as checkpoints
+from jointset.training.affinity import Running, Watch
 from jointset.training.augmented import Shown
 from jointset.training.average import WeightAverage
 from jointset.training.balance import draws
@@ -32,12 +33,7 @@ from jointset.training.settings import TrainSettings
 from jointset.training.steps import Steps
 from jointset.training.stopping import Stopping
 from jointset.training.weighed import one_pass, weighting_of, whose
-from jointset.weighting import (
-    Equal,
-    LossWeighting,
-    Step,
-    backward,
-)
+from jointset.weighting import Equal, GramianWeighting, LossWeighting, Step, backward
 from jointset.weighting.backward import IDLE
 from jointset.weighting.shared import Shared
 from jointset.weighting.summed import descend
@@ -48,7 +44,8 @@ class Fit:
     """A trained model; ``epochs`` is the best epoch's number, ``skill`` its held-out score (NaN without rows).
 
     ``margin[task]`` (N,) is the area under the margin of the given label, NaN where it was not trained on;
-    ``curve`` the held-out score after every epoch; ``steps`` the record of :class:`~jointset.training.steps.Steps`.
+    ``curve`` the held-out score after every epoch; ``running`` what was watched; ``steps`` the record of
+    :class:`~jointset.training.steps.Steps`.
     """
 
     model: JointModel
@@ -57,6 +54,7 @@ class Fit:
     effective_epochs: Floats
     margin: dict[str, Floats] = field(default_factory=dict)
     curve: tuple[float, ...] = ()
+    running: Running | None = None
     steps: dict[str, Any] = field(default_factory=dict)
 
 
@@ -71,6 +69,7 @@ class Trainer:
         settings: TrainSettings,
         seed: int,
         track_margin: bool,
+        watch: bool = False,
     ) -> None:
         self.problem, self.settings, self.valid, self.seed = problem, settings, valid, seed
         self.model = problem.build(seed)
@@ -108,6 +107,7 @@ class Trainer:
         self.steps = Steps([t.name for t in problem.tasks], len(self.sampler))
         self.best: dict[str, Tensor] = {}
         self.skills: dict[str, float] = {}  # by task, after the last epoch
+        self.watch = Watch(problem, self.model) if watch and len(problem.tasks) > 1 else None
 
     def one_epoch(self, most: int | None = None) -> tuple[float, int]:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
@@ -132,6 +132,10 @@ class Trainer:
             if not losses:
                 continue
             self.optimizer.zero_grad()
+            if self.watch:
+                self.watch.heard(losses)
+                if not isinstance(self.weighting, GramianWeighting):
+                    self.watch.before(losses, self.epoch * len(self.sampler) + number)
             told = None if shown.mixup else self.owner  # inputs of any two rows were mixed
             owner = told if told is None else whose(told[rows], list(losses), self.problem.tasks)
             loss = self._backward(losses, self.model.penalty(trunk), shared, owner)
@@ -146,6 +150,8 @@ class Trainer:
             del trunk, logits, losses  # and with them the graph, before the next one grows
             total, steps = total + loss, steps + 1
         self.epoch += 1
+        if self.watch:
+            self.watch.epoch_over()
         return total / max(steps, 1), steps
 
     def _mix(
@@ -192,6 +198,8 @@ class Trainer:
                 way=self.settings.gramian,
             )
             loss = torch.stack([x.detach() for x in losses.values()]).sum()
+            if self.watch:
+                self.watch.lent(step)
         else:  # tasks that share nothing have nothing to settle
             own = method if isinstance(method, LossWeighting) else Equal()
             leaves = self.optimizer.parameters
@@ -301,15 +309,9 @@ class Trainer:
         }
         best, scores = self.stopping.best_epoch, self.stopping.scores
         score = scores[best - 1] if scores else float("nan")
-        return Fit(
-            self.model,
-            best,
-            score,
-            self.sampler.effective_epochs(),
-            margin,
-            tuple(scores),
-            self.steps.record(),
-        )
+        running, steps = self.watch.found() if self.watch else None, self.steps.record()
+        passes = self.sampler.effective_epochs()
+        return Fit(self.model, best, score, passes, margin, tuple(scores), running, steps)
 
     def save(self, path: Path) -> None:
         """Write everything that :meth:`restore` needs to go on to the same weights."""
@@ -320,6 +322,7 @@ class Trainer:
         tensors |= {f"weighting.{k}": v for k, v in self.weighting_state.items()}
         tensors |= {f"margin_sum.{k}": v for k, v in self.margin_sum.items()}
         tensors |= {f"margin_count.{k}": v for k, v in self.margin_count.items()}
+        tensors |= {f"watch.{k}": v for k, v in (self.watch.tensors() if self.watch else {}).items()}
         tensors["generator"] = torch.get_rng_state()
         values = {
             "rng": self.rng.bit_generator.state,
@@ -327,6 +330,7 @@ class Trainer:
             "stopping": self.stopping.state(),
             "sampler": self.sampler.state(),
             "steps": self.steps.record(),
+            "watch": self.watch.values() if self.watch else None,
         }
         checkpoints.save(path, tensors, values)
 
@@ -349,6 +353,8 @@ class Trainer:
                 self.weighting_state[name] = value
         self.margin_sum |= part("margin_sum")
         self.margin_count |= part("margin_count")
+        if self.watch and values.get("watch"):
+            self.watch.restore(part("watch"), values["watch"])
         torch.set_rng_state(tensors["generator"])
         self.epoch = values["epoch"]
         self.stopping.restore(values["stopping"])

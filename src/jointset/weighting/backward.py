@@ -124,7 +124,7 @@ def backward(
         return Step(state, absent=absent)
     if isinstance(weighting, LossWeighting):
         done = descend(present, weighting, state, leaves=leaves_of(*present.values()), recover=recover)
-        return Step(done.state, absent=absent | done.absent)
+        return Step(done.state, absent={**absent, **done.absent})
     graph = read(list(present.values()), parameters)
     if not graph.shared:
         raise ArrayError(

@@ -106,7 +106,7 @@ def _row(q: Question) -> dict[str, Any]:
 
 
 def _choices(q: Question) -> Iterator[str]:
-    names = ("0", "1") if q.position else q.task.classes
+    names = () if q.action == "add" else ("0", "1") if q.position else q.task.classes
     yield from names[:MOST_CHOICES]
 
 

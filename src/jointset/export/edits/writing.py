@@ -20,6 +20,7 @@ WRITERS: dict[str, Writer] = {
     "label-studio": label_studio.write,
     "argilla": argilla.write,
 }
+TABLES = ("edits-csv", "edits-jsonl")  # take questions without labels to choose from, too
 
 
 def write(folder: str | Path, format: str, ask: Callable[[Save], Iterable[Question]]) -> int:
