@@ -5,13 +5,19 @@ BIN    := $(VENV)/bin
 TORCH  ?= torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint types contracts docs bench clean
+.PHONY: demo test browser lint types contracts docs bench clean
 
 demo: $(VENV)/.ready
 	$(BIN)/jointset demo
 
-test: $(VENV)/.ready-dev
+test: $(VENV)/.ready-dev browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+# The tests of the report and the review page drive a real browser, Debian's chromium; without one they are skipped.
+browser:
+	@test -x /usr/bin/chromium || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  { timeout 300 apt-get install -y -q chromium || { timeout 120 apt-get update -q && timeout 300 apt-get install -y -q chromium; }; } >/dev/null 2>&1; } || \
+	  echo "no /usr/bin/chromium, and it could not be installed: the tests in a browser are skipped (apt-get install chromium)"
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check src tests bench docs

@@ -2,8 +2,9 @@
 
     python bench/against_single.py --work FOLDER [--only SET …] [--seeds 0 1 2] [--rows N]
 
-A task's loss is relative, in % of the test metric of training it alone; test rows are read once, for this table. With
-``--work``, what an earlier call finished is taken over.
+A task's loss is relative, in % of the test metric of training it alone; test rows are read once, for this table. Told
+are also the copies that were found, and the tasks that take no part in the others' training for want of a signal; these
+have the model that they had alone. With ``--work``, what an earlier call finished is taken over.
 """
 
 from __future__ import annotations
@@ -42,15 +43,25 @@ def measured(folder: Path, name: str, seed: int, rows: int | None) -> dict[str, 
         settings = yaml.safe_load((folder / "set.yaml").read_text(encoding="utf-8"))
         settings |= {"name": "auto", "relatedness": {"mode": "auto", "budget": 60.0}}
         execute(configs.resolve_paths(configs.parse(settings, name), folder), folder / "runs")
-    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-    return {n: {**t["single"], "after": t["after"]} for n, t in summary["tasks"].items() if "single" in t}
+    summary, told = (
+        json.loads((run / f"{n}.json").read_text(encoding="utf-8")) for n in ("summary", "relatedness")
+    )
+    foreseen = told.get("foreseen", {})
+    return {
+        "tasks": {
+            n: {**t["single"], "after": t["after"]} for n, t in summary["tasks"].items() if "single" in t
+        },
+        "copies": foreseen.get("copies", []),
+        "dropped": [n for n in foreseen.get("no_signal", {}) if n in told["set_apart"]],
+        "kept": [n for n in foreseen.get("no_signal", {}) if n not in told["set_apart"]],
+    }
 
 
 def line(name: str, seeds: Sequence[dict[str, Any]]) -> str:
     """A set: mean gain over tasks of joint training and of what `auto` makes of it, and the worst tasks."""
     gains: dict[str, dict[str, list[float]]] = {}
     for found in seeds:
-        for task, own in found.items():
+        for task, own in found["tasks"].items():
             for side in ("joint", "after"):
                 relative = 100 * (own[side] - own["alone"]) / abs(own["alone"])
                 gains.setdefault(task, {}).setdefault(side, []).append(relative)
@@ -62,9 +73,12 @@ def line(name: str, seeds: Sequence[dict[str, Any]]) -> str:
         cells.append(
             f"{statistics.fmean(means.values()):+.2f}; worst {worst} {means[worst]:+.2f}, {losing} below −1"
         )
-    apart = [sorted(t for t, own in found.items() if own["own_model"]) for found in seeds]
-    told = " / ".join(", ".join(a) or "none" for a in apart)
-    return f"| {name} ({len(gains)} tasks, {len(seeds)} seeds) | {cells[0]} | {told} | {cells[1]} |"
+    apart = [sorted(t for t, own in found["tasks"].items() if own["own_model"]) for found in seeds]
+    told = [apart, [f["dropped"] for f in seeds], [f["kept"] for f in seeds]]
+    told.append([[" = ".join(c) for c in f["copies"]] for f in seeds])
+    by_seed = [" / ".join(", ".join(a) or "none" for a in one) for one in told]
+    named = f"{name} ({len(gains)} tasks compared, {len(seeds)} seeds)"
+    return f"| {' | '.join([named, cells[0], *by_seed, cells[1]])} |"
 
 
 def main() -> None:
@@ -74,7 +88,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="keep at most so many training rows of each dataset")
     parser.add_argument("--work", type=Path, help="folder to work in; finished parts of it are taken over")
     arguments = parser.parse_args()
-    print("| set | joint, mean gain in % | own models, by seed | with them |\n|---|---|---|---|")
+    print(
+        "| set | joint, mean gain in % | own models, by seed | without signal, and dropped | suspected, and kept | "
+        "copies | with all that |\n|---|---|---|---|---|---|---|"
+    )
     with tempfile.TemporaryDirectory() as temporary:
         work = (arguments.work or Path(temporary)).resolve()
         for name in arguments.only or SETS:

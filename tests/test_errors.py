@@ -13,6 +13,7 @@ TREE = {
     "ConfigError": ("UserError", 2),
     "DataError": ("UserError", 2),
     "ArrayError": ("UserError, ValueError", 2),
+    "UnknownName": ("UserError, KeyError", 2),
     "RunError": ("UserError", 2),
     "MissingExtra": ("UserError, ImportError", 2),
     "InternalError": ("JointsetError", 3),
@@ -27,6 +28,12 @@ def test_the_tree_is_what_the_page_draws():
     }
     assert found == TREE
     assert all(name in (errors.__doc__ or "") for name in TREE)
+
+
+def test_an_unknown_name_is_told_without_quotes():
+    with pytest.raises(KeyError) as caught:
+        raise errors.UnknownName("no dataset 'x'; one of a, b")
+    assert str(caught.value) == "no dataset 'x'; one of a, b"
 
 
 def test_a_missing_extra_names_the_command_that_installs_it():

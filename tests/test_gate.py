@@ -94,8 +94,10 @@ def test_corrected_metric_prefers_the_better_model_where_the_noisy_one_does_not(
     assert outcome(task, given, timid, better)[1].outcome == "worse"
     verdict, found = outcome(task, given, timid, better, noise={"spam": FLIPPED})
     assert found.outcome == "better" and verdict.progress and "corrected for label noise" in verdict.reason
-    assert found.after == pytest.approx(score(truth, better), abs=0.04)
-    assert found.before == pytest.approx(score(truth, timid), abs=0.04)
+    assert found.corrected_after == pytest.approx(score(truth, better), abs=0.04)
+    assert found.corrected_before == pytest.approx(score(truth, timid), abs=0.04)
+    assert (found.before, found.after) == pytest.approx((score(given, timid), score(given, better)))
+    assert found.corrected_low > 0 > found.high
 
 
 def test_correction_is_unbiased_for_several_classes():
@@ -105,7 +107,24 @@ def test_correction_is_unbiased_for_several_classes():
     given = (t[truth].cumsum(axis=1) > rng.random((40_000, 1))).argmax(axis=1)
     outputs = model(rng, truth, 0.8)
     found = outcome(MULTI, given, outputs, outputs, noise={"topic": t}, resamples=20)[1]
-    assert found.before == pytest.approx(METRICS["accuracy"].function(truth, outputs), abs=0.02)
+    assert found.corrected_before == pytest.approx(METRICS["accuracy"].function(truth, outputs), abs=0.02)
+
+
+def test_what_people_read_stays_within_the_metric():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(2, size=200)
+    outputs = model(rng, truth, 1.0)
+    noise = np.array([[0.85, 0.15], [0.15, 0.85]])  # more than there is: the estimate leaves the range
+    for metric in ("accuracy", "log_loss"):
+        verdict, found = outcome(
+            Task("spam", "binary", ("n", "y"), metric=metric), truth, outputs, outputs, noise={"spam": noise}
+        )
+        low, high = METRICS[metric].limits
+        assert {low, high} & {found.corrected_before} and low <= found.before <= high
+        assert found.before == pytest.approx(METRICS[metric].function(truth, outputs))
+        assert f"corrected for label noise {found.corrected_before:.3f}" in verdict.reason
+    plain = outcome(BINARY, truth, outputs, outputs)[1]
+    assert math.isnan(plain.corrected_before) and plain.after == 1.0
 
 
 def test_area_under_the_curve_keeps_its_order_under_noise():
@@ -221,3 +240,47 @@ def test_multilabel_and_arrays_that_do_not_fit():
         judge([BINARY], {"spam": np.zeros(5, int)}, {}, {})
     with pytest.raises(ArrayError, match="same 200 held-out rows"):
         outcome(task, labels, good, good, trusted=np.ones(3, bool))
+
+
+def copied(n=200, leaked=150, seed=0):
+    """A model that knows the copied rows by heart and the others hardly, and one that has never seen a copy."""
+    rng = np.random.default_rng(seed)
+    truth, known = rng.integers(2, size=n), np.arange(n) < leaked
+    by_heart = two((np.where(known | (rng.random(n) < 0.6), truth, 1 - truth) * 0.8) + 0.1)
+    honest = two((np.where(rng.random(n) < 0.7, truth, 1 - truth) * 0.8) + 0.1)
+    return truth, by_heart, honest, known
+
+
+def test_rows_that_training_knows_do_not_judge():
+    truth, by_heart, honest, known = copied()
+    verdict, found = outcome(BINARY, truth, by_heart, honest)
+    assert not verdict.accepted and found.outcome == "worse" and found.aside == 0
+    verdict, found = outcome(BINARY, truth, by_heart, honest, leaked={"copies": known})
+    assert verdict.accepted and (found.n, found.aside) == (50, 150)
+    assert found.before == METRICS["accuracy"].function(truth[150:], by_heart[150:])
+    assert (
+        "spam is not judged by 150 of 200 held-out rows, whose copies are in the training rows"
+        in verdict.reason
+    )
+
+
+def test_rows_of_a_known_group_judge_only_where_too_few_others_can():
+    truth, by_heart, honest, known = copied()
+    grouped = np.arange(200) >= 100
+    verdict, found = outcome(
+        BINARY, truth, by_heart, honest, leaked={"copies": known, "groups": grouped & (np.arange(200) < 170)}
+    )
+    assert found.n == 30 and "whose copies or groups are" in verdict.reason
+    verdict, found = outcome(BINARY, truth, by_heart, honest, leaked={"copies": known, "groups": grouped})
+    assert (found.n, found.aside) == (50, 150)  # all groups are on both sides
+    everything = np.arange(200) < 190
+    verdict, found = outcome(BINARY, truth, by_heart, honest, leaked={"copies": everything})
+    assert (found.n, found.aside) == (200, 0)
+    assert (
+        "spam is judged too well, as 190 of 200 held-out rows have copies in the training rows"
+        in verdict.reason
+    )
+    assert (
+        outcome(BINARY, truth, by_heart, honest, leaked={"copies": known & False})[0].reason.count("copies")
+        == 0
+    )

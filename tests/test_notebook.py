@@ -1,14 +1,17 @@
 """What projects, runs and audits show of themselves: the same figures in text and in HTML, everything escaped."""
 
 import re
+from dataclasses import fields
 from html import unescape
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import jointset as js
 from jointset import audit, notebook
-from jointset.records import Task
+from jointset.records import Edits, Task
+from jointset.repaired import RepairedDataset
 
 EVIL = "<script>alert('x')</script>"
 
@@ -91,3 +94,16 @@ def test_a_run_before_and_after_it_is_finished(finished, folder):
 def test_a_long_table_is_cut():
     shown = notebook.table("t", ["n"], [[i] for i in range(1000)])
     assert "… 950 more" in shown and len(shown) < 3000
+
+
+def test_edits_and_datasets_show_counts_not_arrays():
+    edits = Edits.empty().with_columns()
+    assert repr(edits) == "Edits(0 rows)"
+    columns = {f.name: np.array([EVIL if f.name == "new" else "fill"] * 3, object) for f in fields(Edits)}
+    numbers = dict.fromkeys(("round", "weight", "confidence", "expected_precision"), np.ones(3))
+    some = Edits(**(columns | numbers))
+    assert repr(some) == "Edits(3 rows: fill 3)"
+    assert EVIL not in some._repr_html_() and "fill 3" in some._repr_html_()
+    dataset = RepairedDataset("d", pa.table({"x": [EVIL] * 9, "photo": [b"12345"] * 9}))
+    assert "9 rows" in repr(dataset)
+    assert EVIL not in dataset._repr_html_() and cells(dataset._repr_html_()).count("5 bytes") == 5

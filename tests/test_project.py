@@ -84,6 +84,9 @@ def test_every_line_of_the_metrics_is_strict_json(finished):
     assert events[0] == "prepared"
     assert events[-1] == "finished"
     assert {"epoch", "trained", "round"} <= set(events)
+    trained = next(e for e in map(json.loads, lines) if e["event"] == "trained")
+    assert trained["steps"]["ways"].keys() == {"losses"} and trained["notes"] == []
+    assert finished.summary["steps"]["ways"]["losses"] > 0
 
 
 def test_replaying_the_ledger_gives_the_labels(finished):
@@ -182,7 +185,9 @@ def test_undo_restores_the_given_labels(folder):
         a.get("fill", {}).get("undone", 0) for t in run.summary["edits"]["by"].values() for a in t.values()
     )
     assert run.undo(action="fill") == 0
-    assert filled + run.undo() == accepted
+    with pytest.raises(js.JointsetError, match="say which edits"):
+        run.undo()
+    assert filled + run.undo(everything=True) == accepted
     assert run.summary["edits"]["accepted"] == 0
     for task in run.work.tasks:
         np.testing.assert_array_equal(run.overlay().labels[task.name], run.work.given[task.name])
@@ -379,7 +384,7 @@ def test_images_as_files(digits, tmp_path):
     assert (run.export(tmp_path / "out")).is_dir()
 
 
-def test_real_tables_of_different_tasks(tmp_path):
+def test_real_tables_of_different_tasks(tmp_path, capsys):
     cancer, wine, diabetes = load_breast_cancer(), load_wine(), load_diabetes()
     project = js.Project("tables", root=tmp_path)
     for name, data in (("cancer", cancer), ("wine", wine), ("diabetes", diabetes)):
@@ -392,7 +397,15 @@ def test_real_tables_of_different_tasks(tmp_path):
     project.configure(
         model={"width": 32}, training={"epochs": 12, "folds": 2, "temperature": 2.0, "batch_size": 32}
     )
+    checked = project.check(estimate=False)
+    assert checked.facts["grid"]["wine"] == {"cultivar": 178} and "cultivar: multiclass" in repr(checked)
     run = project.run(rounds=1)
+    err = capsys.readouterr().err
+    assert "1,189 rows in 3 datasets, 3 tasks" in err and "round 1 benign" in err
+    changed = run.diff(task="benign")
+    assert set(changed.task) <= {"benign"} and len(run.diff()) >= len(changed)
+    assert "cancer: 569 rows" in repr(run.datasets) and "569" in run.datasets._repr_html_()
+    assert "parameters" in repr(run.model) and run.model._repr_html_().startswith("<pre>")
     tasks = run.summary["tasks"]
     assert tasks["benign"]["metrics_after"]["accuracy"] > 0.9
     assert tasks["cultivar"]["metrics_after"]["accuracy"] > 0.85

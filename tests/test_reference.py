@@ -8,7 +8,7 @@ import pytest
 
 from jointset.audit.codes import CODES
 from jointset.audit.findings import Findings
-from jointset.cli.check import TODO
+from jointset.checking import TODO
 from jointset.errors import InternalError
 from jointset.records import ISSUE_CODES
 

@@ -1,4 +1,5 @@
-"""Sets in which joint training may do harm: unlike wines, a task of random labels, a copy of a task."""
+"""Sets in which joint training may do harm: unlike wines, a task of random labels, a copy of a task, molecules of
+unlike sources."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.datasets import data_file
-from bench.sharing.sets import COLLEGE, PEOPLE, write_set
+from bench.sharing.sets import COLLEGE, PEOPLE, molecules, write_set
 
 TEST = 0.2
 
@@ -42,4 +43,34 @@ def strangers(folder: Path, seed: int, rows: int | None) -> None:
     write_set(folder, {"people": table}, {"people": {"tabular": PEOPLE}}, tasks, seed, rows)
 
 
-SETS: dict[str, Callable[[Path, int, int | None], None]] = {"wine": wine, "strangers": strangers}
+def opinions(folder: Path, seed: int, rows: int | None) -> None:
+    """Two corpora of opinions; beside them a copy of the first's task, and random labels of the second's sentences."""
+    frame = pd.read_parquet(data_file("sentence_cls", "sentence_cls.parquet"))
+    rng = np.random.default_rng(seed)
+    tables = {}
+    for name in ("MR", "CR"):
+        part = frame[frame["task"] == name]
+        split = np.where(rng.random(len(part)) < TEST, "test", "train")
+        tables[name] = pd.DataFrame(
+            {"text": part["text"], "label": part["label"].astype(str), "split": split}
+        )
+    tables["MR"]["again"] = "label " + tables["MR"]["label"]
+    tables["CR"]["random"] = rng.choice(["a", "b"], len(tables["CR"]))
+    labels = {
+        "MR": ("MR", "label"),
+        "CR": ("CR", "label"),
+        "copy": ("MR", "again"),
+        "random": ("CR", "random"),
+    }
+    tasks = {t: {"kind": "binary", "labels": {d: c}, "metric": "accuracy"} for t, (d, c) in labels.items()}
+    write_set(folder, tables, {n: {"text": "text"} for n in tables}, tasks, seed, rows)
+
+
+def poisons(folder: Path, seed: int, rows: int | None) -> None:
+    """The two assays of clintox, whose molecules tell their source, joined to the twelve of tox21."""
+    molecules(folder, seed, rows, only=("tox21", "clintox"))
+
+
+SETS: dict[str, Callable[[Path, int, int | None], None]] = {
+    "wine": wine, "strangers": strangers, "opinions": opinions, "poisons": poisons,
+}  # fmt: skip

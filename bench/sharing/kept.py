@@ -9,13 +9,14 @@ from typing import Any
 MEASURES = ("epochs", "seconds", "parameters")
 
 
-def pack(work: Path, file: Path) -> None:
+def pack(work: Path, file: Path, runs: str = "*") -> None:
     """Write what ``work`` has finished into ``file``, by set, seed and variant; what else the file holds stays.
 
-    A run is the test metric of every task and ``MEASURES``; a line each, sorted, so that changes are easy to see.
+    ``runs`` is a pattern of the variants' names. A run is the test metric of every task and ``MEASURES``; a line each,
+    sorted, so that changes are easy to see.
     """
     found = read(file)
-    for path in work.glob("*/*/scores/*.json"):
+    for path in work.glob(f"*/*/scores/{runs}.json"):
         one = json.loads(path.read_text(encoding="utf-8"))
         values = {t: round(s["value"], 5) for t, s in one["tasks"].items()}
         found[_key(work, path)] = {**values, "": [one.get(m) for m in MEASURES]}

@@ -53,12 +53,12 @@ def variants(sharings: Sequence[str], weightings: Sequence[str]) -> list[Variant
 
 def joint(folder: Path, variant: Variant, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The scores of a variant, trained on all tasks of the set; taken over when they are there."""
-    return _measured(folder, variant.name, variant.settings(_settings(folder)), changes)
+    return _measured(folder, variant.name, variant.settings(settings(folder)), changes)
 
 
 def alone(folder: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The scores of each task trained alone, on the datasets that label it, with the same settings and budget."""
-    base, found = _settings(folder), {}
+    base, found = settings(folder), {}
     for task, own in base["tasks"].items():
         part = {**base, "tasks": {task: own}}
         part["datasets"] = {n: d for n, d in base["datasets"].items() if n in own["labels"]}
@@ -93,10 +93,10 @@ def delta(gains: Mapping[str, float]) -> float:
 
 def tasks(folder: Path) -> list[str]:
     """Names of a set's tasks."""
-    return list(_settings(folder)["tasks"])
+    return list(settings(folder)["tasks"])
 
 
-def _settings(folder: Path) -> dict[str, Any]:
+def settings(folder: Path) -> dict[str, Any]:
     return dict(yaml.safe_load((folder / "set.yaml").read_text(encoding="utf-8")))
 
 

@@ -6,7 +6,7 @@ Test rows are given; the holdout is drawn, or is the set's own. No test row has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,11 @@ def goemotions(folder: Path, seed: int, rows: int | None) -> None:
     )
 
 
-def molecules(folder: Path, seed: int, rows: int | None) -> None:
+def molecules(
+    folder: Path, seed: int, rows: int | None, *, only: Sequence[str] = ("tox21", "sider", "clintox")
+) -> None:
     """Three tables of molecules with 12, 27 and 2 assays; a molecule falls into one side in all of them."""
-    frames = {
-        n: pd.read_parquet(data_file("molecules", f"{n}.parquet")) for n in ("tox21", "sider", "clintox")
-    }
+    frames = {n: pd.read_parquet(data_file("molecules", f"{n}.parquet")) for n in only}
     every = np.unique(np.concatenate([f["smiles"].to_numpy(str) for f in frames.values()]))
     test = set(every[np.random.default_rng(seed).random(len(every)) < TEST])
     tables, tasks = {}, {}

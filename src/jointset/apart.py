@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jointset.data import HeldOutLabels, Overlay
+from jointset.foresight import Foresight, foresee, says_nothing
 from jointset.gate import judge
 from jointset.models.grouped import TaskGroup, join
 from jointset.models.joint import JointModel
@@ -28,37 +29,96 @@ WORDS = {"better": "helped", "same": "same", "worse": "hurt", "not judged": "not
 
 
 def settled(bench: Bench, overlay: Overlay) -> Bench:
-    """The bench whose hurt tasks have models of their own; as it is where nothing is compared, or nothing is hurt.
+    """The bench whose tasks are arranged as they fare best: hurt tasks, and those without signal, have models of their
+    own, and copies are known; as it is where nothing is compared, or nothing is found.
 
     The weights of the joint training, and of the tasks alone, become those that the first round starts with.
     """
-    settings = bench.work.config.relatedness
-    if not asked(bench):
+    mode = bench.work.config.relatedness.mode
+    if not asked(bench) and (mode != "auto" or len(bench.work.tasks) < 2):
         return bench
     file = bench.run.relatedness
     if not file.is_file():
-        started = time.monotonic()
-        joint = train(bench, overlay, bench.start)
-        alone = _alone(bench, overlay, affordable(bench.problem(overlay), bench.work, settings.budget))
-        verdicts = compared(bench.work, joint, alone, split=HOLDOUT, margin=settings.margin)
-        free = settings.mode == "auto" and not bench.joint  # joint inference reads across all tasks
-        hurt = [v.task for v in verdicts if v.outcome == "worse"] if free else []
-        groups = groups_of([t.name for t in bench.work.tasks], hurt)
-        if groups:
-            _start(bench, overlay, joint, alone, groups)
-        _keep_outputs(bench, joint, alone)
-        found: dict[str, Any] = {
-            "tasks": {v.task: record(v) for v in verdicts},
-            "not_compared": [t.name for t in bench.work.tasks if t.name not in alone],
-            "groups": [dataclasses.asdict(g) for g in groups],
-            "seconds": round(time.monotonic() - started, 1),
-        }
-        write_json(file, found)
+        write_json(file, _arranged(bench, overlay))
     found = read_json(file)
     bench.emit({"event": "relatedness", **found})
     return dataclasses.replace(
-        bench, groups=tuple(TaskGroup(tuple(g["serves"]), tuple(g["along"])) for g in found["groups"])
+        bench,
+        groups=tuple(TaskGroup(tuple(g["serves"]), tuple(g["along"])) for g in found["groups"]),
+        copies=tuple(map(tuple, found.get("foreseen", {}).get("copies", ()))),
     )
+
+
+def _arranged(bench: Bench, overlay: Overlay) -> dict[str, Any]:
+    """What was foreseen, what came of it, and what joint training is to every task, as ``relatedness.json`` has it."""
+    settings, started = bench.work.config.relatedness, time.monotonic()
+    names = [t.name for t in bench.work.tasks]
+    auto, free = settings.mode == "auto", settings.mode == "auto" and not bench.joint
+    foreseen = _foreseen(bench) if auto else None
+    told = {"foreseen": foreseen.record()} if foreseen else {}
+    if not asked(bench):  # the groups are named, so that nothing is rearranged
+        return {**told, "tasks": {}, "set_apart": {}, "not_compared": [], "groups": [], "seconds": 0.0}
+    suspects = list(foreseen.signals) if foreseen and free else []  # joint inference reads across all tasks
+    alone = _alone(bench, overlay, suspects)
+    dropped = [n for n in suspects if n in alone and _worthless(bench, alone[n], n)]
+    rest = tuple(n for n in names if n not in dropped)
+    joint = _joint(bench, overlay, rest, names) if rest else None
+    compared_names = set(affordable(bench.problem(overlay), bench.work, settings.budget)) - set(dropped)
+    alone |= _alone(bench, overlay, [n for n in rest if n in compared_names and len(rest) > 1])
+    verdicts = compared(bench.work, joint, alone, split=HOLDOUT, margin=settings.margin) if joint else ()
+    hurt = [v.task for v in verdicts if v.outcome == "worse"] if free else []
+    reasons = {n: foreseen.signals[n].reason for n in dropped} if foreseen else {}
+    if foreseen and free:
+        reasons |= {
+            v.task: _unhelped(v) for v in verdicts if v.task not in hurt and _doubted(v, foreseen.gains)
+        }
+        hurt = [n for n in rest if n in hurt or n in reasons]
+    groups = groups_of(rest, hurt, dropped)
+    if groups:
+        _start(bench, overlay, joint, alone, groups)
+    _keep_outputs(bench, joint, alone)
+    return {
+        **told,
+        "tasks": {v.task: record(v) for v in verdicts},
+        "set_apart": reasons,
+        "not_compared": [n for n in rest if n not in alone],
+        "groups": [dataclasses.asdict(g) for g in groups],
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _foreseen(bench: Bench) -> Foresight:
+    bench.emit({"event": "stage", "stage": "foresight", "name": "a sample"})
+    return foresee(bench.work)
+
+
+def _joint(bench: Bench, overlay: Overlay, rest: tuple[str, ...], names: Sequence[str]) -> Trained:
+    """The joint training of the tasks that take part."""
+    if len(rest) == len(names):
+        return train(bench, overlay, bench.start)
+    return train(bench, overlay, f"{bench.start}-rest", TaskGroup(rest))
+
+
+def _doubted(verdict: TaskVerdict, gains: Mapping[str, float]) -> bool:
+    """Whether a task that nothing was foreseen to help is not helped on the held-out rows either: there the burden of
+    proof is joint training's."""
+    foreseen = gains.get(verdict.task, np.inf) <= 0
+    return foreseen and verdict.outcome != "not judged" and verdict.low + verdict.high < 0
+
+
+def _unhelped(verdict: TaskVerdict) -> str:
+    return (
+        "no other task's rows were foreseen to help it, and joint training did not on held-out rows "
+        f"({verdict.metric} {verdict.before:.3f} alone, {verdict.after:.3f} joint)"
+    )
+
+
+def _worthless(bench: Bench, own: Trained, name: str) -> bool:
+    """Whether a task's own model, which sees more than a linear one, does not tell the held-out labels either."""
+    rows = held_out_rows(bench.work)
+    side = bench.work.pool.split[rows] == HOLDOUT
+    labels = bench.work.given[name][rows][side]
+    return says_nothing(labels, own.held_out[name][side].astype(np.float64), seed=bench.work.config.seed)
 
 
 def asked(bench: Bench) -> bool:
@@ -83,18 +143,21 @@ def affordable(problem: Problem, work: Work, budget: float) -> dict[str, float]:
     return {n: c for n, c in cost.items() if n in chosen}
 
 
-def groups_of(tasks: Sequence[str], hurt: Sequence[str]) -> list[TaskGroup]:
-    """A model for each hurt task, and one for the others, which go on learning from the hurt ones.
+def groups_of(tasks: Sequence[str], hurt: Sequence[str], dropped: Sequence[str] = ()) -> list[TaskGroup]:
+    """A model for each hurt task, and one for the others, which go on learning from the hurt ones, but not from the
+    ``dropped``, of which each has a model as well.
 
     >>> groups_of(["a", "b", "c"], ["b"])
     [TaskGroup(serves=('a', 'c'), along=('b',)), TaskGroup(serves=('b',), along=())]
+    >>> groups_of(["a", "b"], [], ["c"])
+    [TaskGroup(serves=('a', 'b'), along=()), TaskGroup(serves=('c',), along=())]
     >>> groups_of(["a", "b"], [])
     []
     """
     rest = tuple(t for t in tasks if t not in hurt)
-    if not hurt:
+    if not hurt and not dropped:
         return []
-    return [*([TaskGroup(rest, tuple(hurt))] if rest else []), *(TaskGroup((t,)) for t in hurt)]
+    return [*([TaskGroup(rest, tuple(hurt))] if rest else []), *(TaskGroup((t,)) for t in (*hurt, *dropped))]
 
 
 def compared(
@@ -110,7 +173,7 @@ def compared(
 
     The labels are those given, or those of ``truth``, once people have decided some.
     """
-    tasks = [t for t in work.tasks if t.name in alone]
+    tasks = [t for t in work.tasks if t.name in alone and t.name in joint.held_out]
     if not tasks:
         return ()
     rows = held_out_rows(work)
@@ -154,8 +217,10 @@ def kept_outputs(bench: Bench) -> tuple[Trained, dict[str, Trained]] | None:
         ]
         return Trained(side, file, 0, *parts)
 
-    own = [t for i, t in enumerate(bench.work.tasks) if f"alone.{i}" in arrays]
-    return trained("joint", bench.work.tasks), {t.name: trained("alone", [t]) for t in own}
+    both, own = (
+        [t for i, t in enumerate(bench.work.tasks) if f"{side}.{i}" in arrays] for side in ("joint", "alone")
+    )
+    return trained("joint", both), {t.name: trained("alone", [t]) for t in own}
 
 
 def _alone(bench: Bench, overlay: Overlay, names: Iterable[str]) -> dict[str, Trained]:
@@ -187,24 +252,26 @@ def _alone(bench: Bench, overlay: Overlay, names: Iterable[str]) -> dict[str, Tr
 
 
 def _start(
-    bench: Bench, overlay: Overlay, joint: Trained, alone: Mapping[str, Trained], groups: Sequence[TaskGroup]
-) -> None:
+    bench: Bench, overlay: Overlay, joint: Trained | None, alone: Mapping[str, Trained],
+    groups: Sequence[TaskGroup],
+) -> None:  # fmt: skip
     """Leave the weights that the first round starts with: nothing needs to be trained again."""
     whole, seed = bench.problem(overlay), bench.work.config.seed
     members: list[JointModel] = []
     for group in groups:
-        own = group.along or len(group.serves) > 1  # the joint model serves the others
-        path = joint.path if own else alone[group.serves[0]].path
-        members.append(load_model(whole.of_group(group), path, seed)[0])
-    name = dataclasses.replace(bench, groups=tuple(groups)).start
-    checkpoint.save(bench.run.checkpoint(name), join(members), checkpoint.load(joint.path)[1])
+        served = None if group.along or len(group.serves) > 1 else alone.get(group.serves[0])
+        found = served or joint  # the joint model serves the others
+        assert found is not None
+        members.append(load_model(whole.of_group(group), found.path, seed)[0])
+    name, first = dataclasses.replace(bench, groups=tuple(groups)).start, joint or next(iter(alone.values()))
+    checkpoint.save(bench.run.checkpoint(name), join(members), checkpoint.load(first.path)[1])
 
 
-def _keep_outputs(bench: Bench, joint: Trained, alone: Mapping[str, Trained]) -> None:
+def _keep_outputs(bench: Bench, joint: Trained | None, alone: Mapping[str, Trained]) -> None:
     arrays: dict[str, Any] = {"rows": held_out_rows(bench.work)}
     for i, task in enumerate(bench.work.tasks):
         for side, trained in (("joint", joint), ("alone", alone.get(task.name))):
-            if trained is not None:
+            if trained is not None and task.name in trained.held_out:
                 arrays[f"{side}.{i}"] = trained.held_out[task.name]
                 arrays[f"{side}_decided.{i}"] = trained.decided[task.name]
     save_arrays(bench.run.path / "alone.npz", arrays)

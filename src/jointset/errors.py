@@ -6,6 +6,7 @@ JointsetError
 │   ├── ConfigError      the configuration: unknown key, clash, wrong type
 │   ├── DataError        a dataset, a column, a row, a label
 │   ├── ArrayError       arrays handed to a public function (also a ValueError)
+│   ├── UnknownName      nothing is called so (also a KeyError)
 │   ├── RunError         a run directory: changed, locked, absent
 │   └── MissingExtra     an optional dependency is not installed (also an ImportError)
 └── InternalError        exit code 3: our failure
@@ -41,6 +42,13 @@ class DataError(UserError):
 
 class ArrayError(UserError, ValueError):
     """Arrays handed to a public function do not fit its contract."""
+
+
+class UnknownName(UserError, KeyError):
+    """Nothing is called so."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would quote it
 
 
 class RunError(UserError):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ArrayError
-from jointset.metrics import check, lookup, normalised, quantiles, resamples, row_values
+from jointset.metrics import bounded, check, lookup, normalised, quantiles, resamples, row_values
 from jointset.records import Bools, Floats, Task, TaskVerdict, Verdict, is_labelled
 
 Array = NDArray[Any]
@@ -39,12 +39,14 @@ class _Case:
     task: Task
     metric: str
     rows: Array  # (m,) positions among the held-out rows
-    score: Callable[[Floats], Pair]
+    score: Callable[[Floats], Pair]  # corrected for label noise where that is known
+    plain: Callable[[Floats], Pair]
     factor: float
     unit: float  # what the margin is a share of
     sign: float
     notes: tuple[str, ...]
     judged: bool
+    aside: int  # labelled rows that do not judge, as the training rows know them
 
 
 def judge(
@@ -56,6 +58,7 @@ def judge(
     noise: Mapping[str, Array | None] | None = None,
     trusted: Bools | None = None,
     reviewed: Mapping[str, Bools] | None = None,
+    leaked: Mapping[str, Bools] | None = None,
     margin: float = 0.005,
     level: float = 0.9,
     seed: int = 0,
@@ -84,11 +87,14 @@ def judge(
     :mod:`jointset.records`; ``trusted`` ``(n,)`` marks rows whose labels are right: they are not corrected,
     and where a task has 50 of them only these judge it; ``reviewed[task]`` ``(n,)`` marks labels that a person gave:
     they are not corrected either, but never judge alone, as people look where errors are likely, and what they
-    found is to be taken out of ``noise`` (:func:`remaining_noise`); ``margin`` in units of the metric (a share of the
+    found is to be taken out of ``noise`` (:func:`remaining_noise`); ``leaked[what]`` ``(n,)`` marks rows that share
+    something (copies, groups) with the rows before was trained on: they judge neither side, as long as 20 others can,
+    the last kind named being the first to be let in again; ``margin`` in units of the metric (a share of the
     constant prediction's score for ``mae`` and ``log_loss``); ``level`` in (0, 1); a finite
-    ``firm`` is stricter on large losses, and the default asks for
-    the bound whatever was lost. ``low`` and ``high`` of the result are of the improvement: positive is better
-    for every metric. Raises ArrayError when arrays do not belong together.
+    ``firm`` is stricter on large losses, and the default asks for the bound whatever was lost. ``low`` and ``high`` of
+    the result are of the improvement: positive is better for every metric. ``before``, ``after`` and their interval are
+    the plain metric; where a correction decided, the ``corrected_…`` ones beside them are what did, no further out than
+    the metric can be. Raises ArrayError when arrays do not belong together.
 
     >>> task = Task("spam", "binary", ("no", "yes"), metric="accuracy")
     >>> given = np.tile([0, 1], 50)
@@ -101,18 +107,16 @@ def judge(
     for task in tasks.values() if isinstance(tasks, Mapping) else tasks:
         arrays = _arrays(task, labels, before, after, trusted)
         by_people = None if reviewed is None else reviewed.get(task.name)
-        cases.append(
-            _case(task, *arrays, None if noise is None else noise.get(task.name), trusted, by_people)
-        )
+        wrong = None if noise is None else noise.get(task.name)
+        cases.append(_case(task, *arrays, wrong, trusted, by_people, leaked or {}))
     draws = _draws(cases, len(next(iter(labels.values()))) if labels else 0, seed, resamples)
     side = 1 - (1 - WORSE) / max(1, sum(case.judged for case in cases))
     verdicts, changes = [], []
-    for case, (first, second) in zip(cases, draws, strict=True):
-        drawn = second - first
-        verdict = _outcome(case, case.sign * drawn, (margin, firm * margin), level, side)
+    for case, (drawn, plain) in zip(cases, draws, strict=True):
+        verdict, change = _outcome(case, drawn, plain, (margin, firm * margin), level, side)
         verdicts.append(verdict)
         if verdict.outcome != "not judged" and np.isfinite(case.factor):
-            changes.append((case.factor * (verdict.after - verdict.before), case.factor * drawn))
+            changes.append((case.factor * change, case.factor * drawn))
     accepted = all(v.outcome != "worse" for v in verdicts)
     better = any(v.outcome == "better" for v in verdicts)
     gain, sure = _mean_gain(changes)
@@ -205,11 +209,13 @@ def _case(
     noise: Array | None,
     trusted: Bools | None,
     reviewed: Bools | None,
+    leaked: Mapping[str, Bools],
 ) -> _Case:
     metric = task.metric or ("r2" if task.kind == "regression" else "accuracy")
-    known = is_labelled(labels)
+    known, told = unseen(labels, leaked)
+    aside = int(is_labelled(labels).sum() - known.sum())
+    notes = [f"{task.name} is {told}"] if told else []
     sure = np.zeros(len(labels), bool) if trusted is None else np.asarray(trusted, dtype=bool) & known
-    notes: list[str] = []
     if sure.sum() >= FEWEST_TRUSTED:
         notes.append(f"{task.name} on its {sure.sum()} trusted rows")
         known, noise = sure, None
@@ -225,17 +231,49 @@ def _case(
         notes.append(_correction_note(task, inverse, share))
     greater = lookup(metric).greater_is_better
     factor = normalised(task, metric, 1.0, held) - normalised(task, metric, 0.0, held) if judged else np.nan
+    plain = _scorer(metric, held, pair, None, sure)
     return _Case(
         task=task,
         metric=metric,
         rows=rows,
-        score=_scorer(metric, held, pair, inverse, sure),
+        score=plain if inverse is None else _scorer(metric, held, pair, inverse, sure),
+        plain=plain,
         factor=factor,
         unit=1.0 / abs(factor) if metric in ("mae", "log_loss") and np.isfinite(factor) else 1.0,
         sign=1.0 if greater else -1.0,
         notes=tuple(notes),
         judged=judged,
+        aside=aside,
     )
+
+
+def unseen(labels: Array, leaked: Mapping[str, Bools]) -> tuple[Bools, str]:
+    """The labelled rows ``(n,)`` that judge, and what is to be said of those that do not.
+
+    ``leaked`` maps what is shared with the training rows to the rows ``(n,)`` that share it, as :func:`judge` takes it.
+
+    >>> labels, copied = np.tile([0, 1], 20), np.arange(40) < 10
+    >>> fit, told = unseen(labels, {"copies": copied})
+    >>> int(fit.sum()), told
+    (30, 'not judged by 10 of 40 held-out rows, whose copies are in the training rows')
+    """
+    known = is_labelled(labels)
+    kinds = {what: rows & known for what, rows in leaked.items() if (rows & known).any()}
+    n = int(known.sum())
+    for last in range(len(kinds), 0, -1):
+        out = np.logical_or.reduce(list(kinds.values())[:last])
+        fit = known & ~out
+        if fit.sum() >= FEWEST_ROWS and _varies(labels[fit]):
+            what = " or ".join(list(kinds)[:last])
+            return (
+                fit,
+                f"not judged by {out.sum()} of {n} held-out rows, whose {what} are in the training rows",
+            )
+    if not kinds:
+        return known, ""
+    out = np.logical_or.reduce(list(kinds.values()))
+    what = " or ".join(kinds)
+    return known, f"judged too well, as {out.sum()} of {n} held-out rows have {what} in the training rows"
 
 
 def _correction_note(task: Task, inverse: Floats | None, share: float) -> str:
@@ -281,26 +319,30 @@ def _corrected(metric: str, labels: Array, outputs: Array, inverse: Floats) -> F
 
 
 def _draws(cases: Sequence[_Case], n: int, seed: int, count: int) -> list[Pair]:
-    """Bootstrap scores of every judged task; the same resampled rows serve all tasks."""
+    """Bootstrap differences of every judged task, as decided by and plain; the same resampled rows serve all tasks."""
     parts: list[tuple[list[Floats], list[Floats]]] = [([], []) for _ in cases]
     costly = any(c.judged and c.metric == "auc" and c.task.n_outputs > 2 for c in cases)
     judged = any(c.judged for c in cases)
     for weights in resamples(n, min(count, COSTLY) if costly else count, seed) if judged else ():
-        for case, (low, high) in zip(cases, parts, strict=True):
+        for case, (decisive, plain) in zip(cases, parts, strict=True):
             if case.judged:
                 first, second = case.score(weights[:, case.rows])
-                low.append(first)
-                high.append(second)
+                decisive.append(second - first)
+                if case.plain is not case.score:
+                    first, second = case.plain(weights[:, case.rows])
+                plain.append(second - first)
     empty = np.empty(0)
     return [(np.concatenate(a or [empty]), np.concatenate(b or [empty])) for a, b in parts]
 
 
 def _outcome(
-    case: _Case, improvement: Floats, margins: tuple[float, float], level: float, side: float
-) -> TaskVerdict:
-    low, high = quantiles(improvement, (1 - level) / 2, (1 + level) / 2)
+    case: _Case, drawn: Floats, plain: Floats, margins: tuple[float, float], level: float, side: float
+) -> tuple[TaskVerdict, float]:
+    """The verdict, and the change of the score that decided it."""
+    improvement, ends = case.sign * drawn, ((1 - level) / 2, (1 + level) / 2)
+    low, high = quantiles(improvement, *ends)
     m = len(case.rows)
-    before, after = (float(s[0]) for s in case.score(np.ones((1, m)))) if m else (np.nan, np.nan)
+    before, after = _points(case.score, m)
     gain = case.sign * (after - before) / case.unit
     outcome: Literal["better", "same", "worse", "not judged"] = "same"
     if not case.judged or not np.isfinite([gain, low]).all():
@@ -309,7 +351,18 @@ def _outcome(
         outcome = "better"
     elif gain < -margins[1] or (gain < -margins[0] and quantiles(improvement, side, side)[0] < 0):
         outcome = "worse"
-    return TaskVerdict(case.task.name, case.metric, before, after, low, high, outcome, m)
+    shown = (*_points(case.plain, m), *quantiles(case.sign * plain, *ends))
+    corrected = (*(bounded(case.metric, v) for v in (before, after)), low, high)
+    told = corrected if case.plain is not case.score else (np.nan,) * 4
+    return TaskVerdict(case.task.name, case.metric, *shown, outcome, m, case.aside, *told), after - before
+
+
+def _points(score: Callable[[Floats], Pair], m: int) -> tuple[float, float]:
+    """The scores before and after on all ``m`` rows."""
+    if not m:
+        return float("nan"), float("nan")
+    before, after = score(np.ones((1, m)))
+    return float(before[0]), float(after[0])
 
 
 def _mean_gain(changes: Sequence[tuple[float, Floats]]) -> tuple[float, bool]:
@@ -329,6 +382,11 @@ def _reason(
         change = (
             f"{v.metric} {v.before:.3f} → {v.after:.3f}, improvement {v.low:+.3f} … {v.high:+.3f}, n={v.n}"
         )
+        if np.isfinite(v.corrected_low):
+            change += (
+                f" (corrected for label noise {v.corrected_before:.3f} → {v.corrected_after:.3f}, "
+                f"{v.corrected_low:+.3f} … {v.corrected_high:+.3f})"
+            )
         groups[v.outcome].append(f"{v.task} ({f'n={v.n}' if v.outcome == 'not judged' else change})")
     parts = [f"{outcome}: {', '.join(names)}" for outcome, names in groups.items() if names]
     if accepted and progress and not groups["better"]:

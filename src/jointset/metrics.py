@@ -36,6 +36,7 @@ class Metric:
     weighted: Weighted
     greater_is_better: bool
     kinds: tuple[Kind, ...]
+    limits: tuple[float, float] = (0.0, 1.0)
 
     def function(self, labels: Array, outputs: Array) -> float:
         """The score of the labelled rows; NaN where it is undefined."""
@@ -124,6 +125,16 @@ def lookup(name: str) -> Metric:
     if name not in METRICS:
         raise ArrayError(f"no metric is called {name!r}{nearest(name, METRICS)}; known: {', '.join(METRICS)}")
     return METRICS[name]
+
+
+def bounded(name: str, value: float) -> float:
+    """An estimate of a metric, no further out than the metric itself can be.
+
+    >>> bounded("accuracy", 1.063), bounded("log_loss", -0.2), bounded("r2", -3.0)
+    (1.0, 0.0, -3.0)
+    """
+    low, high = lookup(name).limits
+    return float(np.clip(value, low, high))
 
 
 def check(task: Task, labels: Array, outputs: Array) -> None:
@@ -316,8 +327,8 @@ METRICS: dict[str, Metric] = {
     "accuracy": Metric(_mean_of("accuracy"), True, LABELS),
     "macro_f1": Metric(_macro_f1, True, LABELS),
     "auc": Metric(_auc, True, LABELS),
-    "r2": Metric(_r2, True, ("regression",)),
-    "mae": Metric(_mean_of("mae"), False, ("regression",)),
-    "log_loss": Metric(_mean_of("log_loss"), False, LABELS),
+    "r2": Metric(_r2, True, ("regression",), (-np.inf, 1.0)),
+    "mae": Metric(_mean_of("mae"), False, ("regression",), (0.0, np.inf)),
+    "log_loss": Metric(_mean_of("log_loss"), False, LABELS, (0.0, np.inf)),
     "ece": Metric(_ece, False, CLASSES),
 }

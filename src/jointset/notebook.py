@@ -28,6 +28,18 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]], b
     )
 
 
+def brief(value: object, most: int = 60) -> str:
+    """A cell in a few characters; media by their size.
+
+    >>> brief(b"123"), brief(1.5), brief("a" * 61)[-2:]
+    ('3 bytes', '1.5', 'a…')
+    """
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else text[:most] + "…"
+
+
 def of_project(name: str, settings: Mapping[str, Any]) -> str:
     """The grid of a project: which dataset labels which task, of which kind, in which column."""
     datasets, tasks = settings["datasets"], settings["tasks"]

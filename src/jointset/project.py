@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from jointset import export, notebook, rundir
 from jointset.config import Config
 from jointset.config.names import known
 from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
-from jointset.errors import ConfigError
+from jointset.errors import ConfigError, RunError, UserError, nearest
 from jointset.ledger import Ledger, Selector
 from jointset.prepare import Work, prepare
 from jointset.records import Edits
@@ -22,12 +23,15 @@ from jointset.rundir import RunDirectory
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from jointset.checking import Check
     from jointset.explaining import Explanation
     from jointset.models.saved import SavedModel
+    from jointset.relatedness import Affinity
     from jointset.review import Taken
 
 Emit = Callable[[dict[str, Any]], None]
 MODEL_FORMATS = ("onnx", "huggingface")
+SECTIONS = tuple(s for s in Config.model_fields if s not in ("name", "datasets", "tasks", "seed"))
 
 
 def execute(
@@ -79,7 +83,7 @@ class Project:
     ) -> None:
         """Add a dataset: a path, DataFrame, Arrow table, Hugging Face dataset or mapping of NumPy arrays.
 
-        ``settings`` are those of the configuration: ``id``, ``group``, ``split``, ``trusted``.
+        ``settings`` are those of the configuration: ``id``, ``group``, ``split``, ``trusted``, ``site``, ``time``.
         """
         entry: dict[str, Any] = {"inputs": dict(inputs), **settings}
         if isinstance(source, (str, Path)):
@@ -94,23 +98,46 @@ class Project:
         """Add a task; ``labels`` maps datasets to label columns; ``settings`` are those of the configuration."""
         self._settings["tasks"][name] = {"kind": kind, "labels": dict(labels), **settings}
 
-    def configure(self, **sections: Mapping[str, Any]) -> None:
-        """Set parts of the sections ``model``, ``training``, ``augment`` and ``improve``."""
+    def configure(self, **sections: Any) -> None:
+        """Set sections of the configuration: parts of one as a mapping, or its short form.
+
+        >>> Project("x").configure(training={"epochs": 5}, augment="auto", relatedness="off")
+        """
         for section, values in sections.items():
-            if section not in ("model", "training", "augment", "improve"):
+            if section not in SECTIONS:
                 raise ConfigError(
-                    f"configure: unknown section {section!r}; one of model, training, augment, improve"
+                    f"configure: unknown section {section!r}{nearest(section, SECTIONS)}; one of {', '.join(SECTIONS)}"
                 )
-            self._settings.setdefault(section, {}).update(values)
+            before = self._settings.get(section)
+            if isinstance(before, dict) and isinstance(values, Mapping):
+                values = {**before, **values}
+            self._settings[section] = values
 
     def config(self, **improve: Any) -> Config:
         """The configuration as it stands, with settings of ``improve`` on top; mistakes raise ConfigError."""
         settings = {**self._settings, "improve": {**self._settings.get("improve", {}), **improve}}
         return configs.parse(settings, f"project {self.name}")
 
-    def run(self, *, new_run: bool = False, emit: Emit | None = None, **improve: Any) -> Run:
-        """Run the loop; keyword arguments are settings of ``improve``, for example ``rounds=3, precision=0.9``."""
-        return execute(self.config(**improve), self.root, sources=self._sources, new_run=new_run, emit=emit)
+    def check(self, *, estimate: bool = True) -> Check:
+        """Read everything and say what is there, what is doubtful and what a run will cost; nothing is kept."""
+        from jointset.checking import check
+
+        return check(self.config(), sources=self._sources, estimate=estimate)
+
+    def run(
+        self, *, new_run: bool = False, progress: bool = True, emit: Emit | None = None, **improve: Any
+    ) -> Run:
+        """Run the loop; keyword arguments are settings of ``improve``, for example ``rounds=3, precision=0.9``.
+
+        ``progress`` shows on stderr what goes on; ``emit`` is called with every event instead.
+        """
+        config = self.config(**improve)
+        if emit is not None or not progress:
+            return execute(config, self.root, sources=self._sources, new_run=new_run, emit=emit)
+        from jointset.console.progress import Progress
+
+        with Progress(config) as shown:
+            return execute(config, self.root, sources=self._sources, new_run=new_run, emit=shown)
 
     def __repr__(self) -> str:
         datasets, tasks = list(self._settings["datasets"]), list(self._settings["tasks"])
@@ -137,6 +164,18 @@ class Run:
         """``summary.json``, with the counts of edits as they stand now."""
         with Ledger(self.directory.ledger) as ledger:
             return {**self.directory.summary(), "edits": ledger.counts()}
+
+    @property
+    def affinity(self) -> dict[str, Affinity]:
+        """How the tasks' gradients and losses went together in the first joint training, by measure; {} for one task.
+
+        ``gradient_cosine``, ``conflict_rate`` and, of five epochs or more, ``loss_ratios``.
+        """
+        from jointset.relatedness import Affinity
+
+        file = self.directory.affinity
+        found = rundir.read_json(file)["affinity"] if file.is_file() else {}
+        return {n: Affinity.read(a) for n, a in found.items()}
 
     @cached_property
     def model(self) -> SavedModel:
@@ -168,9 +207,13 @@ class Run:
         row: str | None = None,
         min_confidence: float | None = None,
         max_confidence: float | None = None,
+        everything: bool = False,
         note: str = "",
     ) -> int:
-        """Take back the accepted edits that fit all of what is given; returns how many."""
+        """Take back the accepted edits that fit all of what is given, or ``everything``; returns how many."""
+        given = (task, dataset, action, round, row, min_confidence, max_confidence)
+        if not everything and all(v is None for v in given):
+            raise UserError("undo: say which edits (task, dataset, action, round, row …), or everything=True")
         config = self.directory.config()
         known(config, task=task, dataset=dataset, action=action)
         selector = Selector(
@@ -197,6 +240,39 @@ class Run:
 
         if not (self.directory.data / "rows" / "rows.json").is_file():
             report.write_rows(self.directory, self.work)
+
+    def review(self, *, port: int = 0, reviewer: str = "", checks: float = 0.0) -> None:
+        """Serve the review page on this machine until it is interrupted; the address to open is printed.
+
+        ``port`` 0 takes any that is free; ``reviewer`` is the name in the ledger, by default the user's; ``checks`` the
+        share of items with known answers that are mixed in blind.
+        """
+        from jointset.review import serve
+
+        self.lay_out()
+        with suppress(KeyboardInterrupt):
+            serve(self.directory, port=port, reviewer=reviewer, checks=checks, tell=print)
+
+    def diff(
+        self,
+        *,
+        task: str | None = None,
+        dataset: str | None = None,
+        action: str | None = None,
+        from_round: int = 0,
+        to_round: int | None = None,
+    ) -> Edits:
+        """The labels that differ between the state after two rounds (0 is as given), as edits."""
+        known(self.directory.config(), task=task, dataset=dataset, action=action)
+        if not self.directory.ledger.is_file():
+            raise RunError(f"{self.path}: no round has been finished yet; repeat jointset run to go on")
+        with Ledger(self.directory.ledger) as ledger:
+            last = max(ledger.rounds(), default=0)
+            edits = ledger.diff(from_round, last if to_round is None else to_round)
+        for column, value in (("task", task), ("dataset", dataset), ("action", action)):
+            if value is not None:
+                edits = edits.take(getattr(edits, column) == value)
+        return edits
 
     def edits(self, *, round: int | None = None, status: str | None = None) -> Edits:
         """The edits of a round, or of all, with their present status."""

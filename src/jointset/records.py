@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -101,12 +102,21 @@ def is_labelled(labels: NDArray[Any]) -> Bools:
     return np.asarray(known.any(axis=1) if known.ndim == 2 else known)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Columns:
     """Base of the columnar records: every field is an array of the same length."""
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
+
+    def __repr__(self) -> str:
+        kinds = next((getattr(self, n) for n in ("action", "code") if hasattr(self, n)), np.empty(0))
+        names, counts = np.unique(kinds.astype(str), return_counts=True)
+        told = ", ".join(f"{k} {n:,}" for k, n in zip(names, counts, strict=True))
+        return f"{type(self).__name__}({len(self):,} rows{': ' if told else ''}{told})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{self.to_pandas().to_html(max_rows=10)}"  # which escapes
 
     def take(self: Self, index: Ints | Bools) -> Self:
         """The rows selected by positions or by a mask, as a new record."""
@@ -176,7 +186,7 @@ def _int() -> Any:
     return field(metadata={"dtype": np.int64})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Issues(Columns):
     """Findings of the audit, one per row of the record.
 
@@ -196,7 +206,7 @@ class Issues(Columns):
     evidence: Strings = _text()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Edits(Columns):
     """Changes to labels, proposed or decided.
 
@@ -223,7 +233,11 @@ class Edits(Columns):
 
 @dataclass(frozen=True)
 class TaskVerdict:
-    """The gate's comparison for one task: held-out metric before and after, paired interval of the difference."""
+    """The gate's comparison for one task: held-out metric before and after, paired interval of the difference.
+
+    ``n`` rows judged; ``aside`` further labelled ones did not, as the training rows know them (copies, groups). Where
+    the comparison was corrected for label noise, ``corrected_…`` are what decided, and NaN elsewhere.
+    """
 
     task: str
     metric: str
@@ -233,6 +247,11 @@ class TaskVerdict:
     high: float
     outcome: Literal["better", "same", "worse", "not judged"]
     n: int
+    aside: int = 0
+    corrected_before: float = float("nan")
+    corrected_after: float = float("nan")
+    corrected_low: float = float("nan")
+    corrected_high: float = float("nan")
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Relations:
 
     def facts(self) -> dict[str, Any]:
         """As JSON values."""
-        return _plain(
+        return plain(
             {
                 "rows": self.rows,
                 "seconds": round(self.seconds, 1),
@@ -138,7 +138,7 @@ def relate(
         choices={t: _chosen(ranked, floor, t, treated, same) for t in targets or names},
         treatments=treated,
         grouping=_grouped(together, gain, usable, groups) if groups and usable else None,
-        pooling=_pooled(work, sample, material),
+        pooling=pooled(work, sample, material),
         skipped=skipped,
         rows=len(sample),
         seconds=time.monotonic() - started,
@@ -172,6 +172,7 @@ def material_of(work: Work, sample: Ints) -> Material:
         texts=texts,
         groups=work.pool.component[sample],
         seed=work.config.seed,
+        terms=inputs.terms(work.pool.datasets, np.arange(len(sample))),
     )
 
 
@@ -205,16 +206,18 @@ def _only(together: Affinity, tasks: Sequence[str]) -> Affinity:
     )
 
 
-def _pooled(work: Work, sample: Ints, material: Material) -> dict[str, Pooling]:
-    """For every task of several datasets, which of them help each other."""
+def pooled(work: Work, sample: Ints, material: Material, *, rows: int | None = None) -> dict[str, Pooling]:
+    """For every task of several datasets, which of them help each other; at most ``rows`` of a task are used."""
     names, out = work.pool.dataset_names[sample], {}
     for task in work.tasks:
-        if len(work.config.tasks[task.name].labels) > 1 and task.kind != "multilabel":
+        sets = len(work.config.tasks[task.name].labels)
+        if sets > 1 and task.kind != "multilabel":
             out[task.name] = pool_datasets(
                 material.labels[task.name],
                 names,
                 material.features,
                 groups=material.groups,
+                rows=rows // sets if rows else ROWS,
                 seed=work.config.seed,
             )
     return out
@@ -224,12 +227,12 @@ def _lack(measure: str) -> str:
     return f"it reads {' and '.join(lookup(measure).reads)}, and there are none"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """NaN, infinities and NumPy numbers as JSON knows them."""
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):

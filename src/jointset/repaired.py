@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jointset import notebook
 from jointset.data import Overlay
-from jointset.errors import DataError, nearest
+from jointset.errors import DataError, UnknownName, nearest
 from jointset.export.columns import TaskColumns, columns
 from jointset.prepare import Work, own_label_columns
 from jointset.rundir import RunDirectory
@@ -16,6 +17,8 @@ from jointset.rundir import RunDirectory
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+SHOWN = 5  # rows in a notebook
 
 
 class RepairedDataset:
@@ -37,7 +40,11 @@ class RepairedDataset:
         return int(self._table.num_rows)
 
     def __repr__(self) -> str:
-        return f"RepairedDataset({self.name!r}, {len(self)} rows, columns={self._table.column_names})"
+        return f"RepairedDataset({self.name!r}, {len(self):,} rows, columns={self._table.column_names})"
+
+    def _repr_html_(self) -> str:
+        shown = self._table.slice(0, SHOWN).to_pandas().map(notebook.brief)
+        return notebook.table(repr(self).split(", columns=")[0] + ")", list(shown), shown.to_numpy().tolist())
 
 
 class RepairedDatasets(Mapping[str, RepairedDataset]):
@@ -54,11 +61,20 @@ class RepairedDatasets(Mapping[str, RepairedDataset]):
     def __len__(self) -> int:
         return len(self._work.pool.datasets)
 
+    def __repr__(self) -> str:
+        return f"{{{', '.join(f'{n}: {rows:,} rows' for n, rows in self._told())}}}"
+
+    def _repr_html_(self) -> str:
+        return notebook.table("Datasets as the edits leave them", ["dataset", "rows"], self._told())
+
+    def _told(self) -> list[tuple[str, int]]:
+        return [(d.name, len(d.row_ids)) for d in self._work.pool.datasets]
+
     def __getitem__(self, name: str) -> RepairedDataset:
         work = self._work
         dataset = next((d for d in work.pool.datasets if d.name == name), None)
         if dataset is None:
-            raise KeyError(f"no dataset {name!r}{nearest(name, list(self))}; one of {', '.join(self)}")
+            raise UnknownName(f"no dataset {name!r}{nearest(name, list(self))}; one of {', '.join(self)}")
         rows = work.pool.rows_of(name)
         tasks = []
         for i, task in enumerate(work.tasks):

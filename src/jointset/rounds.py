@@ -62,6 +62,7 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, overlay, predictions, number)
             checked = stages.surveyed(bench, overlay, predictions, found, number, checked)
+            bench = stages.aware(bench, checked)
             open_issues = Issues.concat([issues, stages.mendable(work, checked, overlay)])
             candidates = proposals.proposed(
                 work,

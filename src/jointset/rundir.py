@@ -50,6 +50,11 @@ class RunDirectory:
         return self.path / "held_out.npz"
 
     @property
+    def leaked(self) -> Path:
+        """Which held-out rows the training rows know."""
+        return self.path / "leaked.npz"
+
+    @property
     def report(self) -> Path:
         """The report."""
         return self.path / "report.html"
@@ -80,6 +85,11 @@ class RunDirectory:
     def relatedness(self) -> Path:
         """How joint training compares with each task alone."""
         return self.path / "relatedness.json"
+
+    @property
+    def affinity(self) -> Path:
+        """How the tasks' gradients and losses went together in the first joint training."""
+        return self.path / "affinity.json"
 
     def checkpoint(self, name: str) -> Path:
         """A file of weights."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from jointset import audit
+from jointset import audit, leaked
 from jointset.audit import AuditResult
 from jointset.data import HeldOutLabels, Overlay
 from jointset.data.storage import write_atomically
 from jointset.errors import DataError
 from jointset.gate import judge, remaining_noise
+from jointset.leaked import Leaked
 from jointset.ledger import Ledger
 from jointset.metrics import NAMED
+from jointset.models.grouped import TaskGroup
 from jointset.models.joint import JointModel
 from jointset.prepare import Work
 from jointset.records import (
@@ -33,6 +35,7 @@ from jointset.records import (
     Task,
     Verdict,
 )
+from jointset.rundir import write_json
 from jointset.survey import LabelsNow, Survey, questions, repairable, survey
 from jointset.training import checkpoint
 from jointset.training.checkpoint import save_arrays
@@ -40,9 +43,11 @@ from jointset.training.evaluate import predict
 from jointset.training.loop import fit
 from jointset.training.predict import cross_fit
 from jointset.training.problem import Problem
+from jointset.training.steps import lines
 from jointset.workbench import Bench
 
 ATTEMPTS = ("all", "retry", "last")
+FIRST = "round-00"  # names of the trainings before the first round begin so
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,14 @@ def stopping_rows(bench: Bench, overlay: Overlay) -> Ints:
     return np.flatnonzero(bench.problem(overlay).usable() & (bench.work.pool.split == HOLDOUT))
 
 
-def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
-    """Train the joint model on the training rows as ``overlay`` has them, or load it when it was trained before."""
-    problem, split = bench.problem(overlay), bench.work.pool.split
+def train(bench: Bench, overlay: Overlay, name: str, group: TaskGroup | None = None) -> Trained:
+    """Train the joint model on the training rows as ``overlay`` has them, or load it when it was trained before.
+
+    With ``group`` it is that of its tasks alone.
+    """
+    problem, split, settings = bench.problem(overlay), bench.work.pool.split, bench.settings
+    if group is not None:
+        problem, settings = problem.of_group(group), settings.of(group.trained)
     usable = problem.usable()
     if not (usable & (split == TRAIN)).any():
         raise DataError("no training row has both an input and a label; check inputs, labels and the split")
@@ -88,18 +98,25 @@ def train(bench: Bench, overlay: Overlay, name: str) -> Trained:
         result = fit(
             problem,
             problem.trained_on(split == TRAIN),
-            stopping_rows(bench, overlay),
-            bench.settings,
+            np.intersect1d(stopping_rows(bench, overlay), np.flatnonzero(usable)),
+            settings,
             seed=bench.work.config.seed,
             checkpoint=partial,
             report=lambda event: bench.emit({"event": "epoch", "name": name, **event}),
+            watch=name.startswith(FIRST) and not bench.run.affinity.is_file(),
         )
+        if result.running is not None:
+            write_json(bench.run.affinity, result.running.record())
         names = [d.name for d in bench.work.pool.datasets]
         passes = dict(zip(names, result.effective_epochs.round(2).tolist(), strict=True))
         told = {"epochs": result.epochs, "skill": result.skill, "effective_epochs": passes}
-        bench.emit({"event": "trained", "name": name, **told})
+        notes = lines(result.steps)
+        bench.emit({"event": "trained", "name": name, **told, "steps": result.steps, "notes": notes})
+        for note in notes:
+            bench.run.log(f"{name}: {note}")
         model, epochs = result.model, result.epochs
-        checkpoint.save(path, model.state_dict(), {"epochs": epochs, "skill": result.skill})
+        kept = {"epochs": epochs, "skill": result.skill, "steps": result.steps}
+        checkpoint.save(path, model.state_dict(), kept)
         partial.unlink(missing_ok=True)
     return held_out(bench, name, path, model, epochs)
 
@@ -187,6 +204,7 @@ def audited(
         margins=_margins(predictions, overlay, labels),
         fit_rows=work.pool.split != TEST,
         heed=not bench.joint,  # heads that have read the other tasks' labels must not hear them twice
+        copies=bench.copies,
         seed=work.config.seed,
     )
     issues = audit.issues(
@@ -241,6 +259,15 @@ def surveyed(
     return seen
 
 
+def aware(bench: Bench, checked: Survey | None) -> Bench:
+    """The bench that knows which held-out rows the checks found among the training rows: they judge nothing."""
+    found = None if checked is None else Leaked.of(checked.alone.leaks)
+    if found is None:
+        return bench
+    leaked.write(bench.run, found)
+    return replace(bench, leaked=found)
+
+
 def mendable(work: Work, checked: Survey | None, overlay: Overlay) -> Issues:
     """What the checks found that the fixes asked for can mend."""
     return (
@@ -275,7 +302,7 @@ def decide(
     status, reason = np.full(len(candidates), "rejected", object), candidates.reason.copy()
     for attempt in ATTEMPTS:
         after = train(bench, overlay_with(candidates.take(trying), round - 1), f"round-{round:02d}-{attempt}")
-        verdict = compare(bench.work, before, after, noise_matrices(found), truth())
+        verdict = compare(bench, before, after, noise_matrices(found), truth())
         verdicts.append((attempt, verdict))
         reason[trying] = candidates.reason[trying] + f"; {verdict.reason}"  # why it was proposed, and what became of it
         if verdict.accepted:
@@ -289,18 +316,21 @@ def decide(
 
 
 def compare(
-    work: Work,
+    bench: Bench,
     before: Trained,
     after: Trained,
     noise: Mapping[str, Floats],
     truth: HeldOutLabels,
     *,
     split: int = HOLDOUT,
+    leaks: bool = False,
 ) -> Verdict:
     """The gate's judgement on the holdout, or, with ``split=TEST``, the same comparison on the test rows.
 
-    The labels are those of ``truth``: a person's word counts for more than what the data said.
+    The labels are those of ``truth``: a person's word counts for more than what the data said. Rows that the training
+    rows know judge neither side, save with ``leaks``.
     """
+    work = bench.work
     rows = held_out_rows(work)
     side = work.pool.split[rows] == split
     own = rows[side]
@@ -314,6 +344,7 @@ def compare(
         noise=left if split == HOLDOUT else None,
         trusted=work.pool.trusted[own],
         reviewed={n: mask[own] for n, mask in truth.reviewed.items()},
+        leaked=bench.leaked.among(own) if bench.leaked and not leaks else None,
         margin=work.config.improve.margin,
         seed=work.config.seed,
     )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from jointset import leaked
 from jointset.data import Overlay, apply
+from jointset.leaked import Leaked
 from jointset.models.encoders import ENCODERS, make_encoders
 from jointset.models.grouped import TaskGroup
 from jointset.models.inputs import Inputs, prepare_inputs
@@ -31,7 +33,8 @@ Emit = Callable[[dict[str, Any]], None]
 class Bench:
     """What every stage needs and none changes: the run's folder, the work, prepared inputs, and where news goes.
 
-    ``groups`` are those that the run found out, in the place of the configuration's.
+    ``groups`` are those that the run found out, in the place of the configuration's; ``leaked`` the held-out rows that
+    the audit found among the training rows; ``copies`` are groups of tasks that say the same.
     """
 
     run: RunDirectory
@@ -40,6 +43,8 @@ class Bench:
     emit: Emit
     augmentation: Augmentation | None = None
     groups: tuple[TaskGroup, ...] = ()
+    leaked: Leaked | None = None
+    copies: tuple[tuple[str, ...], ...] = ()
 
     @property
     def start(self) -> str:
@@ -58,7 +63,8 @@ class Bench:
             auxiliary_weight=self.work.config.model.auxiliary_weight,
             augmentation=self.augmentation,
         )
-        return extended(problem, self.work.pool, overlay.added, fill=self.work.config.augment.fill)
+        settings = self.work.config.augment
+        return extended(problem, self.work.pool, overlay.added, fill=settings.fill, guard=settings.guard)
 
     @property
     def plan(self) -> ModelPlan:
@@ -108,7 +114,7 @@ class Bench:
 def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
     """Prepare the inputs of all rows, through the run's cache."""
     check_sharing(work.config.model.sharing.method, work.config.model.sharing.options())
-    bench = Bench(run, work, prepared(run, work), emit)
+    bench = Bench(run, work, prepared(run, work), emit, leaked=leaked.read(run))
     _ = bench.plan  # a stage that is not there is told before anything is trained, and so are options
     make_weighting(*work.config.training.weighting_and_options(), [t.name for t in work.tasks])
     return bench

@@ -64,6 +64,10 @@ def test_finished_runs_are_kept_in_one_file(tmp_path):
     (scores / "hard-equal.json").rename(scores / "mmoe-equal.json")
     kept.pack(tmp_path / "work", tmp_path / "kept.json")
     assert list(kept.read(tmp_path / "kept.json")) == ["adult/0/hard-equal", "adult/0/mmoe-equal"]
+    kept.pack(tmp_path / "work", tmp_path / "few.json", "hard-*")
+    assert not kept.read(tmp_path / "few.json")
+    kept.pack(tmp_path / "work", tmp_path / "few.json", "mmoe-*")
+    assert list(kept.read(tmp_path / "few.json")) == ["adult/0/mmoe-equal"]
     kept.unpack(tmp_path / "kept.json", tmp_path / "other")
     found = json.loads((tmp_path / "other" / "adult" / "0" / "scores" / "hard-equal.json").read_text())
     assert found == {"tasks": {"a": {"value": 0.12346}}, "epochs": 3, "seconds": 1.5, "parameters": 9}

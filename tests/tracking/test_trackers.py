@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -114,11 +115,11 @@ def test_wandb_offline(facts, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     assert told(["wandb"], facts) == []
     (file,) = facts.folder.glob("wandb/offline-run-*/run-*.wandb")
-    content = file.read_bytes()
-    assert all(
-        word in content
-        for word in (b"round-00/loss", b"rounds/a/accuracy/after", b'{"width":16}', b"report.html")
-    )
+    words = {b"round-00/loss", b"rounds/a/accuracy/after", b'{"width":16}', b"report.html"}
+    until = time.monotonic() + 30  # its own process writes the last of it
+    while missing := {w for w in words if w not in file.read_bytes()}:
+        assert time.monotonic() < until, missing
+        time.sleep(0.1)
     assert (facts.folder / "wandb-id").read_text(encoding="utf-8") in file.name
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from jointset.errors import ConfigError
 from jointset.records import HOLDOUT, TRAIN
 from jointset.training import trainer
 from jointset.training.evaluate import predict
@@ -219,9 +218,7 @@ def test_gradients_are_weighed_whichever_way_the_gramian_is_found(problem, rows,
     ways = {step.way for step in seen}
     if gramian == "rows":  # mixed rows meet
         assert ways == ({"layers"} if mixup else {"rows"})
-        assert {step.note for step in seen} == (
-            {"IndexBackward0 is not known to keep rows apart"} if mixup else {""}
-        )
+        assert all("two rows meet" in step.note if mixup else step.note == "" for step in seen)
     elif gramian != "auto":
         assert ways == {gramian}
     assert all(list(step.weights) == [t for t in step.weights if t not in step.absent] for step in seen)
@@ -329,15 +326,6 @@ def test_wrong_labels_have_small_margins(problem, rows):
     ]
     rest = np.setdiff1d(np.flatnonzero(~np.isnan(margin)), flipped)
     assert np.median(margin[flipped]) < np.median(margin[rest])
-
-
-def test_a_loss_that_is_no_number_ends_in_one_line(problem, rows):
-    labels = problem.labels["price"].copy()
-    labels[rows[0]] = 1e200
-    with pytest.raises(
-        ConfigError, match=r"training: the loss is (inf|nan) in epoch 1; lower training\.learning_rate"
-    ):
-        fit(with_labels(problem, price=labels), *rows, SETTINGS, seed=0)
 
 
 def test_steps_are_timed(problem, rows):

@@ -16,6 +16,7 @@ from jointset.weighting import (
     GradDrop,
     GradVac,
     JacobianWeighting,
+    LossWeighting,
     MoCo,
     Uncertainty,
     UPGrad,
@@ -87,6 +88,53 @@ def test_an_absent_task_changes_nothing_for_the_others(way, rows, why):
     torch.testing.assert_close(step.state, alone.state, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", [UPGrad(), Mean()])
+@pytest.mark.parametrize("rows", ["every", "disjoint"])
+def test_a_head_that_begins_at_zero_learns(way, method, rows):
+    """Nothing of it arrives at the trunk: it has no say there, and still a gradient of its own."""
+    case = Case("wide", rows=None if rows == "every" else disjoint())
+    nn.init.zeros_(case.heads[2].weight)
+    _, wanted = case.reference()
+    step = case.step(weighting=method, way=way)
+    assert step.absent == {"t2": "the gradient is zero"}
+    for p, g in zip(case.heads.parameters(), wanted, strict=True):
+        torch.testing.assert_close(p.grad, g.float(), rtol=1e-4, atol=1e-7)
+    nn.init.zeros_(case.heads[0].weight), nn.init.zeros_(case.heads[1].weight)
+    nn.init.zeros_(case.heads[3].weight)
+    step = case.step(weighting=method, way=way)  # and if that holds for all
+    assert len(step.absent) == 4 and all(bool(h.weight.grad.any()) for h in case.heads)
+
+
+def test_all_weightings_train_a_head_from_zero():
+    for name in ("upgrad", "mgda", "nash_mtl", "cagrad", "db_mtl", "graddrop", "moco"):
+        case = Case("mlp")
+        nn.init.zeros_(case.heads[1].weight)
+        parameters = [*case.trunk.parameters(), *case.heads.parameters()]
+        optimizer = torch.optim.Adam(parameters, 1e-2)
+        method = make_weighting(name, {}, list(case.losses()))
+        state, first = method.init(list(case.losses())), case.losses()["t1"].item()
+        for _ in range(20):
+            state = case.step(weighting=method, state=state).state
+            optimizer.step()
+        assert case.losses()["t1"].item() < first - 0.1, name
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", [UPGrad(), Mean()])
+def test_a_head_whose_own_gradient_is_not_finite_stays_out_of_all(way, method):
+    """Although what arrives at the trunk is finite."""
+    case = Case("wide")
+    case.step({k: v for k, v in case.losses().items() if k != "t2"}, method, way=way)
+    wanted = case.found()
+    losses = case.losses()
+    losses["t2"] = losses["t2"] + (case.heads[2].bias * 0.0).sum().sqrt()
+    step = case.step(losses, method, way=way)
+    assert step.absent == {"t2": "the gradient is not finite"}
+    torch.testing.assert_close(case.found(), wanted, rtol=1e-4, atol=1e-8)
+    assert all(p.grad is None for p in case.heads[2].parameters())
+
+
 @pytest.mark.parametrize("method", [MGDA(), Equal(), Mean()])
 def test_nothing_is_done_when_all_tasks_are_absent(method):
     case = Case("mlp")
@@ -137,6 +185,52 @@ def test_methods_on_losses_are_a_plain_backward():
     assert step.absent == {"t1": "no loss"}
     assert step.state["log_variance.t0"].grad != 0
     assert step.state["log_variance.t1"].grad in (None, 0)
+
+
+ON_LOSSES = [n for n in WEIGHTINGS if issubclass(WEIGHTINGS[n], LossWeighting)]
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("name", ON_LOSSES)
+def test_a_finite_loss_with_an_infinite_gradient_is_left_out_of_methods_on_losses(name, held):
+    """As if it had not been there, whatever ``.grad`` held before; the root of zero has an infinite slope."""
+    case = Case("mlp")
+    tasks = list(case.losses())
+    method = make_weighting(name, {}, tasks)
+    parameters = [*case.trunk.parameters(), *case.heads.parameters()]
+
+    def after(losses):
+        state = method.init(tasks)
+        for p in parameters:
+            p.grad = torch.ones_like(p) if held else None
+        step = backward(losses, weighting=method, shared=case.trunk, state=state)
+        learnt = [t.grad for t in state.values() if t.requires_grad]
+        return step, [p.grad for p in parameters], learnt
+
+    alone, wanted, learnt = after({k: v for k, v in case.losses().items() if k != "t2"})
+    losses = case.losses()
+    losses["t2"] = (losses["t2"] * 0.0).sqrt() + 1.0
+    step, found, told = after(losses)
+    assert step.absent == {"t2": "the gradient is not finite"} and not alone.absent
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(told, learnt)
+    torch.testing.assert_close(step.state, alone.state)
+
+
+def test_without_the_graph_the_whole_step_is_left_out():
+    case = Case("mlp")
+    losses = case.losses()
+    losses["t2"] = (losses["t2"] * 0.0).sqrt()
+    step = case.step(losses, Equal(), recover=False)
+    assert set(step.absent) == set(losses)
+    assert all(p.grad is None for p in case.trunk.parameters())
+    losses = {k: (v * 0.0).sqrt() for k, v in case.losses().items()}
+    assert set(case.step(losses, Equal()).absent) == set(losses)  # nobody is left
+    assert all(p.grad is None for p in case.trunk.parameters())
+    losses = case.losses()
+    case.step(losses, Equal(), recover=False)
+    with pytest.raises(RuntimeError, match="second time"):
+        case.step(losses, Equal())
 
 
 @pytest.mark.parametrize("name", WEIGHTINGS)

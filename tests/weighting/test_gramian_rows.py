@@ -1,11 +1,13 @@
 """Where rows are followed through a graph, and where they are known to meet."""
 
+import numpy as np
 import pytest
 import torch
-from gramian_cases import MODELS, B, Case, Given, ResNet, disjoint, error, jacobian_of
+from gramian_cases import MODELS, B, Case, Given, ResNet, disjoint, error, jacobian_of, learnt
 from torch import nn
 from torch.nn import functional as F
 
+from jointset.training.mixup import Mixup
 from jointset.weighting import backward
 from jointset.weighting.gramian.graph import read
 from jointset.weighting.gramian.row_rules import Mixed, Place, _in_shape
@@ -181,3 +183,31 @@ def test_a_task_on_few_rows_keeps_to_them(name):
     after = case.step().gramian
     torch.testing.assert_close(before[1:, 1:], after[1:, 1:])
     assert not torch.allclose(before[0], after[0])
+
+
+@pytest.mark.parametrize("name", ["wide", "mlp", "transformer"])
+def test_rows_of_one_task_may_meet_one_another(name):
+    """Mixup within a task, in front of the last layers and behind the first ones: one pass, and exact."""
+    case = Case(name, rows=disjoint())
+    owner = torch.where(case.rows.any(0), case.rows.int().argmax(0), -1)
+    share = 0.5 + 0.5 * torch.rand(B, 1)
+    after = nn.Linear(8, 8)
+
+    def mixed(partner):
+        return lambda x: after(torch.lerp((z := case.trunk(x)).index_select(0, partner), z, share))
+
+    groups = owner.numpy()
+    partner = Mixup.draw(B, 1.0, np.random.default_rng(0), groups).partner
+    assert bool((owner[partner] == owner).all()) and not bool((partner == torch.arange(B)).all())
+    shared = [case.trunk, after]
+    jacobian = jacobian_of(case.losses(mixed(partner)).values(), [*learnt(case.trunk), *learnt(after)])
+    wanted = (jacobian @ jacobian.T).double()
+    step = case.step(case.losses(mixed(partner)), shared=shared, rows=owner, way="rows")
+    assert (step.way, step.note) == ("rows", "")
+    assert error(step.gramian, wanted) < 1e-4
+    assert error(case.found(), (torch.arange(1, 5) / 2 @ jacobian[:, : len(case.found())]).double()) < 1e-4
+    strangers = torch.arange(B).roll(1)
+    step = case.step(case.losses(mixed(strangers)), shared=shared, rows=owner, way="rows")
+    assert step.way == "layers" and "meet" in step.note
+    step = case.step(case.losses(mixed(partner)), shared=shared, way="rows")  # nobody said whose they are
+    assert step.way == "layers" and "meet" in step.note

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.audit.chunks import one_blas_thread, over_slices
+from jointset.audit.copies import Copies
 from jointset.audit.joint import Edge, Forest, evidence, fit_forest
 from jointset.audit.many_classes import MANY, fit_many
 from jointset.audit.noise_fit import fit_mixture, shares
@@ -130,36 +131,64 @@ def sample(rows: Ints, k: int, max_fit: int, seed: int) -> Ints:
 
 
 def fit_nodes(
-    nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int = 0, *, heed: bool = True
+    nodes: Sequence[Node],
+    fit_rows: Bools,
+    max_fit: int,
+    seed: int = 0,
+    *,
+    heed: bool = True,
+    copies: Copies | None = None,
 ) -> Fitted:
     """Fit every node alone, learn how they go together, and, with ``heed``, refit each with the others' evidence.
 
     ``fit_rows`` ``(n,)`` are the rows that noise, calibration and relations are learnt from, at most ``max_fit`` of
-    them (400 K if that is more); all rows are scored.
+    them (400 K if that is more); all rows are scored. ``copies`` bear no witness for one another.
     """
     if not nodes:
         return Fitted((), Forest(0, (), ()))
     with one_blas_thread():
-        return _fitted(nodes, fit_rows, max_fit, seed, heed)
+        return _fitted(nodes, fit_rows, max_fit, seed, heed, copies)
 
 
-def _fitted(nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int, heed: bool) -> Fitted:
+def _fitted(
+    nodes: Sequence[Node], fit_rows: Bools, max_fit: int, seed: int, heed: bool, copies: Copies | None
+) -> Fitted:
     singles = [_fit(node, fit_rows, max_fit, seed) for node in nodes]
     fits = [NodeFit(n, m, m) for n, m in zip(nodes, singles, strict=True)]
     joined = [i for i, n in enumerate(nodes) if n.probs.shape[1] <= MANY]
     if len(joined) < 2:
         return Fitted(tuple(fits), Forest(len(nodes), (), ()))
     rows = sample(np.flatnonzero(fit_rows), 1, RELATED_CELLS // 2, seed)
-    among = fit_forest([fits[i].alone[rows] for i in joined], [nodes[i].given[rows] >= 0 for i in joined])
+    among = _forest(fits, joined, rows)
     forest = _numbered(among, joined, len(nodes))
     if not (forest.tree and heed):
         return Fitted(tuple(fits), forest)
-    said = _evidence(among, [fits[i].p_true for i in joined], [fits[i].alone for i in joined])
-    for i, messages in zip(joined, said, strict=True):
+    said = _said(among, fits, joined)
+    if copies is not None:
+        for speaking, hearing in copies.turns(joined):
+            apart = _said(_forest(fits, speaking, rows), fits, speaking)
+            for i in hearing:
+                for whole, own in zip(said[i], apart[i], strict=True):
+                    whole[copies.doubled] = own[copies.doubled]
+    for i, messages in said.items():
         if forest.linked(i):
             joint = _fit(nodes[i], fit_rows, max_fit, seed, messages, singles[i])
             fits[i] = NodeFit(nodes[i], singles[i], joint, messages)
     return Fitted(tuple(fits), forest)
+
+
+def _forest(fits: Sequence[NodeFit], numbers: Sequence[int], rows: Ints) -> Forest:
+    """How the variables ``numbers`` go together, learnt from ``rows``."""
+    known = [fits[i].node.given[rows] >= 0 for i in numbers]
+    return fit_forest([fits[i].alone[rows] for i in numbers], known)
+
+
+def _said(
+    forest: Forest, fits: Sequence[NodeFit], numbers: Sequence[int]
+) -> dict[int, tuple[Floats, Floats]]:
+    """What every variable hears from the others of ``numbers``."""
+    made = _evidence(forest, [fits[i].p_true for i in numbers], [fits[i].alone for i in numbers])
+    return dict(zip(numbers, made, strict=True))
 
 
 def _numbered(forest: Forest, numbers: Sequence[int], n: int) -> Forest:

@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from jointset.audit.base import TaskArrays, TaskAudit, TaskAudits, check_precision
 from jointset.audit.checks import check_arrays
 from jointset.audit.contradictions import Contradictions, find_contradictions
+from jointset.audit.copies import copies_of
 from jointset.audit.label_errors import classification, multilabel, ordinal, regression
 from jointset.audit.nodes import MAX_FIT, Fitted, Node, fit_nodes
 from jointset.errors import ArrayError
 from jointset.notebook import table
-from jointset.records import Bools, Task
+from jointset.records import Bools, Task, is_labelled
 
 CLASS_KINDS: dict[str, ModuleType] = {
     "binary": classification,
@@ -142,6 +143,7 @@ def run(
     fit_rows: Bools | None = None,
     max_fit: int = MAX_FIT,
     heed: bool = True,
+    copies: Sequence[Sequence[str]] = (),
     seed: int = 0,
 ) -> AuditResult:
     """Audit all tasks of a pool together.
@@ -149,8 +151,8 @@ def run(
     ``labels`` and ``outputs`` are in the form of ``jointset.records``, aligned over the whole pool;
     ``fit_rows`` ``(n,)`` masks the rows that noise, calibration and relations between tasks are learnt from,
     while all rows are scored. ``heed`` lets tasks hear one another through the joint label model; turn it off when the
-    predictions of each task have already read the given labels of the others, which must not count twice. Raises
-    ``ArrayError``.
+    predictions of each task have already read the given labels of the others, which must not count twice. Of
+    ``copies``, groups of tasks that say the same, only one is heard where two have a label. Raises ``ArrayError``.
 
     >>> task = Task("sentiment", "binary", ("neg", "pos"))
     >>> true = np.arange(200) % 2
@@ -176,7 +178,7 @@ def run(
             raise ArrayError(
                 f"{task.name}: {task.n_outputs} classes are declared, predictions have {k} columns"
             )
-    return _audit(arrays, precision, fit_rows, max_fit, seed, heed=heed)
+    return _audit(arrays, precision, fit_rows, max_fit, seed, heed=heed, copies=copies)
 
 
 def _checked(
@@ -216,6 +218,7 @@ def _audit(
     seed: int,
     *,
     heed: bool = True,
+    copies: Sequence[Sequence[str]] = (),
 ) -> AuditResult:
     check_precision(precision)
     n = len(tasks[0]) if tasks else 0
@@ -229,7 +232,10 @@ def _audit(
         for t in tasks
     }
     nodes = [node for part in own.values() for node in part]
-    fitted = fit_nodes(nodes, rows, max_fit, seed, heed=heed)
+    ends = np.cumsum([len(part) for part in own.values()])
+    variables = {t: range(end - len(own[t]), end) for t, end in zip(own, ends, strict=True)}
+    same = copies_of(copies, variables, {t.name: is_labelled(t.labels) for t in tasks})
+    fitted = fit_nodes(nodes, rows, max_fit, seed, heed=heed, copies=same)
     fits, results = iter(fitted.fits), {}
     for task in tasks:
         mine = [next(fits) for _ in own[task.name]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ def augment(config: Path, overrides: list[str], *, as_json: bool) -> None:
     from jointset import config as configs
     from jointset.augment.preserve import render
     from jointset.augmenting import estimates, stated
-    from jointset.cli.progress import Progress
+    from jointset.console.progress import Progress
     from jointset.data import apply
     from jointset.prepare import prepare
     from jointset.records import Edits
@@ -38,24 +37,6 @@ def augment(config: Path, overrides: list[str], *, as_json: bool) -> None:
     typer.echo(
         render(table) if table else "no operation of these modalities to look at; name some below augment"
     )
-
-
-def augmentation_lines(found: Mapping[str, Any]) -> list[str]:
-    """What a run trains with, and why."""
-    policy = found["policy"]
-    shown = ", ".join(f"{o} {m:g}" for o, (m, _) in policy["steps"].items()) or "operations of single tasks"
-    lines = []
-    for tried in found.get("tried", ()):
-        gains = ", ".join(f"{t} {g['skill']:+.3f}" for t, g in tried["gains"].items())
-        lines.append(f"augmentation, {tried['name']} tasks: held-out skill {gains}")
-    masked = [
-        f"{o} for {t}" for t, v in policy["verdicts"].items() for o, what in v.items() if what != "keep"
-    ]
-    if found["kept"] == "none":
-        lines.append("augmentation: none, as no policy helped on held-out rows")
-    else:
-        lines.append(f"augmentation: {shown}" + (f"; not {', '.join(masked[:8])}" if masked else ""))
-    return lines
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import typer
 from numpy.typing import NDArray
 
 from jointset import config as configs
-from jointset.cli.progress import Progress
 from jointset.cli.run import render
+from jointset.console.progress import Progress
 from jointset.errors import UserError
 from jointset.project import Run, execute
 

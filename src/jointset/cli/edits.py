@@ -10,9 +10,8 @@ from typing import Any
 import typer
 
 from jointset.cli.run import render
-from jointset.cli.weights import weights_lines
-from jointset.config.names import known
-from jointset.errors import RunError, UserError
+from jointset.console.weights import weights_lines
+from jointset.errors import UserError
 from jointset.ledger import Ledger
 from jointset.project import Run
 from jointset.rundir import read_json
@@ -50,14 +49,9 @@ def diff(
     from_round: int, to_round: int | None, limit: int, *, as_json: bool,
 ) -> None:  # fmt: skip
     """Show changed labels."""
-    run = Run(path)
-    known(run.directory.config(), task=task, dataset=dataset, action=action)
-    with _ledger(run) as ledger:
-        last = max(ledger.rounds(), default=0)
-        edits = ledger.diff(from_round, last if to_round is None else to_round)
-    for column, value in (("task", task), ("dataset", dataset), ("action", action)):
-        if value is not None:
-            edits = edits.take(getattr(edits, column) == value)
+    edits = Run(path).diff(
+        task=task, dataset=dataset, action=action, from_round=from_round, to_round=to_round
+    )
     frame = edits.to_pandas()
     if as_json:
         sys.stdout.write(frame.to_json(orient="records") + "\n")
@@ -84,18 +78,12 @@ def undo(path: Path, selector: dict[str, Any], *, everything: bool, note: str, a
             "undo: say which edits (--task, --dataset, --action, --round, --row, --min-confidence …), or --all"
         )
     run = Run(path)
-    count = run.undo(**selector, note=note)
+    count = run.undo(**selector, everything=everything, note=note)
     _out(
         {"undone": count},
         as_json,
         lambda f: f"{f['undone']:,} edits undone; export shows the labels as they are now",
     )
-
-
-def _ledger(run: Run) -> Ledger:
-    if not run.directory.ledger.is_file():
-        raise RunError(f"{run.path}: no round has been finished yet; repeat jointset run to go on")
-    return Ledger(run.directory.ledger)
 
 
 def _out(value: dict[str, Any], as_json: bool, text: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from jointset.cli.words import counted
+from jointset.console.words import counted
 from jointset.errors import UserError
 from jointset.export.edits import WRITERS as EDITS
 from jointset.export.formats import WRITERS as DATASETS

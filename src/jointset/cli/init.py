@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from jointset.cli.words import counted
+from jointset.console.words import counted
 from jointset.data.sources import read
 from jointset.errors import UserError
 

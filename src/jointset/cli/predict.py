@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import typer
 
-from jointset.cli.words import counted
+from jointset.console.words import counted
 from jointset.data.dataset import folder_of
 from jointset.data.sources import read as read_source
 from jointset.errors import DataError, UserError

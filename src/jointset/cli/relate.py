@@ -49,7 +49,7 @@ def relate(
 
 def _measured(work: Work, folder: Path, budget: int, asked: dict[str, Any]) -> Relations:
     """The same with trainings; progress on stderr."""
-    from jointset.cli.progress import Progress
+    from jointset.console.progress import Progress
     from jointset.data import apply
     from jointset.records import Edits
     from jointset.relating import relate as related

@@ -10,10 +10,10 @@ from typing import Any
 import typer
 
 from jointset import config as configs
-from jointset.cli.augment import augmentation_lines
-from jointset.cli.progress import Progress
-from jointset.cli.weights import weights_lines
-from jointset.cli.words import counted
+from jointset.console.augmentation import augmentation_lines
+from jointset.console.progress import Progress
+from jointset.console.weights import weights_lines
+from jointset.console.words import counted
 from jointset.project import execute
 
 
@@ -47,6 +47,14 @@ def render(summary: dict[str, Any]) -> str:
             f"{task['before']:.3f} → {task['after']:.3f}, "
             f"change {task['after'] - task['before']:+.3f} [{low:+.3f}, {high:+.3f}]: {task['verdict']}"
         )
+        if noisy := task.get("corrected_for_noise"):
+            low, high = noisy["interval"]
+            lines.append(
+                f"  corrected for the holdout's label noise {noisy['before']:.3f} → {noisy['after']:.3f} "
+                f"[{low:+.3f}, {high:+.3f}], which the verdict goes by"
+            )
+        if leaky := task.get("with_leaks"):
+            lines.append(f"  {leaky['note']}; with them {leaky['before']:.3f} → {leaky['after']:.3f}")
         by = [
             actions for tasks in summary["edits"]["by"].values() for actions in tasks.get(name, {}).values()
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +162,12 @@ class SavedModel:
     def describe(self) -> str:
         """Who shares what, and how many parameters that takes."""
         return render(summary(self.network, self.sharing), [t.name for t in self.tasks])
+
+    def __repr__(self) -> str:
+        return self.describe()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.describe())}</pre>"
 
     def prepared(self, table: pa.Table, dataset: str | None = None, root: Path | None = None) -> Inputs:
         """The rows as the encoders read them."""

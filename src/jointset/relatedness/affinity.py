@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,30 @@ class Affinity:
             if array is not None:
                 out[name] = [[_plain(v) for v in row] for row in np.asarray(array).tolist()]
         return out
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Affinity:
+        """What :meth:`record` wrote.
+
+        >>> kept = Affinity("gain", ("a", "b"), np.array([[0.0, 0.2], [np.nan, 0.0]]), "skill", (-np.inf, 1)).record()
+        >>> Affinity.read(kept).bounds, Affinity.read(kept)["a", "b"]
+        ((-inf, 1), 0.2)
+        """
+        arrays: dict[str, Any] = {
+            n: np.array(record[n], np.int64 if n == "support" else np.float64)
+            for n in ("values", "support", "low", "high", "chance")
+            if n in record
+        }
+        low, high = record["bounds"]
+        return cls(
+            measure=record["measure"],
+            tasks=tuple(record["tasks"]),
+            unit=record["unit"],
+            bounds=(-np.inf if low is None else low, np.inf if high is None else high),
+            symmetric=record["symmetric"],
+            seconds=record["seconds"],
+            **arrays,
+        )
 
     def __repr__(self) -> str:
         names = self.tasks[:SHOWN]

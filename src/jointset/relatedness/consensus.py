@@ -12,11 +12,12 @@ from jointset.relatedness.affinity import Affinity
 
 
 def consensus(affinities: Sequence[Affinity]) -> Affinity:
-    """The mean of measures, each as the share of what a target's own labels or outputs would say, above chance.
+    """The mean of measures, each as the share of the most that any task says of a target, above chance.
 
-    ``(v − c) / (o − c)`` within [−1, 1], with v the value, c the level of chance (0 where there is none) and o the
-    value of the target with itself. 0 or less: no more than of unrelated tasks. NaN where no measure says anything,
-    which is also where a target's own value is no more than chance. Raises ArrayError for measures of other tasks.
+    ``(v − c) / m`` within [−1, 1], with v the value, c the level of chance (0 where there is none) and m the greatest
+    ``v − c`` of the target, its own included: where a target has few labels, others may say more of it than what it
+    could learn itself. 0 or less: no more than of unrelated tasks. NaN where no measure says anything, which is also
+    where nothing is above chance. Raises ArrayError for measures of other tasks.
 
     >>> a = Affinity("a", ("x", "y"), np.array([[0.8, 0.5], [0.1, 0.9]]), "share", (0, 1), chance=np.full((2, 2), 0.1))
     >>> consensus([a]).values.round(2)
@@ -39,7 +40,7 @@ def consensus(affinities: Sequence[Affinity]) -> Affinity:
         "consensus",
         tasks,
         values,
-        "share of what the target's own says",
+        "share of the most that a task says",
         (-1.0, 1.0),
         seconds=sum(a.seconds for a in affinities),
         support=np.max(supports, axis=0) if supports else None,
@@ -47,9 +48,9 @@ def consensus(affinities: Sequence[Affinity]) -> Affinity:
 
 
 def relative(affinity: Affinity) -> Floats:
-    """``(v − c) / (o − c)`` of one measure, ``(t, t)``."""
+    """``(v − c) / m`` of one measure, ``(t, t)``."""
     chance = np.zeros_like(affinity.values) if affinity.chance is None else affinity.chance
-    room = np.diag(affinity.values)[None, :] - np.diag(chance)[None, :]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = (affinity.values - chance) / room
-    return np.where(room > 1e-9, np.clip(share, -1.0, 1.0), np.nan)
+    above = np.asarray(affinity.values - chance)
+    most = np.where(np.isfinite(above), above, -np.inf).max(axis=0, initial=-np.inf)
+    room = np.where(most > 1e-9, most, np.nan)
+    return np.asarray(np.clip(above / room, -1.0, 1.0))

@@ -34,14 +34,19 @@ class Signal:
 
 
 def label_signal(
-    labels: Mapping[str, Any], features: Any, *, permutations: int = PERMUTATIONS, seed: int = 0
+    labels: Mapping[str, Any],
+    features: Any,
+    *,
+    permutations: int = PERMUTATIONS,
+    level: float = LEVEL,
+    seed: int = 0,
 ) -> dict[str, Signal]:
     """Test every task's labels against permutations of themselves, by LogME of the ``features`` ``(n, d)``.
 
     The p-value is (1 + as many permutations as reach the value) / (1 + permutations) (Phipson and Smyth 2010), of the
-    mean over the labels of a set; numbers count by their ranks. A task with p > 0.05 may have random labels, or depend
-    on what a linear model of these features does not see: the reason says so. At most 2,000 rows are used. Raises
-    ArrayError.
+    mean over the labels of a set; numbers count by their ranks. A task with p > ``level`` may have random labels, or
+    depend on what a linear model of these features does not see: the reason says so. At most 2,000 rows are used.
+    Raises ArrayError.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(200, 3))
@@ -51,10 +56,10 @@ def label_signal(
     """
     given = checked(labels)
     x = standardised(features, len(next(iter(given.values()))))
-    return {name: _judged(name, y, x, permutations, seed) for name, y in given.items()}
+    return {name: _judged(name, y, x, permutations, level, seed) for name, y in given.items()}
 
 
-def _judged(name: str, y: Array, x: Floats, permutations: int, seed: int) -> Signal:
+def _judged(name: str, y: Array, x: Floats, permutations: int, level: float, seed: int) -> Signal:
     rng, draws, most = np.random.default_rng(seed), [], 0
     for column in map(graded, parts(y)):
         rows = rng.permutation(np.flatnonzero(known(column)))[:ROWS]
@@ -67,7 +72,7 @@ def _judged(name: str, y: Array, x: Floats, permutations: int, seed: int) -> Sig
     found = np.mean(draws, axis=0)
     p_value = float((1 + (found[1:] >= found[0] - 1e-12).sum()) / (1 + permutations))
     value, chance = float(found[0]), float(found[1:].mean()) if permutations else nan
-    if p_value <= LEVEL:
+    if p_value <= level:
         reason = f"labels follow the inputs (p = {p_value:.3f}, {most:,} rows)"
         return Signal(name, "signal", reason, value, chance, p_value, most)
     reason = (

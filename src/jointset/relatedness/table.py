@@ -21,6 +21,7 @@ from jointset.relatedness.mmd import mmd
 from jointset.relatedness.ngrams import ngrams
 from jointset.relatedness.probes import nulls, probed
 from jointset.relatedness.proxy_a import proxy_a
+from jointset.relatedness.term_probes import Outputs, probed_terms
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ TELLING = tuple(n for n, m in MEASURES.items() if not m.reads or "outputs" in m.
 class Material:
     """What the measures read: labels of every task, features ``(n, d)`` of one small encoder, texts ``(n,)``.
 
-    ``groups`` ``(n,)`` numbers rows that must not be learnt from when another of them is predicted. ``outputs`` are
-    those of linear probes, made when a measure first asks for them.
+    ``terms`` ``(n, v)``, sparse, are what the probes read in the place of the features, where rows are nothing but
+    text. ``groups`` ``(n,)`` numbers rows that must not be learnt from when another of them is predicted. ``outputs``
+    are those of linear probes, made when a measure first asks for them.
     """
 
     labels: Mapping[str, Any]
@@ -61,10 +63,17 @@ class Material:
     texts: Sequence[Any] | None = None
     groups: Any = None
     seed: int = 0
+    terms: Any = None
+
+    @cached_property
+    def _of_terms(self) -> tuple[Outputs, list[Outputs]]:
+        return probed_terms(self.labels, self.terms, groups=self.groups, seed=self.seed)
 
     @cached_property
     def outputs(self) -> dict[str, Floats] | None:
         """What a linear probe of every task says of every row."""
+        if self.terms is not None:
+            return self._of_terms[0]
         if self.features is None:
             return None
         return probed(self.labels, self.features, groups=self.groups, seed=self.seed)
@@ -72,14 +81,19 @@ class Material:
     @cached_property
     def nulls(self) -> list[dict[str, Floats]] | None:
         """The same of labels that are permuted."""
+        if self.terms is not None:
+            return self._of_terms[1]
         if self.features is None:
             return None
         return nulls(self.labels, self.features, groups=self.groups, seed=self.seed)
 
     def has(self, measure: str) -> bool:
         """Whether there is what the measure reads."""
-        need = ["features" if r in ("outputs", "nulls") else r for r in lookup(measure).reads]
-        return all(getattr(self, r) is not None for r in need)
+        probed = self.features is not None or self.terms is not None
+        return all(
+            probed if r in ("outputs", "nulls") else getattr(self, r) is not None
+            for r in lookup(measure).reads
+        )
 
 
 def lookup(measure: str) -> Measure:

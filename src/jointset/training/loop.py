@@ -13,10 +13,12 @@ from torch import Tensor
 
 from jointset.models.grouped import TaskGroup, join
 from jointset.records import Ints
+from jointset.training.affinity import joined
 from jointset.training.evaluate import predict, skill
 from jointset.training.oversampled import oversampled
 from jointset.training.problem import Problem
 from jointset.training.settings import TrainSettings
+from jointset.training.steps import joined as steps_joined
 from jointset.training.trainer import Fit, Trainer
 
 Report = Callable[[dict[str, Any]], bool | None]  # a true answer ends the training
@@ -34,23 +36,25 @@ def fit(
     checkpoint: Path | None = None,
     report: Report | None = None,
     start: Mapping[str, Tensor] | None = None,
+    watch: bool = False,
 ) -> Fit:
     """Train on the rows ``train``; stop early on ``valid``, after exactly ``epochs``, or when ``report`` says so.
 
     With ``epochs`` the schedule of the learning rate stays that of ``settings.epochs``, so that a fold's model is
     what the full model was at that epoch. With ``checkpoint``, an interrupted call that is repeated goes on from the
     file and ends in the same weights. ``start`` are weights to begin with, instead of random ones. Groups of tasks are
-    trained one after the other, each stopped by its own tasks.
+    trained one after the other, each stopped by its own tasks. ``watch`` takes how the tasks' gradients agree, and
+    changes no weight.
     """
     if problem.plan.groups:
         return _fit_groups(
             problem, train, valid, settings, seed=seed, epochs=epochs, track_margin=track_margin,
-            checkpoint=checkpoint, report=report, start=start,
+            checkpoint=checkpoint, report=report, start=start, watch=watch,
         )  # fmt: skip
     problem, train = oversampled(problem, train, settings, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        run = Trainer(problem, train, valid, settings, seed, track_margin)
+        run = Trainer(problem, train, valid, settings, seed, track_margin, watch)
         if start is not None:
             run.model.load_state_dict(start)
             run.average.restart()
@@ -123,7 +127,9 @@ def _fit_groups(
         if t in f.margin
     }
     passes = np.sum([f.effective_epochs for f in fits], axis=0)
-    return Fit(model, fits[0].epochs, score, passes, margin, fits[0].curve)
+    running = joined([t.name for t in problem.tasks], [f.running for f in fits])
+    steps = steps_joined([f.steps for f in fits])
+    return Fit(model, fits[0].epochs, score, passes, margin, fits[0].curve, running, steps)
 
 
 def _of_group(report: Report | None, group: TaskGroup) -> Report | None:

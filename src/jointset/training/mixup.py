@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jointset.records import Ints
+
 
 @dataclass(frozen=True)
 class Mixup:
@@ -23,19 +25,27 @@ class Mixup:
     done: bool = False
 
     @classmethod
-    def draw(cls, n: int, alpha: float, rng: np.random.Generator) -> Mixup:
+    def draw(cls, n: int, alpha: float, rng: np.random.Generator, groups: Ints | None = None) -> Mixup:
         """Partners at random, λ from Beta(alpha, alpha), the larger part always the row's own.
+
+        With ``groups`` ``(n,)`` a row's partner is of its own group.
 
         >>> mixup = Mixup.draw(4, 1.0, np.random.default_rng(0))
         >>> bool((mixup.share >= 0.5).all()), sorted(mixup.partner.tolist())
         (True, [0, 1, 2, 3])
+        >>> Mixup.draw(4, 1.0, np.random.default_rng(0), np.array([0, 1, 0, 2])).partner.tolist()[1::2]
+        [1, 3]
         """
         share = rng.beta(alpha, alpha, n).astype(np.float32)
-        return cls(torch.from_numpy(np.maximum(share, 1 - share)), torch.from_numpy(rng.permutation(n)))
+        partner = rng.permutation(n)
+        if groups is not None:
+            drawn = partner[np.argsort(groups[partner], kind="stable")]
+            partner[np.argsort(groups, kind="stable")] = drawn
+        return cls(torch.from_numpy(np.maximum(share, 1 - share)), torch.from_numpy(partner))
 
     def features(self, x: Tensor) -> Tensor:
         """``(b, width)`` mixed."""
-        return x if self.done else torch.lerp(x[self.partner], x, self.share[:, None])
+        return x if self.done else torch.lerp(x.index_select(0, self.partner), x, self.share[:, None])
 
     def labels(self, logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The batch twice, ``(2b, …)``: with its own labels weighted by λ, and with the partners' by 1 − λ."""

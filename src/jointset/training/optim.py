@@ -86,6 +86,11 @@ class Optimizer:
         for lazy in self.sparse.values():
             lazy.parameter.grad = None
 
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All that learns."""
+        return [*self.dense.values(), *(lazy.parameter for lazy in self.sparse.values())]
+
     def step(self) -> None:
         """One update out of the gradients at hand; parameters without one stay as they are."""
         factor = schedule(self.steps, self.total_steps, self.warmup)

@@ -142,6 +142,17 @@ class LabelBatches:
             if bool(self.known[n][index].any())
         }
 
+    def owner(self, rows: Ints) -> Ints | None:
+        """The number of the one task that each row of the problem is labelled for, −1 = none, ``(N,)``.
+
+        ``None`` if one of ``rows`` is labelled for two tasks, or there is only one task.
+        """
+        known = [k.any(1) if k.ndim == 2 else k for k in self.known.values()]
+        apart = torch.stack(known)  # (K, N)
+        if len(known) < 2 or bool((apart[:, torch.from_numpy(rows)].sum(0) > 1).any()):
+            return None
+        return torch.where(apart.any(0), apart.int().argmax(0), -1).numpy()
+
     def hidden(self, index: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         """Labels of the rows ``index`` (b,), each kept with a probability that is drawn for every row."""
         kept = torch.from_numpy(rng.random(len(index)))

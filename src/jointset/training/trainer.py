@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from jointset.data.mixing import Sampler, mixing_shares
-from jointset.errors import ConfigError
 from jointset.models.joint import JointModel
 from jointset.records import Floats, Ints, Task
 from jointset.tasks import KINDS
@@ -20,6 +20,7 @@ from jointset.tasks.head import Head
 from jointset.tasks.losses import make_loss
 from jointset.training import augmented
 from jointset.training import checkpoint as checkpoints
+from jointset.training.affinity import Running, Watch
 from jointset.training.augmented import Shown
 from jointset.training.average import WeightAverage
 from jointset.training.balance import draws
@@ -29,9 +30,13 @@ from jointset.training.mixup import Mixup
 from jointset.training.optim import Optimizer
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
+from jointset.training.steps import Steps
 from jointset.training.stopping import Stopping
-from jointset.weighting import LossWeighting, Weighting, backward, make_weighting
+from jointset.training.weighed import one_pass, weighting_of, whose
+from jointset.weighting import Equal, GramianWeighting, LossWeighting, Step, backward
+from jointset.weighting.backward import IDLE
 from jointset.weighting.shared import Shared
+from jointset.weighting.summed import descend
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Fit:
     """A trained model; ``epochs`` is the best epoch's number, ``skill`` its held-out score (NaN without rows).
 
     ``margin[task]`` (N,) is the area under the margin of the given label, NaN where it was not trained on;
-    ``curve`` the held-out score after every epoch.
+    ``curve`` the held-out score after every epoch; ``running`` what was watched; ``steps`` the record of
+    :class:`~jointset.training.steps.Steps`.
     """
 
     model: JointModel
@@ -48,6 +54,8 @@ class Fit:
     effective_epochs: Floats
     margin: dict[str, Floats] = field(default_factory=dict)
     curve: tuple[float, ...] = ()
+    running: Running | None = None
+    steps: dict[str, Any] = field(default_factory=dict)
 
 
 class Trainer:
@@ -61,6 +69,7 @@ class Trainer:
         settings: TrainSettings,
         seed: int,
         track_margin: bool,
+        watch: bool = False,
     ) -> None:
         self.problem, self.settings, self.valid, self.seed = problem, settings, valid, seed
         self.model = problem.build(seed)
@@ -79,7 +88,8 @@ class Trainer:
         self.features = Features.of(problem, self.model, self.labels)
         self.average = WeightAverage(self.model, decay=settings.average)
         self.rng = np.random.default_rng([seed, 1])
-        self.weighting = _weighting(problem, settings, seed)
+        self.weighting = weighting_of(problem.tasks, settings, seed)
+        self.owner = self.labels.owner(train) if one_pass(self.weighting, settings.gramian) else None
         self.weighting_state = self.weighting.init([t.name for t in problem.tasks])
         self.optimizer = Optimizer(
             self.model,
@@ -94,8 +104,10 @@ class Trainer:
         self.margin_sum = {n: torch.zeros(len(problem.dataset_of)) for n in single}
         self.margin_count = {n: torch.zeros(len(problem.dataset_of)) for n in single}
         self.epoch, self.stopping = 0, Stopping(settings.patience, settings.stop_by_task)
+        self.steps = Steps([t.name for t in problem.tasks], len(self.sampler))
         self.best: dict[str, Tensor] = {}
         self.skills: dict[str, float] = {}  # by task, after the last epoch
+        self.watch = Watch(problem, self.model) if watch and len(problem.tasks) > 1 else None
 
     def one_epoch(self, most: int | None = None) -> tuple[float, int]:
         """Train for an epoch, or ``most`` steps of it; the mean loss and the number of steps."""
@@ -110,24 +122,34 @@ class Trainer:
             self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
             index = torch.from_numpy(rows)
             shown = self._shown(rows, index, steps)
-            mixup = shown.mixup or self._mixup(len(rows))
+            mixup = shown.mixup or self._mixup(rows)
             trunk = self.model.trunk(shown.batch, len(rows), self._mix(index, shown, mixup, steps))
             logits, _ = self.model.outputs(trunk)
             known = shown.labels(self.labels.batch(index))
             known = {n: found for n, found in known.items() if n not in resting}
             losses = self._losses(logits, self.model.auxiliary(trunk), known, mixup)
+            losses = self.steps.sound(losses, self.epoch) if losses else losses
             if not losses:
                 continue
             self.optimizer.zero_grad()
-            loss = self._backward(losses, self.model.penalty(trunk), shared)
+            if self.watch:
+                self.watch.heard(losses)
+            told = None if shown.mixup else self.owner  # inputs of any two rows were mixed
+            owner = told if told is None else whose(told[rows], list(losses), self.problem.tasks)
+            loss = self._backward(losses, self.model.penalty(trunk), shared, owner, number)
+            if loss is None:
+                continue
             self.model.before_step()
             self._inform(index, logits, shown, mixup, steps)
             self.average.before_step()
             self.optimizer.step()
             self.average.after_step()
             self._track(index, logits, shown)
+            del trunk, logits, losses  # and with them the graph, before the next one grows
             total, steps = total + loss, steps + 1
         self.epoch += 1
+        if self.watch:
+            self.watch.epoch_over()
         return total / max(steps, 1), steps
 
     def _mix(
@@ -150,34 +172,44 @@ class Trainer:
         rng = np.random.default_rng([self.seed, 3, self.epoch, step])  # needs no place in the checkpoint
         return augmented.show(own, inputs, names, rows, labelled, rng)
 
-    def _backward(self, losses: dict[str, Tensor], penalty: Tensor | None, shared: Shared) -> float:
-        """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed."""
+    def _backward(
+        self,
+        losses: dict[str, Tensor],
+        penalty: Tensor | None,
+        shared: Shared,
+        rows: Tensor | None,
+        number: int,
+    ) -> float | None:
+        """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed.
+
+        ``rows`` says whose task each row is, ``number`` is the step's in its epoch; ``None`` comes back where no
+        gradient could be used.
+        """
         method = self.weighting
+        if self.watch and not isinstance(method, GramianWeighting):
+            self.watch.before(losses, self.epoch * len(self.sampler) + number)
         if not isinstance(method, LossWeighting) and shared.parameters:
-            loss = torch.stack([x.detach() for x in losses.values()]).sum()
-            self._finite(loss)
             if penalty is not None:
                 penalty.backward(retain_graph=True)
             step = backward(
-                losses, weighting=method, shared=shared, state=self.weighting_state, way=self.settings.gramian
+                losses,
+                weighting=method,
+                shared=shared,
+                state=self.weighting_state,
+                rows=rows,
+                way=self.settings.gramian,
             )
-            self.weighting_state = step.state
-            return float(loss)
-        if isinstance(method, LossWeighting):
-            loss, self.weighting_state = method.step(losses, self.weighting_state)
+            if self.watch:
+                self.watch.lent(step)
+            loss = torch.stack([x.detach() for x in losses.values()]).sum()
         else:  # tasks that share nothing have nothing to settle
-            loss = torch.stack(list(losses.values())).sum()
-        loss = loss if penalty is None else loss + penalty
-        self._finite(loss)
-        loss.backward()
-        return float(loss.detach())
-
-    def _finite(self, loss: Tensor) -> None:
-        if not torch.isfinite(loss):
-            raise ConfigError(
-                f"training: the loss is {float(loss.detach())} in epoch {self.epoch + 1}; "
-                "lower training.learning_rate, or look for extreme values in inputs and labels"
-            )
+            own = method if isinstance(method, LossWeighting) else Equal()
+            leaves = self.optimizer.parameters
+            done = descend(losses, own, self.weighting_state, leaves=leaves, penalty=penalty)
+            step, loss = Step(done.state, absent=done.absent), done.total
+        self.weighting_state = step.state
+        self.steps.add(step, losses, self.epoch)
+        return None if all(step.absent.get(n, IDLE) != IDLE for n in losses) else float(loss)
 
     def _inform(
         self, index: Tensor, logits: dict[str, Tensor], shown: Shown, mixup: Mixup | None, step: int
@@ -209,8 +241,11 @@ class Trainer:
             defer = make_loss(task).defer
             head.late.fill_(int(defer is not None and self.epoch >= defer * self.settings.epochs))
 
-    def _mixup(self, n: int) -> Mixup | None:
-        return Mixup.draw(n, self.settings.mixup, self.rng) if self.settings.mixup > 0 and n > 1 else None
+    def _mixup(self, rows: Ints) -> Mixup | None:
+        if self.settings.mixup <= 0 or len(rows) < 2:
+            return None
+        groups = None if self.owner is None else self.owner[rows]
+        return Mixup.draw(len(rows), self.settings.mixup, self.rng, groups)
 
     def _losses(
         self,
@@ -276,7 +311,9 @@ class Trainer:
         }
         best, scores = self.stopping.best_epoch, self.stopping.scores
         score = scores[best - 1] if scores else float("nan")
-        return Fit(self.model, best, score, self.sampler.effective_epochs(), margin, tuple(scores))
+        running = self.watch.found() if self.watch else None
+        passes = self.sampler.effective_epochs()
+        return Fit(self.model, best, score, passes, margin, tuple(scores), running, self.steps.record())
 
     def save(self, path: Path) -> None:
         """Write everything that :meth:`restore` needs to go on to the same weights."""
@@ -287,12 +324,15 @@ class Trainer:
         tensors |= {f"weighting.{k}": v for k, v in self.weighting_state.items()}
         tensors |= {f"margin_sum.{k}": v for k, v in self.margin_sum.items()}
         tensors |= {f"margin_count.{k}": v for k, v in self.margin_count.items()}
+        tensors |= {f"watch.{k}": v for k, v in (self.watch.tensors() if self.watch else {}).items()}
         tensors["generator"] = torch.get_rng_state()
         values = {
             "rng": self.rng.bit_generator.state,
             "epoch": self.epoch,
             "stopping": self.stopping.state(),
             "sampler": self.sampler.state(),
+            "watch": self.watch.values() if self.watch else None,
+            "steps": self.steps.record(),
         }
         checkpoints.save(path, tensors, values)
 
@@ -315,15 +355,11 @@ class Trainer:
                 self.weighting_state[name] = value
         self.margin_sum |= part("margin_sum")
         self.margin_count |= part("margin_count")
+        if self.watch and values.get("watch"):
+            self.watch.restore(part("watch"), values["watch"])
         torch.set_rng_state(tensors["generator"])
         self.epoch = values["epoch"]
         self.stopping.restore(values["stopping"])
         self.sampler.restore(values["sampler"])
+        self.steps.restore(values["steps"])
         self.rng.bit_generator.state = values["rng"]
-
-
-def _weighting(problem: Problem, settings: TrainSettings, seed: int) -> Weighting:
-    given = settings.weighting
-    options = {"method": given} if isinstance(given, str) else dict(given)
-    weights = {t.name: t.weight for t in problem.tasks}
-    return make_weighting(options.pop("method"), options, list(weights), weights=weights, seed=seed)

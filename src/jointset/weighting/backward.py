@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,14 +11,18 @@ from torch import Tensor
 
 from jointset.errors import ArrayError, nearest
 from jointset.weighting.base import GramianWeighting, JacobianWeighting, LossWeighting, State, Weighting
+from jointset.weighting.gradients import accumulate, finite, leaves_of
 from jointset.weighting.gramian import WAYS, Graph, find, read
 from jointset.weighting.gramian.choose import passes_of
 from jointset.weighting.gramian.graph import Edge, edge_of
 from jointset.weighting.gramian.jacobian import Jacobian
 from jointset.weighting.gramian.memory import Memory
+from jointset.weighting.gramian.passes import Passes
 from jointset.weighting.shared import Part, Shared
+from jointset.weighting.summed import UNSOUND, descend
 
 WHERE = "weighting.backward"
+IDLE = "the gradient is zero"
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def backward(
     state: State | None = None,
     rows: Tensor | None = None,
     way: str = "auto",
+    recover: bool = True,
 ) -> Step:
     """Leave the combined gradient in ``.grad`` of the shared parameters, and each task's own in those of its head.
 
@@ -70,7 +76,8 @@ def backward(
     hooks on shared parameters do not run. The graph is used up.
 
     A task is left out of the step, and its state kept, if it is not in ``losses`` or ``None``, if its loss or its
-    gradient is not finite, or if its gradient is zero. Losses alone are looked at where the weighting sees no more.
+    gradient is not finite, or if its gradient at the shared parameters is zero; in the last case its own parameters
+    learn all the same, as those of a head that begins at zero have to.
 
     Parameters
     ----------
@@ -87,11 +94,15 @@ def backward(
         What the last step returned, or ``weighting.init(tasks)``; not needed for methods that keep none.
     rows
         ``(b,)``, where every row of the batch is one task's: its position in ``losses``, −1 = no task. Left out, it is
-        found from the gradients.
+        found from the gradients. With it, rows of one task may meet one another (as in mixup within a task).
     way
         "rows": one pass, if every row belongs to one task and rows do not meet on their way; "layers": a pass a task,
         for any model; "features": cheapest, another Gramian; "auto": the cheaper of the exact ones, or "features"
         where ``features`` are given or the method is meant for them. The update is Σ w_k g_k, exactly, in all of them.
+    recover
+        For methods on losses, which see no gradient before the sum: where the sum's is not finite, find whose is not,
+        and repeat the pass without it. That keeps what the graph holds until the losses and features are dropped (let
+        go of them before the next forward pass). Without it such a step leaves no gradient at all.
 
     >>> from torch import nn
     >>> from jointset.weighting import MGDA
@@ -112,9 +123,8 @@ def backward(
     if not present:
         return Step(state, absent=absent)
     if isinstance(weighting, LossWeighting):
-        total, state = weighting.step(present, state)
-        total.backward()
-        return Step(state, absent=absent)
+        done = descend(present, weighting, state, leaves=leaves_of(*present.values()), recover=recover)
+        return Step(done.state, absent={**absent, **done.absent})
     graph = read(list(present.values()), parameters)
     if not graph.shared:
         raise ArrayError(
@@ -137,15 +147,16 @@ def _by_gramian(
 ) -> Step:  # fmt: skip
     names, losses = list(present), list(present.values())
     found, note = find(graph, losses, edges, way=way, rows=rows, memory=memory)
-    kept, absent = _judged(names, found.gramian.diagonal(), absent)
+    kept, idle, absent = _judged(names, found.gramian.diagonal(), found.passes, absent)
+    accumulate(found.passes.own(idle))
     if not kept:
         return Step(state, absent=absent, way=found.way, note=note)
     gramian = found.gramian if len(kept) == len(names) else found.gramian[kept][:, kept]
     tasks = [names[k] for k in kept]
     values = torch.stack([losses[k].detach().to(gramian) for k in kept])
     weights, state = weighting.weigh(gramian, values, tasks, state)
-    _accumulate(found.combined(weights.to(gramian), kept))
-    _accumulate(found.passes.own(kept))
+    accumulate(found.combined(weights.to(gramian), kept))
+    accumulate(found.passes.own(kept))
     by_name = dict(zip(tasks, weights.tolist(), strict=True))
     return Step(state, by_name, absent, found.way, note, found.formed, gramian)
 
@@ -157,12 +168,13 @@ def _by_jacobian(
     names, losses = list(present), list(present.values())
     passes = passes_of(graph, losses, graph.boundary(), memory)
     found = Jacobian(passes, len(names), parameters, memory)
-    kept, absent = _judged(names, found.matrix.square().sum(1), absent)
+    kept, idle, absent = _judged(names, found.matrix.square().sum(1), passes, absent)
+    accumulate(passes.own(idle))
     if kept:
         values = torch.stack([losses[k].detach().to(found.matrix) for k in kept])
         combined, state = weighting.combine(found.matrix[kept], values, [names[k] for k in kept], state)
-        _accumulate(found.scattered(combined))
-        _accumulate(passes.own(kept))
+        accumulate(found.scattered(combined))
+        accumulate(passes.own(kept))
     return Step(state, absent=absent, way="jacobian")
 
 
@@ -213,23 +225,32 @@ def _present(losses: Mapping[str, Tensor | None]) -> tuple[dict[str, Tensor], di
         elif not bool(torch.isfinite(loss.detach()).all()):
             absent[name] = f"the loss is {float(loss.detach())}"
         elif not loss.requires_grad:
-            absent[name] = "the gradient is zero"
+            absent[name] = IDLE
         else:
             present[name] = loss.reshape(())
     return present, absent
 
 
 def _judged(
-    names: Sequence[str], squares: Tensor, absent: Mapping[str, str]
-) -> tuple[list[int], dict[str, str]]:
-    """The tasks whose gradients can be used, by the squares of their lengths, and all others with the reason."""
-    kept, reasons = [], dict(absent)
+    names: Sequence[str], squares: Tensor, passes: Passes, absent: Mapping[str, str]
+) -> tuple[list[int], list[int], dict[str, str]]:
+    """The tasks to weigh; those whose own parameters alone learn; and all that are left out, with the reason.
+
+    ``squares`` are of the lengths of the tasks' gradients at what is shared.
+    """
+    kept, idle, reasons = [], [], dict(absent)
+    own = [[g for _, g in passes.own([k])] for k in range(len(names))]
+    sound = finite(g for grads in own for g in grads)
+    unsound = set() if sound else {k for k, grads in enumerate(own) if not finite(grads)}
     for k, square in enumerate(squares.tolist()):
-        if square > 0 and square != float("inf"):
+        if k in unsound or not math.isfinite(square):
+            reasons[names[k]] = UNSOUND
+        elif square > 0:
             kept.append(k)
         else:
-            reasons[names[k]] = "the gradient is zero" if square <= 0 else "the gradient is not finite"
-    return kept, reasons
+            idle.append(k)
+            reasons[names[k]] = IDLE
+    return kept, idle, reasons
 
 
 def _edges(graph: Graph, features: Tensor | Sequence[Tensor] | None, way: str) -> list[Edge]:
@@ -257,16 +278,3 @@ def _renumbered(rows: Tensor, present: Sequence[int]) -> Tensor:
     for new, old in enumerate(present):
         found[rows == old] = new
     return found
-
-
-def _accumulate(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Add gradients to what ``.grad`` holds."""
-    with torch.no_grad():
-        for parameter, grad in pairs:
-            grad = grad.detach().to(parameter.dtype)
-            if parameter.grad is None:
-                parameter.grad = grad
-            elif parameter.grad.is_sparse or grad.is_sparse:
-                parameter.grad = grad + parameter.grad if parameter.grad.is_sparse else parameter.grad + grad
-            else:
-                parameter.grad += grad

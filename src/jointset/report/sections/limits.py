@@ -17,7 +17,7 @@ def limits(material: Material) -> Section:
     found = [
         "Held-out labels may be wrong as well. Accuracy and log-loss of the gate are corrected by an "
         "estimated noise matrix; "
-        "the figures of this page are not.",
+        "the other figures of this page are not.",
         "Errors that depend on the input, as a rule that mislabels every row with a word, look like truth to "
         "a model that "
         "learns the rule.",

@@ -60,8 +60,7 @@ def rounds(material: Material) -> Section:
                 note(
                     "A round is train, audit, propose, gate, commit. Where a task got worse, the gate asks "
                     "for the same edits "
-                    "without that task's; where none helps, the round is rolled back and nothing of it is in force. "
-                    "Scores that are corrected for label noise may lie above 1."
+                    "without that task's; where none helps, the round is rolled back and nothing of it is in force."
                 ),
                 table(["model", "epochs", "held-out skill"], models[-20:], caption="models that were trained")
                 if models

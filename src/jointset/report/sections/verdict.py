@@ -63,12 +63,44 @@ def verdict(material: Material) -> Section:
                     "paired bootstrap of the change, positive where it is better. Held-out labels are never "
                     "edited automatically."
                 ),
+                _corrected(tasks),
+                _leaks(tasks),
                 _by_people(material),
                 _refusals(material),
                 paragraph(f"The run stopped because {summary.get('stopped', 'it was told to')}."),
             ]
         ),
     )
+
+
+def _corrected(tasks: dict[str, Any]) -> Markup | None:
+    """The scores that verdicts go by where they are corrected for label noise."""
+    told = [
+        [
+            name,
+            number(c["before"]),
+            number(c["after"]),
+            f"{number(_low(c), sign=True)} … {number(_high(c), sign=True)}",
+        ]
+        for name, c in ((n, t["corrected_for_noise"]) for n, t in tasks.items() if "corrected_for_noise" in t)
+    ]
+    if not told:
+        return None
+    head = ["task", "before, corrected", "after, corrected", "change within, corrected"]
+    why = note(
+        "These held-out labels are wrong in part. Here scores are estimates of those on right labels, and "
+        "the verdict goes by them."
+    )
+    return join([table(head, told, caption="held-out scores corrected for label noise", text=(0,)), why])
+
+
+def _leaks(tasks: dict[str, Any]) -> Markup | None:
+    """What held-out rows judged nothing because the training rows know them, and the scores with them."""
+    told = [(n, t["with_leaks"]) for n, t in tasks.items() if t.get("with_leaks")]
+    if not told:
+        return None
+    each = [f"{n}: {k['note']}; with them {number(k['before'])} → {number(k['after'])}" for n, k in told]
+    return join([element("h3", "Held-out rows that leaked"), element("ul", [element("li", e) for e in each])])
 
 
 def _by_people(material: Material) -> Markup | None:

@@ -63,7 +63,7 @@ def _by_row(
     cut, tasks = graph.cut(edges), len(losses)
     if not Heads.fit(graph, cut):
         raise Mixed("the tasks' own parameters are not apart from the shared ones")
-    planned = plan(graph, cut, None if rows is None else len(rows))
+    planned = plan(graph, cut, rows)
     heads = Heads(graph, losses, cut, memory, hear="rows" if rows is None else "sums")
     groups = groups_of(heads, tasks) if rows is None else torch.where(rows < 0, tasks, rows)[None]
     memory.crowded = len(groups) > 1

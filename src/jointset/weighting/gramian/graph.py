@@ -60,7 +60,8 @@ class Graph:
 
     ``edges`` holds each node with what it was computed from, children before parents; ``reach[node]`` has bit k set
     where the loss of task k depends on the node. ``trunk`` are the nodes that several tasks reach and below which only
-    shared parameters are: between them and the rest runs the boundary of shared and own.
+    shared parameters are: between them and the rest runs the boundary of shared and own. With ``kept`` the passes leave
+    the graph as it is, for a backward pass of others.
     """
 
     roots: tuple[Node, ...]
@@ -69,6 +70,7 @@ class Graph:
     trunk: frozenset[Node]
     shared: tuple[Node, ...]
     own: tuple[Node, ...]
+    kept: bool = False
 
     def single(self, node: Node) -> bool:
         """Whether only one task reaches a node."""
@@ -110,7 +112,7 @@ class Graph:
         return seen
 
 
-def read(losses: Sequence[Tensor], shared: Iterable[Tensor]) -> Graph:
+def read(losses: Sequence[Tensor], shared: Iterable[Tensor], *, keep: bool = False) -> Graph:
     """The graph of the losses, one a task, each with a graph of its own.
 
     >>> import torch
@@ -135,7 +137,7 @@ def read(losses: Sequence[Tensor], shared: Iterable[Tensor]) -> Graph:
     own = {n: None for n in leaves if n not in shared_leaves}
     only_shared = _only_shared(edges, shared_leaves.keys(), own.keys())
     trunk = frozenset(n for n in only_shared if len(roots) == 1 or reach[n] & (reach[n] - 1))
-    return Graph(roots, edges, reach, trunk, tuple(shared_leaves), tuple(own))
+    return Graph(roots, edges, reach, trunk, tuple(shared_leaves), tuple(own), keep)
 
 
 def edge_of(tensor: Tensor) -> GradientEdge:

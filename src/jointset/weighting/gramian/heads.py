@@ -81,7 +81,7 @@ class Heads:
         targets += [leaf_of(n) for n in leaves]  # type: ignore[misc]
         handles = [h for node in inside for h in self._listen(node)] if self.kept or self._rows else []
         try:
-            grads = gradients(outputs, targets, None, retain=retain)
+            grads = gradients(outputs, targets, None, retain=retain or self.graph.kept)
         finally:
             for handle in handles:
                 handle.remove()

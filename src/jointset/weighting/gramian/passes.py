@@ -58,7 +58,7 @@ class FromLosses(Passes):
         """See :meth:`Passes.run`; the task's own parameters are taken along at its first pass."""
         leaves = [] if task in self.found else [n for n in self.graph.own if self.graph.reach[n] >> task & 1]
         own = [p for n in leaves if (p := leaf_of(n)) is not None]
-        grads = gradients([self.losses[task]], [*targets, *own], None, retain=not last)
+        grads = gradients([self.losses[task]], [*targets, *own], None, retain=not last or self.graph.kept)
         if task not in self.found:
             pairs = zip(own, grads[len(targets) :], strict=True)
             self.found[task] = [(p, g) for p, g in pairs if g is not None]
@@ -107,7 +107,8 @@ class FromBoundary(Passes):
         there = [(GradientEdge(*e), d) for e, d in zip(self.cut.edges, deltas, strict=True) if d is not None]
         if not there:
             return [None] * len(targets)
-        return gradients([e for e, _ in there], targets, [d for _, d in there], retain=not last)
+        retain = not last or self.graph.kept
+        return gradients([e for e, _ in there], targets, [d for _, d in there], retain=retain)
 
     def own(self, tasks: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """See :meth:`Passes.own`."""

@@ -30,8 +30,8 @@ class Plan:
     layers: list[Layer]
 
 
-def plan(graph: Graph, cut: Cut, rows: int | None = None) -> Plan:
-    """See whether the rows stay apart; ``rows`` counts them, if that is known.
+def plan(graph: Graph, cut: Cut, rows: Tensor | None = None) -> Plan:
+    """See whether the rows of different tasks stay apart; ``rows`` says whose each is, if that is known.
 
     Raises :class:`Mixed` with the reason where rows meet, or where the gradient of a parameter cannot be told apart.
     """

@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from jointset.cli.augment import augmentation_lines
-from jointset.cli.relatedness import relatedness_lines
-from jointset.cli.weights import again_line, trial_line, weights_lines
-from jointset.cli.words import counted
 from jointset.config import Config
+from jointset.console.augmentation import augmentation_lines
+from jointset.console.relatedness import relatedness_lines
+from jointset.console.weights import again_line, trial_line, weights_lines
+from jointset.console.words import counted
 from jointset.records import ACTIONS
 
 EVERY = 15.0
@@ -75,10 +75,19 @@ class Progress:
 
     def _stage(self, event: dict[str, Any]) -> None:
         folds = f"cross-fit, {self.config.training.folds} folds"
-        named = {"train": "joint training", "checks": "checks of the data", "alone": "a task alone"}
+        named = {
+            "train": "joint training",
+            "checks": "checks of the data",
+            "alone": "a task alone",
+            "foresight": "what cheap signals foresee",
+        }
         what = named.get(event["stage"], folds)
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
+
+    def _trained(self, event: dict[str, Any]) -> None:
+        for note in event["notes"]:
+            self.line(f"  note: {note}")
 
     def _augmentation(self, event: dict[str, Any]) -> None:
         for line in augmentation_lines(event):
@@ -125,10 +134,10 @@ class Progress:
         if verdict and verdict["outcome"] == "not judged":
             judged = "not judged"
         elif verdict:
-            # corrected for noise, an accuracy may exceed what it estimates
-            most = 1.0 if verdict["metric"] in ("accuracy", "auc", "macro_f1", "r2") else float("inf")
-            before, after = (min(verdict[side], most) for side in ("before", "after"))
+            before, after = verdict["before"], verdict["after"]
             judged = f"{verdict['metric']} {before:.3f} → {after:.3f} ({verdict['outcome']})"
+            if verdict.get("aside"):
+                judged += f", {verdict['aside']:,} leaked rows set aside"
         noise = "" if event["noise_rate"] is None else f", noise about {event['noise_rate']:.1%}"
         if not event["proposed"]:
             self.line(f"round {event['round']} {event['task']}: no edit proposed{noise}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jointset.console.foreseen import lines
+
 
 def relatedness_lines(found: Mapping[str, Any]) -> Iterator[str]:
     """Joint against single: the counts, the tasks that gain or lose, and which get a model of their own.
@@ -15,6 +17,7 @@ def relatedness_lines(found: Mapping[str, Any]) -> Iterator[str]:
     joint against single, held out: 1 hurt
       kind: accuracy 0.770 alone, 0.700 joint, gain -0.100 … -0.040, 800 rows: hurt, so it has a model of its own
     """
+    yield from (f"foreseen: {line}" for line in lines(found))
     counts = dict.fromkeys(("helped", "same", "hurt", "not judged"), 0)
     for task in found["tasks"].values():
         counts[task["verdict"]] += 1
@@ -23,7 +26,7 @@ def relatedness_lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"joint against single, held out: {told}{left}"
     own = {g["serves"][0] for g in found["groups"] if len(g["serves"]) == 1 and not g.get("along")}
     for name, task in found["tasks"].items():
-        if task["verdict"] not in ("helped", "hurt"):
+        if task["verdict"] not in ("helped", "hurt") and name not in own:
             continue
         low, high = task["interval"]
         then = ", so it has a model of its own" if name in own else ""
