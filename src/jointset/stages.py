@@ -304,7 +304,9 @@ def decide(
         after = train(bench, overlay_with(candidates.take(trying), round - 1), f"round-{round:02d}-{attempt}")
         verdict = compare(bench, before, after, noise_matrices(found), truth())
         verdicts.append((attempt, verdict))
-        reason[trying] = candidates.reason[trying] + f"; {verdict.reason}"  # why it was proposed, and what became of it
+        reason[trying] = (
+            candidates.reason[trying] + f"; {verdict.reason}"
+        )  # why it was proposed, and what became of it
         if verdict.accepted:
             status[trying] = "accepted"
             return candidates.with_columns(status=status, reason=reason), after, verdicts

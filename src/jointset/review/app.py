@@ -122,8 +122,8 @@ class Pages:
         key, by = whole(request.query_params.get("key")), whole(request.query_params.get("step")) or 0
         check = self._check(request, key)
         if not by:
-            index = desk.index(key) if key is not None else -1
-            facts = self._blind_facts(request, key) or views.item(desk, index if index >= 0 else None)
+            at = desk.index(key) if key is not None else -1
+            facts = self._blind_facts(request, key) or views.item(desk, at if at >= 0 else None)
             return self._page(request, "item.html", **facts)
         filters = read_filters(request.query_params)
         if check is not None:  # it stands before the item that comes next

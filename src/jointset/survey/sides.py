@@ -48,7 +48,7 @@ def values_of(dataset: Dataset, column: str) -> NDArray[np.object_]:
 def sites_of(work: Work, dataset: Dataset, near: Ints) -> dict[str, Sides]:
     """The sites and the groups of a dataset that have rows enough: by column, where at least two have."""
     start = work.pool.rows_of(dataset.name).start
-    found = {}
+    found: dict[str, Mapping[str, Ints]] = {}
     for column in dict.fromkeys(c for c in (dataset.site, dataset.group) if c):
         values = values_of(dataset, column)
         known = np.flatnonzero([v is not None for v in values.tolist()])

@@ -158,7 +158,7 @@ def _shown(
             labelled = augmented.labelled(labels.known, names, torch.from_numpy(index))
             shown = augmented.show(augmentation, problem.inputs, names, index, labelled, rng)
             there[part] = np.any([s != 0 for s in shown.draws.strength.values()], axis=0)
-            mix = own and own.mix(torch.from_numpy(index), shown.draws, rng, None)
+            mix = None if own is None else own.mix(torch.from_numpy(index), shown.draws, rng, None)
             logits, _ = model.outputs(model.trunk(shown.batch, len(index), mix))
             if own is not None:
                 there[part] = own.moved
