@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.relating.pairs import measured
+from bench.relating.pairs import kept
 from bench.relating.trainings import Trainings
 
 FEW = 5  # tasks up to which every set of them is trained, so that the best grouping is known
@@ -61,7 +61,7 @@ def worth(trainings: Trainings, blocks: Blocks, seed: int, side: str) -> float:
 
 def every_set(trainings: Trainings, tasks: Sequence[str], groups: int, seed: int) -> dict[str, float]:
     """Test skills where all sets of the tasks are trained: by row of the table."""
-    affinities, _ = measured(trainings)
+    affinities, _ = kept(trainings)
     alone, pairs = tuple((t,) for t in tasks), _pair_gains(trainings, tasks, seed)
     ways = [p for g in range(1, groups + 1) for p in partitions(tasks, g)]
     test = {p: worth(trainings, p, seed, "test") for p in ways}
@@ -80,7 +80,7 @@ def every_set(trainings: Trainings, tasks: Sequence[str], groups: int, seed: int
 
 def some_sets(trainings: Trainings, groups: int, seed: int) -> dict[str, float]:
     """Test skills where only some groupings can be trained: by row of the table."""
-    affinities, _ = measured(trainings)
+    affinities, _ = kept(trainings)
     tasks = trainings.names
     drawn = [random(tasks, groups, d) for d in range(DRAWS)]
     return {
