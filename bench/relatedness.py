@@ -8,8 +8,8 @@ All train with the library's own settings but for the epochs. Early stopping wat
 *pairs*: rank correlation of every measure with the gain of training a pair over the target alone, on the other half;
 beside them the correlation of the gains of two training seeds, and what each measure takes of a joint training's time.
 *groups*: test skill of the groups that are chosen before training, against others. *auxiliaries*: test skill of one
-task with a tenth of its labels, beside chosen tasks, all and none. Trainings and measures that ``--work`` holds are taken
-over; ``--kept`` trains nothing more, and shows the pairs that are there.
+task with a tenth of its labels, beside chosen tasks, all and none. What ``--work`` holds is taken over; ``--kept``
+trains nothing more, and shows the pairs that are there.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def of_groups(arguments: argparse.Namespace, work: Path) -> str:
     found: dict[tuple[str, int], list[dict[str, float]]] = {}
     for name in arguments.only or ("tox21", "fdu_mtl"):
         trainings = Trainings(made(work, name, 0), [f"training.epochs={arguments.epochs}"])
-        whole = name == "fdu_mtl"
+        whole = name != "tox21"
         tasks = trainings.names if whole else groups.few(trainings.names, arguments.draw)
         for most in arguments.groups:
             found[f"{name} ({len(tasks)} tasks)", most] = [
