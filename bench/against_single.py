@@ -75,7 +75,7 @@ def line(name: str, seeds: Sequence[dict[str, Any]]) -> str:
         )
     apart = [sorted(t for t, own in found["tasks"].items() if own["own_model"]) for found in seeds]
     told = [apart, [f["dropped"] for f in seeds], [f["kept"] for f in seeds]]
-    told += ([[" = ".join(c) for c in f["copies"]] for f in seeds],)
+    told.append([[" = ".join(c) for c in f["copies"]] for f in seeds])
     by_seed = [" / ".join(", ".join(a) or "none" for a in one) for one in told]
     named = f"{name} ({len(gains)} tasks compared, {len(seeds)} seeds)"
     return f"| {' | '.join([named, cells[0], *by_seed, cells[1]])} |"

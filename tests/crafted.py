@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from jointset import config as configs
 from jointset.augment import Recipe
@@ -37,9 +39,18 @@ class Crafted:
 
 
 def craft(
-    path: Path, n: int = 120, *, cell: str = "", images: list | None = None, facts: dict | None = None
+    path: Path,
+    n: int = 120,
+    *,
+    cell: str = "",
+    images: list | None = None,
+    facts: dict | None = None,
+    trusted: bool = False,
 ) -> Crafted:
-    """A run of one dataset with texts, numbers and, if named, images; edits of every action at known rows."""
+    """A run of one dataset with texts, numbers and, if named, images; edits of every action at known rows.
+
+    With ``trusted``, the labels of the held-out rows are marked as known for sure.
+    """
     rng = np.random.default_rng(0)
     path.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(
@@ -61,10 +72,13 @@ def craft(
     if images is not None:
         frame["picture"] = [images[i % len(images)] for i in range(n)]
         inputs["image"] = "picture"
-    frame.to_csv(path / "d.csv", index=False)
+    known = {"trusted": "known"} if trusted else {}
+    frame.assign(known=frame.split == "holdout").to_csv(path / "d.csv", index=False)
     settings = {
         "name": "crafted",
-        "datasets": {"d": {"path": str(path / "d.csv"), "inputs": inputs, "id": "id", "split": "split"}},
+        "datasets": {
+            "d": {"path": str(path / "d.csv"), "inputs": inputs, "id": "id", "split": "split", **known}
+        },
         "tasks": {
             "mood": {"kind": "multiclass", "labels": {"d": "mood"}},
             "urgent": {"kind": "binary", "labels": {"d": "urgent"}},
@@ -105,7 +119,7 @@ def _record(directory: RunDirectory, frame: pd.DataFrame, facts: dict) -> None:
     edits = Edits(
         round=np.full(m, 1), dataset=np.full(m, "d", object), row=columns[0], task=columns[1], action=columns[2],
         old=columns[3], new=columns[4], weight=np.array([WEIGHTS.get(a, 1.0) for a in columns[2]]),
-        confidence=confidence, expected_precision=np.full(m, 0.9), reason=np.full(m, "accepted: fine", object),
+        confidence=confidence, expected_precision=np.full(m, 0.9), reason=_reasons(columns[2]),
         status=np.array(["rejected" if i % 9 == 8 else "accepted" for i in range(m)], object), **text,
     )  # fmt: skip
     held = frame[frame.split == "holdout"].head(6)
@@ -129,9 +143,10 @@ def _record(directory: RunDirectory, frame: pd.DataFrame, facts: dict) -> None:
             1, issues=issues, edits=edits, verdicts=[("all", refused), ("retry", verdict)],
             facts={"noise_rate": {"mood": 0.1}, "noise_matrix": {"mood": (0.9 * np.eye(3) + 0.1 / 3).tolist()}} | facts,
         )  # fmt: skip
+    directory.round(1).mkdir(parents=True, exist_ok=True)
+    _data_issues(directory, frame)
     p = rng.dirichlet(np.ones(3), n).astype(np.float32)
     q = rng.dirichlet(np.ones(2), n).astype(np.float32)
-    (directory.round(1)).mkdir(parents=True, exist_ok=True)
     outputs = {"outputs.0": p, "outputs.1": q, "outputs.2": rng.normal(10, 2, (n, 1)).astype(np.float32)}
     embedding = rng.normal(size=(n, 4)).astype(np.float16)
     np.savez(
@@ -169,6 +184,32 @@ def _record(directory: RunDirectory, frame: pd.DataFrame, facts: dict) -> None:
     (directory.path / "summary.json").write_text(
         json.dumps({**summary, "peak_memory_bytes": 10**8, "seed": 0, "version": "0"})
     )
+
+
+def _reasons(action) -> np.ndarray:
+    """What edits were proposed for, several per action, and what the gate said of them."""
+    of = {"relabel": ["label_error"], "fill": ["missing_label"], "drop": ["label_error", "spare_copy", "leak_source"],
+          "weight": ["label_error", "shifted_row", "tail_label"], "add": ["tail_label"]}  # fmt: skip
+    turn = {a: cycle(codes) for a, codes in of.items()}
+    return np.array([f"{next(turn[a])}; accepted: fine" for a in action], object)
+
+
+def _data_issues(directory: RunDirectory, frame: pd.DataFrame) -> None:
+    """Copies that the checks of the data found: r1 of r0, r3 nearly of r0, and the held-out r4 of r2."""
+    facts = [
+        ("exact_duplicate", 1, {"copy_of": "d/r0"}),
+        ("near_duplicate", 3, {"like": "d/r0", "similarity": 0.97}),
+        ("leaked_copy", 4, {"copy_of": "d/r2"}),
+        ("leak_source", 2, {"copy_of": "d/r4"}),
+        ("outlier", 5, {"distance": 9.0}),
+    ]
+    n = len(facts)
+    texts = [np.full(n, "", object) for _ in range(4)]
+    ids = frame.id.to_numpy(object)[[i for _, i, _ in facts]]
+    evidence = np.array([json.dumps(e) for *_, e in facts], object)
+    found = Issues(np.array([c for c, *_ in facts], object), np.full(n, "d", object), ids, texts[0], texts[1],
+                   np.zeros(n), texts[2], texts[3], np.ones(n), evidence)  # fmt: skip
+    pq.write_table(found.to_arrow(), directory.round(1) / "data_issues.parquet")
 
 
 def further_round(run: Crafted) -> int:

@@ -158,6 +158,18 @@ def test_a_run_tells_what_joint_training_is_to_every_task(folder):
         )
 
 
+def test_named_groups_are_left_as_they_are_and_copies_are_known_all_the_same(folder):
+    folder.settings["model"]["groups"] = [["level", "price"], ["risky", "kinds", "again"]]
+    folder.settings["tasks"]["again"] = {"kind": "binary", "labels": {"people": "mirrored"}}
+    people = folder.frames["people"]
+    people["mirrored"] = people["risk"].map({0: "safe", 1: "not"})
+    bench, overlay = begun(folder)
+    settled = apart.settled(bench, overlay)
+    assert settled.copies == (("risky", "again"),) and settled.groups == ()
+    assert settled.plan.groups == bench.plan.groups
+    assert json.loads(bench.run.relatedness.read_text())["tasks"] == {}
+
+
 def test_off_and_one_task_compare_nothing(folder):
     folder.settings["relatedness"] = "off"
     bench, overlay = begun(folder)

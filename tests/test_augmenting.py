@@ -86,6 +86,28 @@ def test_it_is_switched_off_where_it_does_not_help(folder, monkeypatch, gains, k
     assert len(calls) == done, "a decision is read back"
 
 
+def test_a_harmful_family_is_left_out_and_a_good_one_stays(folder, monkeypatch):
+    def gains(policy, task):
+        return 0.03 * ("tabular" in policy.families()) - 0.05 * ("text" in policy.families())
+
+    calls = scripted(monkeypatch, gains)
+    bench, overlay = begun(folder, {"text": ["swap"], "tabular": ["noise"], "preserve": False})
+    settled = augmenting.settled(bench, overlay)
+    found = json.loads(bench.run.augmentation.read_text())
+    assert found["kept"] == "without text" and [t["name"] for t in found["tried"]] == ["all", "without text"]
+    assert settled.augmentation.policy.operations() == ["tabular.noise"]
+    counted = {(json.dumps(p.record()) if p else None, s) for p, s in calls}
+    assert len(counted) <= 3 * 2 + bench.work.config.augment.families
+    seeds = {s for p, s in calls if p and p.operations() == ["text.swap"]}
+    assert len(seeds) == 1, "a family that was not the worst to lose is not confirmed"
+
+
+def test_without_a_budget_no_family_is_left_out(folder, monkeypatch):
+    calls = scripted(monkeypatch, lambda policy, task: 0.03 - 0.05 * ("text" in policy.families()))
+    bench, overlay = begun(folder, {"text": ["swap"], "tabular": ["noise"], "preserve": False, "families": 0})
+    assert augmenting.settled(bench, overlay).augmentation is None and len(calls) == 4
+
+
 def test_gains_are_means_over_seeds(bench):
     before, after = ([Scored({"level": s}, {}) for s in scores] for scores in ((0.5, 0.6), (0.6, 0.5)))
     assert gains_of(bench, before, after) == {"level": {"skill": 0.0}}

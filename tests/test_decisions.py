@@ -108,6 +108,24 @@ def test_two_people_see_each_other(ledger):
     assert [e["verb"] for e in ledger.entries() if e["row"] == "a"] == ["keep", "accept"]  # both stand
 
 
+def test_a_row_that_was_excluded_and_its_labels_speak_of_the_same(ledger):
+    out = ledger.decide([on("a", "exclude", task="")], reviewer="Ada")
+    for verb in ("accept", "keep", "none", "label"):
+        late = ledger.decide([on("a", verb, "y", edit=1)], reviewer="Bob", seen=0)
+        assert late.count == 0 and late.refused[0]["verb"] == "exclude"
+    assert (
+        ledger.decide([on("a", "accept", "y", task="u")], reviewer="Bob", seen=0).count == 0
+    )  # another task of it
+    assert ledger.decide_edits([1, 2], "accept", reviewer="Bob", seen=0).count == 1  # the other row's alone
+    ledger.retract(out.batch, reviewer="Ada")
+    assert ledger.decide([on("a", "accept", "y", edit=1)], reviewer="Bob", seen=0).count == 1
+    late = ledger.decide([on("a", "exclude", task="")], reviewer="Ada", seen=0)
+    assert late.count == 0 and (late.refused[0]["reviewer"], late.refused[0]["verb"]) == ("Bob", "accept")
+    assert (
+        ledger.decide([on("a", "exclude", task="")], reviewer="Ada", seen=10**6).count == 1
+    )  # knowing of it
+
+
 def test_decisions_are_append_only_and_count_in_the_fingerprint(ledger):
     before = ledger.fingerprint()
     ledger.decide([on("a", "keep", "x", edit=1)], reviewer="Ada")

@@ -83,6 +83,9 @@ def test_after_a_refusal_the_rest_is_tried_without_the_worse_task(judged):
     assert (found.status[found.task == "level"] == "rejected").all()
     assert (found.status[found.task != "level"] == "accepted").all()
     assert (found.task == "level").any() and (found.task != "level").any()
+    for reason in found.reason:  # what it was proposed for, then every verdict on it
+        code, *said = reason.split("; ")
+        assert code in ("label_error", "missing_label", "contradiction") and said[-1:] == ["because"]
     with Ledger(run.directory.ledger) as ledger:
         assert [v["name"] for v in ledger.verdicts()] == ["all", "retry"]
 

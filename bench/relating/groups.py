@@ -11,7 +11,7 @@ from bench.relating.pairs import measured
 from bench.relating.trainings import Trainings
 
 FEW = 5  # tasks up to which every set of them is trained, so that the best grouping is known
-DRAWS = 3
+DRAWS = 2
 Blocks = tuple[tuple[str, ...], ...]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,15 @@ def measured(trainings: Trainings) -> tuple[dict[str, Any], dict[str, float]]:
     """Affinities by every measure and their consensus, and the seconds of the processor that each takes by itself.
 
     What several read (embedding, probes, probes of permuted labels) counts for each, and once for the consensus.
+    Imports count for none.
     """
+    for library in (
+        "scipy.stats",
+        "sklearn.decomposition",
+        "sklearn.feature_extraction.text",
+        "sklearn.linear_model",
+    ):
+        importlib.import_module(library)
     from jointset.relatedness import MEASURES, affinity, consensus
     from jointset.relatedness.table import TELLING
     from jointset.relating import ROWS, material_of, sampled

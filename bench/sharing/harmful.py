@@ -72,7 +72,5 @@ def poisons(folder: Path, seed: int, rows: int | None) -> None:
 
 
 SETS: dict[str, Callable[[Path, int, int | None], None]] = {
-    "wine": wine,
-    "strangers": strangers,
-    "poisons": poisons,
-}
+    "wine": wine, "strangers": strangers, "opinions": opinions, "poisons": poisons,
+}  # fmt: skip

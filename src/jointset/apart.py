@@ -34,7 +34,8 @@ def settled(bench: Bench, overlay: Overlay) -> Bench:
 
     The weights of the joint training, and of the tasks alone, become those that the first round starts with.
     """
-    if not asked(bench):
+    mode = bench.work.config.relatedness.mode
+    if not asked(bench) and (mode != "auto" or len(bench.work.tasks) < 2):
         return bench
     file = bench.run.relatedness
     if not file.is_file():
@@ -54,6 +55,9 @@ def _arranged(bench: Bench, overlay: Overlay) -> dict[str, Any]:
     names = [t.name for t in bench.work.tasks]
     auto, free = settings.mode == "auto", settings.mode == "auto" and not bench.joint
     foreseen = _foreseen(bench) if auto else None
+    told = {"foreseen": foreseen.record()} if foreseen else {}
+    if not asked(bench):  # the groups are named, so that nothing is rearranged
+        return {**told, "tasks": {}, "set_apart": {}, "not_compared": [], "groups": [], "seconds": 0.0}
     suspects = list(foreseen.signals) if foreseen and free else []  # joint inference reads across all tasks
     alone = _alone(bench, overlay, suspects)
     dropped = [n for n in suspects if n in alone and _worthless(bench, alone[n], n)]
@@ -73,7 +77,6 @@ def _arranged(bench: Bench, overlay: Overlay) -> dict[str, Any]:
     if groups:
         _start(bench, overlay, joint, alone, groups)
     _keep_outputs(bench, joint, alone)
-    told = {"foreseen": foreseen.record()} if foreseen else {}
     return {
         **told,
         "tasks": {v.task: record(v) for v in verdicts},

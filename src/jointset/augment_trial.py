@@ -49,6 +49,7 @@ def augmentation(bench: Bench, policy: Policy) -> Augmentation:
         number=max(bench.work.config.augment.views, len(strongest)),
         seed=bench.work.config.seed,
         cache=bench.run.data / "inputs",
+        guard=bench.work.config.augment.guard,
     )
     return Augmentation(policy, views)
 

@@ -14,10 +14,10 @@ from jointset.augment.policy import Verdict
 from jointset.augment.preserve import Estimate, verdicts
 from jointset.augment.rules import Rule, rule_of
 from jointset.augment_search import searched
-from jointset.augment_trial import HARM, augmentation, gains_of, scored, with_policy
+from jointset.augment_trial import HARM, Scored, augmentation, gains_of, scored, with_policy
 from jointset.data import Overlay
 from jointset.errors import ConfigError
-from jointset.operations import MODALITIES, modality_of, usual
+from jointset.operations import MODALITIES, usual
 from jointset.prepare import Work
 from jointset.records import TRAIN
 from jointset.rundir import read_json, write_json
@@ -27,6 +27,9 @@ from jointset.training.preserve import Probe, probe
 from jointset.workbench import Bench
 
 FURTHER = 2000  # between the seeds of comparisons
+BORROWING = ("features.noise", "features.extrapolate", "features.tail")
+# labels are mixed along with the inputs, and what fools the model cannot be judged by it
+UNASKED = ("image.mixup", "image.cutmix", "tabular.mixup", "features.adversarial")
 
 
 def settled(bench: Bench, overlay: Overlay) -> Bench:
@@ -88,15 +91,18 @@ def stated(work: Work) -> Policy:
 def checked(bench: Bench, overlay: Overlay) -> tuple[Policy, list[Estimate]]:
     """The configuration's policy with a verdict for every operation and task, and the estimates behind them."""
     settings, policy = bench.work.config.augment, stated(bench.work)
+    usual = borrowed(bench.work, policy)
     if not settings.preserve:
-        return policy, []
+        told = {t: {**usual.get(t, {}), **policy.verdicts.get(t, {})} for t in bench.work.by_name}
+        return dataclasses.replace(policy, verdicts=told), []
     file = bench.run.path / "augment" / "labels.json"
     if not file.is_file():
         found = estimates(bench, overlay, policy)
         write_json(file, {"estimates": [dataclasses.asdict(e) for e in found]})
     table = [Estimate.read(e) for e in read_json(file)["estimates"]]
-    verdict, rules = verdicts(table)
-    told = {t: {**verdict.get(t, {}), **policy.verdicts.get(t, {})} for t in bench.work.by_name}
+    verdict, rules = verdicts([e for e in table if e.outcome != "unknown"])
+    known = (usual, verdict, policy.verdicts)  # what is measured outranks the rule, and the user both
+    told = {t: {o: v for own in known for o, v in own.get(t, {}).items()} for t in bench.work.by_name}
     led = {t: {**rules.get(t, {}), **policy.rules.get(t, {})} for t in bench.work.by_name}
     for task, own in led.items():
         told[task] |= dict.fromkeys(own, "keep")
@@ -105,13 +111,19 @@ def checked(bench: Bench, overlay: Overlay) -> tuple[Policy, list[Estimate]]:
     return dataclasses.replace(policy, verdicts=told, rules=led), table
 
 
+def borrowed(work: Work, policy: Policy) -> dict[str, dict[str, Verdict]]:
+    """Numbers are masked where a row borrows from another: rows that agree in classes may have any two numbers."""
+    numbers = [t.name for t in work.tasks if t.kind == "regression"]
+    return {t: {o: "mask" for o in policy.operations() if o in BORROWING} for t in numbers}
+
+
 def estimates(bench: Bench, overlay: Overlay, policy: Policy) -> list[Estimate]:
     """Whether each operation of the policy keeps each task's label."""
     settings = bench.work.config.augment
     strongest = {
         o: max(s.magnitude for s in [policy.of(t.name).get(o) for t in bench.work.tasks] if s)
         for o in policy.operations()
-        if modality_of(o) != "features" and not o.endswith((".mixup", ".cutmix"))
+        if o not in UNASKED
     }
     problem = bench.problem(overlay)
     rows = np.flatnonzero(problem.usable() & (bench.work.pool.split == TRAIN))
@@ -135,35 +147,105 @@ def estimates(bench: Bench, overlay: Overlay, policy: Policy) -> list[Estimate]:
 
 
 def _compared(bench: Bench, overlay: Overlay, policy: Policy) -> dict[str, Any]:
-    """Which of three is kept: the policy, the policy without the tasks that it harms, or none."""
+    """What is kept: the policy, the policy without the tasks that it harms, without families of operations, or none."""
     bench.emit({"event": "stage", "stage": "augmentation", "name": "with and without"})
     settings = bench.work.config.augment
     first = 1 if settings.search else 0  # a search has chosen with the run's own seed
     seeds = [bench.work.config.seed + FURTHER * (first + i) for i in range(settings.confirm)]
-    without = [scored(bench, overlay, None, s) for s in seeds]
-    tried: list[dict[str, Any]] = []
-    for name in ("all", "without the harmed"):
-        gains = gains_of(bench, without, [scored(bench, overlay, policy, s) for s in seeds])
-        harmed = [t for t, g in gains.items() if min(g.values()) < -HARM]
-        mean = float(np.mean([g["skill"] for g in gains.values()])) if gains else 0.0
-        tried.append({"name": name, "gains": gains, "harmed": harmed, "mean": round(mean, 6)})
-        if not harmed and mean > 0:
-            return {"kept": name, "policy": policy.record(), "tried": tried}
-        if not harmed or len(harmed) == len(gains):
-            break
+    trials = _Trials(bench, overlay, seeds, [scored(bench, overlay, None, s) for s in seeds])
+    whole = trials.judged("all", policy, seeds)
+    if not whole.pays and whole.harmed and len(whole.harmed) < len(whole.gains):
         masked: dict[str, Mapping[str, Verdict]] = {
-            t: dict.fromkeys(policy.operations(), "mask") for t in harmed
+            t: dict.fromkeys(policy.operations(), "mask") for t in whole.harmed
         }
-        policy = dataclasses.replace(policy, verdicts={**policy.verdicts, **masked})
+        spared = dataclasses.replace(policy, verdicts={**policy.verdicts, **masked})
+        trials.judged("without the harmed", spared, seeds)
+    if not trials.tried[-1].pays:
+        _leave_out(trials, policy, settings.families)
+    last = trials.tried[-1]
+    tried = [
+        {"name": t.name, "gains": t.gains, "harmed": t.harmed, "mean": round(t.mean, 6)} for t in trials.tried
+    ]
+    if last.pays:
+        return {"kept": last.name, "policy": last.policy.record(), "tried": tried}
     return {"kept": "none", "tried": tried}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tried:
+    """A policy against none: the gains of every task, and those that lose beyond half a point."""
+
+    name: str
+    policy: Policy
+    gains: Mapping[str, Mapping[str, float]]
+
+    @property
+    def harmed(self) -> list[str]:
+        return [t for t, g in self.gains.items() if min(g.values()) < -HARM]
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean([g["skill"] for g in self.gains.values()])) if self.gains else 0.0
+
+    @property
+    def pays(self) -> bool:
+        return not self.harmed and self.mean > 0
+
+    @property
+    def score(self) -> float:
+        """The mean gain, less what tasks lose beyond half a point."""
+        return self.mean - sum(max(-HARM - min(g.values()), 0.0) for g in self.gains.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trials:
+    """Policies compared with none, seed by seed, and what was tried so far."""
+
+    bench: Bench
+    overlay: Overlay
+    seeds: list[int]
+    without: list[Scored]
+    tried: list[_Tried] = dataclasses.field(default_factory=list)
+
+    def compared(self, name: str, policy: Policy, seeds: list[int]) -> _Tried:
+        """The gains on some of the seeds."""
+        plain = [w for w, s in zip(self.without, self.seeds, strict=True) if s in seeds]
+        return _Tried(
+            name,
+            policy,
+            gains_of(self.bench, plain, [scored(self.bench, self.overlay, policy, s) for s in seeds]),
+        )
+
+    def judged(self, name: str, policy: Policy, seeds: list[int]) -> _Tried:
+        """The same, kept among what was tried."""
+        self.tried.append(self.compared(name, policy, seeds))
+        return self.tried[-1]
+
+
+def _leave_out(trials: _Trials, policy: Policy, budget: int) -> None:
+    """Leave out family after family, the most harmful first, until the rest pays or the trainings are spent.
+
+    The first seed says which family goes; the others, which had no say in it, whether the rest pays.
+    """
+    gone: list[str] = []
+    others = trials.seeds[1:] or trials.seeds
+    while len(families := policy.families()) > 1 and budget >= len(families) + len(trials.seeds) - 1:
+        budget -= len(families) + len(trials.seeds) - 1
+        screened = {
+            f: trials.compared(f, policy.without(f), trials.seeds[:1]) for f in families
+        }  # (family left out → what the rest gains)
+        worst = max(families, key=lambda f: screened[f].score)
+        gone, policy = [*gone, worst], policy.without(worst)
+        if trials.judged(f"without {', '.join(gone)}", policy, others).pays:
+            return
 
 
 def _check_features(policy: Policy, work: Work) -> None:
     """Raise where operations on features have no classes to work on."""
-    for operation in policy.operations():
-        if operation in ("features.noise", "features.extrapolate", "features.tail") and not any(
-            t.kind in ("binary", "multiclass") for t in work.tasks
-        ):
+    kinds = {t.kind for t in work.tasks}
+    for operation in (o for o in policy.operations() if o in BORROWING):
+        fit = {"binary", "multiclass"} | ({"multilabel"} if operation != "features.tail" else set())
+        if not kinds & fit:
             raise ConfigError(
                 f"augment: {operation} needs a task with classes, and there is none; take it out"
             )

@@ -81,7 +81,7 @@ def _cells(
     own = [o for o in recipe.operations if modality_of(o) == modality]
     if not own or inputs.row[modality][position] < 0:
         return {}
-    raw = raw_row(inputs, modality, work.pool, position, recipe)
+    raw = raw_row(inputs, modality, work.pool, position, recipe, work.config.augment.guard)
     if raw is not None:
         value = raw.column(0)[0].as_py()
         if modality == "audio" and value is not None:

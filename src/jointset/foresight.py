@@ -143,7 +143,7 @@ def missing_signals(
     >>> list(missing_signals(labels, x))
     ['random']
     """
-    asked = {n: y for n, y in labels.items() if _enough(y)}
+    asked = {n: y for n, y in labels.items() if enough(y)}
     for permutations in PERMUTATIONS:
         if asked:
             found = label_signal(asked, features, permutations=permutations, level=LEVEL, seed=seed)
@@ -188,7 +188,7 @@ def _copy(work: Work, found: Sameness) -> bool:
     return any(s.kind == "copy" for s in same_content({n: y[rows] for n, y in pair.items()}))
 
 
-def _enough(labels: NDArray[Any]) -> bool:
+def enough(labels: NDArray[Any]) -> bool:
     """Whether a task has labels enough for a missing signal to mean something."""
 
     def one(column: NDArray[Any]) -> bool:

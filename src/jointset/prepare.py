@@ -69,10 +69,13 @@ class Work:
         }
 
 
-def prepare(config: Config, cache: Path, sources: Mapping[str, Any] | None = None) -> Work:
+def prepare(
+    config: Config, cache: Path, sources: Mapping[str, Any] | None = None, *, folds: bool = True
+) -> Work:
     """Read, check and encode everything the configuration names.
 
-    ``sources`` holds datasets given as objects (frames, tables) instead of a path.
+    ``sources`` holds datasets given as objects (frames, tables) instead of a path. Without ``folds`` nothing is to be
+    trained, and the rows need not be enough for any: all are in the first.
     """
     datasets = tuple(_dataset(config, name, cache, sources or {}) for name in config.datasets)
     for dataset in datasets:
@@ -93,7 +96,9 @@ def prepare(config: Config, cache: Path, sources: Mapping[str, Any] | None = Non
     strata = _strata(tasks, seen, np.repeat(np.arange(len(datasets)), sizes))
     pool = build_pool(datasets, strata=strata, split_settings=splits, seed=config.seed)
     tasks = tuple(_settled(t, config.tasks[t.name], given[t.name], pool) for t in tasks)
-    fold = make_folds(pool.component, strata, pool.split == TRAIN, config.training.folds, config.seed)
+    fold = np.zeros(len(pool), np.int8)
+    if folds:
+        fold = make_folds(pool.component, strata, pool.split == TRAIN, config.training.folds, config.seed)
     notes = [f"{e.task.name}: {note}" for e in encoded.values() for note in e.notes]
     return Work(config, pool, tasks, given, fold, strata, (*notes, *pool.notes))
 
@@ -151,6 +156,8 @@ def _dataset(config: Config, name: str, cache: Path, sources: Mapping[str, Any])
         group=settings.group,
         split=settings.split.column,
         trusted=settings.trusted,
+        site=settings.site,
+        time=settings.time,
         cache=cache,
         label_columns=labels,
         root=folder_of(settings.path),

@@ -83,7 +83,7 @@ class Project:
     ) -> None:
         """Add a dataset: a path, DataFrame, Arrow table, Hugging Face dataset or mapping of NumPy arrays.
 
-        ``settings`` are those of the configuration: ``id``, ``group``, ``split``, ``trusted``.
+        ``settings`` are those of the configuration: ``id``, ``group``, ``split``, ``trusted``, ``site``, ``time``.
         """
         entry: dict[str, Any] = {"inputs": dict(inputs), **settings}
         if isinstance(source, (str, Path)):

@@ -40,7 +40,7 @@ from jointset.survey.inputs import read_inputs
 
 ROWS = 2000  # of each dataset that are looked at
 MOST_AUXILIARIES = 3
-HARDLY = 0.1  # of what the target's own says: not worth a training
+HARDLY = 0.1  # of the most that a task says: not worth a training
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ def relate(
         consensus=together,
         signals=signals,
         same=same,
-        choices={t: _chosen(ranked, floor, t, treated, same) for t in targets or names},
+        choices={t: _chosen(ranked, floor, t, treated, same, signals[t]) for t in targets or names},
         treatments=treated,
         grouping=_grouped(together, gain, usable, groups) if groups and usable else None,
         pooling=pooled(work, sample, material),
@@ -182,8 +182,14 @@ def _grouped(together: Affinity, gain: TransferGain | None, usable: Sequence[str
 
 
 def _chosen(
-    ranked: Affinity, floor: float, target: str, treated: Sequence[Treatment], same: Sequence[Sameness]
+    ranked: Affinity,
+    floor: float,
+    target: str,
+    treated: Sequence[Treatment],
+    same: Sequence[Sameness],
+    signal: Signal,
 ) -> Choice:
+    """The best few; of a target with too few labels to say which, all: it has the least to lose by company."""
     exclude = {t.task: t.reason for t in treated if t.action == "drop"}
     for s in same:
         if s.kind == "copy" and target in (s.source, s.target):
@@ -191,7 +197,11 @@ def _chosen(
     own = next(t for t in treated if t.task == target)
     if own.action == "drop":
         return Choice(target, ())
-    return choose_auxiliaries(ranked, target, most=MOST_AUXILIARIES, floor=floor, exclude=exclude)
+    found = choose_auxiliaries(ranked, target, most=MOST_AUXILIARIES, floor=floor, exclude=exclude)
+    if found.chosen or signal.outcome != "not judged" or ranked.measure != "consensus":
+        return found
+    others = tuple(t.task for t in treated if t.task != target and t.task not in exclude)
+    return dataclasses.replace(found, chosen=others)
 
 
 def _only(together: Affinity, tasks: Sequence[str]) -> Affinity:

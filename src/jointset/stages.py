@@ -299,12 +299,14 @@ def decide(
     if not len(candidates):
         return candidates, before, verdicts
     trying = np.ones(len(candidates), bool)
-    status, reason = np.full(len(candidates), "rejected", object), np.full(len(candidates), "", object)
+    status, reason = np.full(len(candidates), "rejected", object), candidates.reason.copy()
     for attempt in ATTEMPTS:
         after = train(bench, overlay_with(candidates.take(trying), round - 1), f"round-{round:02d}-{attempt}")
         verdict = compare(bench, before, after, noise_matrices(found), truth())
         verdicts.append((attempt, verdict))
-        reason[trying] = verdict.reason
+        reason[trying] = (
+            candidates.reason[trying] + f"; {verdict.reason}"
+        )  # why it was proposed, and what became of it
         if verdict.accepted:
             status[trying] = "accepted"
             return candidates.with_columns(status=status, reason=reason), after, verdicts

@@ -63,7 +63,8 @@ class Bench:
             auxiliary_weight=self.work.config.model.auxiliary_weight,
             augmentation=self.augmentation,
         )
-        return extended(problem, self.work.pool, overlay.added, fill=self.work.config.augment.fill)
+        settings = self.work.config.augment
+        return extended(problem, self.work.pool, overlay.added, fill=settings.fill, guard=settings.guard)
 
     @property
     def plan(self) -> ModelPlan:

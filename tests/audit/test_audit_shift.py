@@ -10,6 +10,7 @@ from jointset.audit import (
     covariate_shift,
     importance_weights,
     label_shift,
+    share_shift,
     shift_matrix,
 )
 from jointset.audit.shift.columns import holm
@@ -157,3 +158,33 @@ def test_linear_models_of_the_matrix_may_read_sparse_terms():
     assert found.loss[0, 2] > 0.2 and found.worth[0, 2] < 0.1
     blind = shift_matrix(points, site, labels=labels)
     assert (blind.covariate[0, 1], blind.worth[0, 1] < 0.1) == (found.covariate[0, 1], True)
+
+
+def test_given_labels_are_compared_at_the_stated_level():
+    from scipy.stats import chi2_contingency
+
+    rng = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(400):
+        y = rng.choice(4, 600, p=[0.5, 0.3, 0.15, 0.05])
+        sides = np.array_split(y, 3)
+        pairs = {f"{i}{j}": (sides[i], sides[j]) for i, j in ((0, 1), (0, 2), (1, 2))}
+        alarms += share_shift(pairs, level=0.05, least=0.0).outcome == "found"
+    assert 0 < alarms <= 30  # 20 are expected at most
+
+    a, b = np.repeat([0, 1, 2], [30, 30, 40]), np.repeat([0, 1, 2, -1], [50, 25, 25, 9])
+    found = share_shift({"a × b": (a, b)}, least=0.0)
+    assert found.p_value["a × b"] == pytest.approx(chi2_contingency([[30, 30, 40], [50, 25, 25]]).pvalue)
+    assert found.effect["a × b"] == pytest.approx(0.2)
+    x, y = rng.normal(size=300), rng.normal(0.5, 1, 300)
+    numbers = share_shift({"x × y": (np.append(x, np.nan), y)})
+    assert numbers.effect["x × y"] == pytest.approx(ks_2samp(x, y).statistic) and numbers.outcome == "found"
+
+
+def test_many_rows_do_not_make_a_trifle_a_shift():
+    a, b = np.repeat([0, 1], [500_000, 500_000]), np.repeat([0, 1], [505_000, 495_000])
+    found = share_shift({"a × b": (a, b)})
+    assert found.p_value["a × b"] < 1e-6 and found.outcome == "passed"
+    assert share_shift({"a × b": (a[:19], b)}).outcome == "not applicable"
+    with pytest.raises(ArrayError, match="a × b: labels must be class codes"):
+        share_shift({"a × b": (np.array(["x"]), b)})

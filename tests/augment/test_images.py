@@ -86,3 +86,21 @@ def test_mixtures_are_what_their_shares_say():
     for i in range(4):
         same = (cut[i] == x[i]) & (x[i] != x[partner[i]])
         assert float(same.float().mean()) == pytest.approx(own[i], abs=0.02)
+
+
+@pytest.mark.parametrize("fill", ["zero", "mean", "edge", "reflect"])
+def test_what_is_erased_is_filled_as_told(fill):
+    x = (40 + 5 * torch.arange(20.0)).expand(60, 1, 20, 20)  # brighter from left to right
+    found = image.augmented(x, {"erase": np.full(60, 0.2)}, fill, np.random.default_rng(0))
+    gone = (found - x).abs() > 0.5
+    assert 0.05 < gone.float().mean() < 0.3
+    if fill == "zero":
+        assert found[gone].max() == 0
+    elif fill == "mean":
+        assert torch.allclose(found[gone], x[0].mean())
+    else:  # what stands there is of the image: nothing black, and no further away than twice the rectangle's side
+        assert found.min() >= 40 - 1e-3 and found.max() <= 135 + 1e-3
+        far = ((found - x).abs() / 5)[gone]
+        assert far.max() <= (20 if fill == "reflect" else 12) and (far >= 1 - 1e-3).all()
+    again = image.augmented(x, {"erase": np.full(60, 0.2)}, fill, np.random.default_rng(0))
+    assert torch.equal(found, again)

@@ -69,6 +69,17 @@ def test_something_changes_and_negations_stay(name, nowhere):
         assert name == "swap" or changed != SENTENCE
 
 
+@pytest.mark.parametrize("name", sorted(text.CHANGES))
+def test_words_that_are_named_stay_as_well(name, nowhere):
+    source = "Der Film ist nicht gut und Nie spannend gewesen"
+    touched = 0
+    for seed in range(30):
+        changed = text.changed(source, name, 0.4, seed, guard=["nicht", "nie"])
+        assert {"nicht", "Nie"} <= set(changed.split())
+        touched += "nicht" not in text.changed(source, name, 0.4, seed).split()
+    assert touched or name in ("insert", "swap")
+
+
 def test_counts_of_words():
     n = len(SENTENCE.split())
     deleted = [len(text.changed(SENTENCE, "delete", 0.2, s).split()) for s in range(200)]

@@ -174,6 +174,18 @@ def test_permuted_labels_have_even_p_values():
     assert 0.01 <= np.mean(p <= 0.1) <= 0.2 and 0.35 <= p.mean() <= 0.65
 
 
+def test_few_labels_are_not_called_random():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 30))
+    faint = (x[:, 0] * x[:, 1] > 0).astype(int)
+    found = label_signal({"faint": faint}, x)["faint"]
+    assert found.p_value > 0.05 and found.outcome == "not judged" and "too few to tell" in found.reason
+    assert treatments(("faint",), signals={"faint": found})[0].action == "keep"
+    rare = np.r_[np.ones(20, int), np.zeros(480, int)]
+    assert label_signal({"rare": rare}, rng.normal(size=(500, 4)))["rare"].outcome == "not judged"
+    assert label_signal({"clear": (x[:, 0] > 0).astype(int)}, x[:, :3])["clear"].outcome == "signal"
+
+
 def test_an_id_column_gives_nothing_away():
     rng = np.random.default_rng(0)
     assert same_content({"id": np.arange(200), "y": rng.integers(2, size=200)}) == ()
@@ -199,13 +211,15 @@ def test_pools_of_numbers_and_classes():
         pool_datasets(y, site[:5], x)
 
 
-def test_the_consensus_is_a_share_of_what_the_target_says_itself():
+def test_the_consensus_is_a_share_of_the_most_that_a_task_says():
     chance = np.full((2, 2), 0.1)
     a = Affinity("a", ("x", "y"), np.array([[0.6, 0.35], [0.1, 0.1]]), "share", (0, 1), chance=chance)
     b = Affinity("b", ("x", "y"), np.array([[1.0, np.nan], [0.5, 1.0]]), "share", (0, 1))
     found = consensus([a, b])
     assert found["y", "x"] == pytest.approx((0 + 0.5) / 2)
-    assert np.isnan(found["x", "y"])  # y's own value is chance in a, and b does not know the pair
+    assert found["x", "y"] == 1 and found["y", "y"] == pytest.approx(0.5)  # in a, x says more of y than y
+    nothing = Affinity("c", ("x", "y"), np.full((2, 2), 0.1), "share", (0, 1), chance=chance)
+    assert np.isnan(consensus([nothing]).values).all()
     with pytest.raises(ArrayError, match="other tasks"):
         consensus([a, gains(np.zeros((3, 3)))])
 

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from scipy.sparse import csr_matrix, vstack
 from scipy.stats import multivariate_normal, spearmanr
 from scipy.stats.contingency import association as scipy_association
+from sklearn.linear_model import Ridge
 from sklearn.metrics import normalized_mutual_info_score
 
+from jointset.audit.features.texts import text_terms
 from jointset.errors import ArrayError
 from jointset.relatedness import MEASURES, Material, affinity, association, fisher, information, mmd, probed
 from jointset.relatedness.association import correlation_ratio, cramers_v
@@ -20,6 +23,8 @@ from jointset.relatedness.h_score import h_score_of
 from jointset.relatedness.information import entropy, mutual_information, normalised, uncertainty
 from jointset.relatedness.leep import leep_score
 from jointset.relatedness.logme import evidence, gains, logme_score
+from jointset.relatedness.probes import folds_of
+from jointset.relatedness.term_probes import probed_terms
 
 SYMMETRIC = ("fisher", "proxy_a", "mmd")
 counts = st.lists(st.lists(st.integers(1, 30), min_size=3, max_size=3), min_size=2, max_size=4)
@@ -283,6 +288,49 @@ def test_probes_do_not_see_the_row_they_predict():
     assert right < 0.75  # a model that had seen the rows is right on all of them
     twice = probed({"t": np.tile(y, 2)}, np.tile(x, (2, 1)), groups=np.tile(np.arange(60), 2))["t"]
     assert (twice.argmax(1) == np.tile(y, 2)).mean() < 0.75
+
+
+def words(kind, n, rng):
+    """Texts of 40 common words, and one of two words that say what ``kind`` ``(n,)`` is."""
+    common = rng.integers(40, size=(n, 12))
+    telling = np.array([["dull", "fine"], ["poor", "great"]])[rng.integers(2, size=n), kind]
+    return [" ".join([*(f"w{i}" for i in row), word]) for row, word in zip(common, telling, strict=True)]
+
+
+def test_terms_tell_what_a_source_learnt_from_few_labels_of_the_target():
+    rng = np.random.default_rng(0)
+    kind = rng.integers(2, size=660)
+    x = text_terms(words(kind, 660, rng))
+    side = np.repeat(["source", "other", "target"], [300, 300, 60])
+    labels = {
+        "source": np.where(side == "source", kind, -1),
+        "other": np.where(side == "other", rng.integers(2, size=660), -1),
+        "target": np.where(side == "target", kind, -1),
+    }
+    material = Material(labels, terms=x)
+    for name in ("leep", "logme", "h_score"):
+        found = affinity(name, material)
+        above = found.above_chance()
+        assert above[0, 2] and found["source", "target"] > 5 * found["other", "target"], name
+    assert material.has("leep") and not material.has("fisher")
+
+
+def test_probes_of_terms_do_not_see_the_row_and_solve_the_normal_equations():
+    rng = np.random.default_rng(1)
+    x, y = csr_matrix(rng.normal(size=(60, 8)) / 3), rng.integers(3, size=60)
+    said, chance = probed_terms({"t": y}, x, draws=3)
+    fold = folds_of(60, None, 2, 0)
+    train, one = fold == 1, np.eye(3)[y]
+    own = Ridge(alpha=1.0, fit_intercept=False).fit(x.toarray()[train], one[train] - one[train].mean(0))
+    expected = np.clip(own.predict(x.toarray()[~train]) + one[train].mean(0), 1e-4, 1 - 1e-4)
+    np.testing.assert_allclose(said["t"][~train], expected, atol=1e-9)
+    assert len(chance) == 3 and not np.allclose(chance[0]["t"], chance[1]["t"])
+    twice = probed_terms({"t": np.tile(y, 2)}, vstack([x, x]).tocsr(), groups=np.tile(np.arange(60), 2))[0][
+        "t"
+    ]
+    assert (twice.argmax(1) == np.tile(y, 2)).mean() < 0.6
+    with pytest.raises(ArrayError, match="terms: 60 rows for 3 rows"):
+        probed_terms({"t": y[:3]}, x)
 
 
 def test_mistakes_are_told():

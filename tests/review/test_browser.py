@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from browsing import count, key, look, press, strike, until, watch
 from crafted import further_round
 from jointset import report
 from jointset.ledger import Ledger
@@ -22,12 +23,6 @@ def context(server, chromium):
     found.close()
 
 
-def watch(page, problems):
-    page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: problems.append(str(e)))
-    page.on("dialog", lambda d: problems.append(f"dialog {d.message}") or d.dismiss())
-
-
 @pytest.fixture
 def page(context, server):
     found = context.pages[0]
@@ -38,45 +33,6 @@ def page(context, server):
     assert not context.problems, context.problems
 
 
-def key(page):
-    return page.input_value("#key")
-
-
-def at_rest(page):
-    """Wait until nothing is under way: the page takes no keys while the item on it is about to change."""
-    page.wait_for_load_state()
-    moving = page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")
-    until(page, lambda: moving.count() == 0)
-    page.wait_for_timeout(60)
-
-
-def strike(page, letter):
-    """Press a key once the page takes it."""
-    at_rest(page)
-    page.keyboard.press(letter)
-
-
-def press(page, letter):
-    """Press a key and wait for another item."""
-    at_rest(page)
-    before = key(page)
-    page.keyboard.press(letter)
-    until(page, lambda: key(page) != before)
-    at_rest(page)
-
-
-def until(page, true):
-    for _ in range(300):
-        if true():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("waited in vain")
-
-
-def count(page):
-    return int(page.inner_text("#count").replace(",", ""))
-
-
 def decisions(server):
     with Ledger(server.run.directory.ledger) as ledger:
         return {d["edit"]: d for d in ledger.decisions()}
@@ -84,7 +40,7 @@ def decisions(server):
 
 def test_keys_accept_keep_choose_exclude_and_undo(page, server):
     start, shown = count(page), []
-    for letter, verb in (("a", "accept"), ("x", "keep"), ("1", "label"), ("0", "none"), ("e", "exclude")):
+    for letter, verb in (("a", "accept"), ("x", "keep"), ("1", "label"), ("n", "none"), ("e", "exclude")):
         shown.append((int(key(page)), verb))
         press(page, letter)
     found = decisions(server)
@@ -255,9 +211,3 @@ def test_axe_finds_nothing_serious(page, context, server, scheme):
     assert sheet.evaluate("document.documentElement.scrollWidth <= innerWidth")
     sheet.close()
     context.problems.clear()  # axe itself is told of the policy
-
-
-def look(module, page):
-    found = module.Axe().run(page).response["violations"]
-    serious = [v for v in found if v["impact"] in ("serious", "critical")]
-    assert not serious, [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in serious]

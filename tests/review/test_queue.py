@@ -10,7 +10,7 @@ from jointset.ledger import Decision, Ledger, Selector
 from jointset.records import ACTIONS, STATUSES, Task
 from jointset.report import open_rows
 from jointset.review.build import build
-from jointset.review.items import choices, decision, item
+from jointset.review.items import choices, decision, item, keys_of
 from jointset.review.queue import DECIDED, ISSUES, ORDERS, Filters
 
 
@@ -54,7 +54,7 @@ def test_counts_are_those_of_the_ledger(queue, plain, run, filters):
         if getattr(filters, column):
             want = want[want[column] == getattr(filters, column)]
     if filters.issue:
-        want = want[np.where(want.action == "fill", "missing_label", "label_error") == filters.issue]
+        want = want[want.reason.str.split(";").str[0] == filters.issue]
     if filters.decided not in ("", "open"):
         want = want[:0]
     if filters.round is not None:
@@ -135,6 +135,25 @@ def test_bulk_leaves_alone_what_others_decided(tmp_path):
         assert ledger.retract(done.batch, reviewer="Ada") == len(keys) - 1
 
 
+def test_digits_stay_with_their_labels():
+    ten = Task("t", "multiclass", tuple("abcdefghij"))
+    for probable in (["c"], ["j", "a"], []):
+        assert choices(ten, probable, "b") == tuple("abcdefghij")
+    assert keys_of(ten, ten.classes) == tuple("1234567890")
+    digits = Task("digit", "multiclass", tuple("0123456789"))
+    assert keys_of(digits, choices(digits, ["7"], "3")) == tuple("0123456789")
+    assert keys_of(Task("t", "multilabel", ("x", "y")), ("0", "1")) == ("0", "1")
+    mixed = Task("t", "multiclass", ("1", "10", "2"))  # 1 is a digit, 10 is none: their order tells
+    assert keys_of(mixed, mixed.classes) == ("1", "2", "3")
+    many = Task("t", "multiclass", tuple("abcdefghijklm"))
+    assert keys_of(many, many.classes)[9:] == ("0", "", "", "")
+
+
+def test_search_takes_row_ids_in_any_case_and_cells(queue):
+    found = {t: len(queue.ordered(Filters(text=t, decided=""))) for t in ("r17", "R17", "1000000", "1e6")}
+    assert found["r17"] == found["R17"] > 0 and found["1000000"] == found["1e6"] > 0
+
+
 def test_labels_have_digits_in_the_order_of_their_classes():
     few, many = Task("t", "multiclass", tuple("abc")), Task("t", "multiclass", tuple("abcdefghijklm"))
     assert choices(few, ["c"], "b") == ("a", "b", "c")
@@ -156,6 +175,40 @@ def test_an_item_has_what_a_person_needs(run, queue, data):
     assert "".join(p for p, _ in found.texts[0][1]) == row.text and found.cells[0].column == "size"
     assert 0 < len(found.top) <= 5 and found.near and found.others and found.labels
     assert all(n.row != found.row for n in found.near)
+
+
+def test_an_edit_is_filed_under_what_it_was_proposed_for(queue, plain):
+    counted = plain.reason.str.split(";").str[0].value_counts().to_dict()
+    assert dict(queue.facets(Filters(decided=""))["issue"]) == counted and len(counted) == 6
+    assert {"spare_copy", "leak_source", "shifted_row", "tail_label"} <= counted.keys()
+
+
+def test_reasons_of_an_earlier_version_are_guessed_from_the_action(tmp_path):
+    run = craft(tmp_path, n=40)
+    with Ledger(run.directory.ledger) as ledger:
+        old = ledger.edits(round=1).with_columns(reason="accepted: fine", round=2)
+        ledger.record_round(2, issues=ledger.issues(1), edits=old, verdicts=[], facts={})
+        found = build(ledger, open_rows(run.directory)).facets(Filters(round=2, decided=""))["issue"]
+    assert {name for name, _ in found} == {"label_error", "missing_label", "tail_label"}
+
+
+def test_copies_that_the_audit_found_are_shown(tmp_path):
+    from jointset.review.desk import open_desk
+
+    desk = open_desk(craft(tmp_path, n=60).directory)
+    found = {}
+    for index in range(len(desk.queue)):
+        made = desk.item(index)
+        found[made.row] = [(t.code, t.row, t.similarity) for t in made.twins]
+    assert found["r0"] == [("near_duplicate", "r3", 0.97), ("exact_duplicate", "r1", None)]
+    assert found["r1"] == [("exact_duplicate", "r0", None)] and found["r3"] == [
+        ("near_duplicate", "r0", 0.97)
+    ]
+    assert found["r2"] == [("leak_source", "r4", None)] and found["r4"] == [("leaked_copy", "r2", None)]
+    assert sum(map(bool, found.values())) == 5
+    weights = [desk.item(int(i)).weight for i in desk.queue.ordered(Filters(action="weight", decided=""))]
+    assert weights and set(weights) == {0.3}
+    desk.close()
 
 
 def test_blind_checks_ask_what_is_known_and_decide_nothing(tmp_path):

@@ -36,6 +36,7 @@ from jointset.audit.shift import (
     covariate_shift,
     importance_weights,
     label_shift,
+    share_shift,
     shift_matrix,
 )
 
@@ -90,6 +91,7 @@ __all__ = [
     "long_tail",
     "neighbour_votes",
     "run",
+    "share_shift",
     "shift_matrix",
     "simple_images",
     "simple_sounds",

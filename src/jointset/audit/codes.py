@@ -102,7 +102,7 @@ CODES: dict[str, Code] = {
             "classes come from different sources, and a model would learn those: bring all into one form",
         ),
         non_iid=(
-            "neighbours stand near each other in the file",
+            "neighbours stand near each other in the file, or in time",
             "mean distance in the order of the ten nearest rows, against 499 permutations",
             "split by blocks, time or groups (`group`, `split.column`), not at random",
         ),
@@ -110,7 +110,7 @@ CODES: dict[str, Code] = {
     **_under(
         "Shift",
         covariate_shift=(
-            "two sides (train and held out, two datasets) have other inputs",
+            "two sides (train and held out, two datasets, two sites or large groups) have other inputs",
             "classifier two-sample test and kernel two-sample test; p-values, area, kernel distance; Holm over pairs",
             "`shift` among `improve.fixes` weighs the training rows by p_heldout / p_train where they overlap",
         ),
@@ -125,9 +125,10 @@ CODES: dict[str, Code] = {
             "units, codes and defaults first: most are mistakes",
         ),
         label_shift=(
-            "other shares of the classes in a dataset without labels",
-            "black box shift estimation: confusions of held-out predictions solved for the shares",
-            "use the estimated shares as prior",
+            "other shares of the classes, or other numbers: between datasets, sites, periods, train and held out",
+            "both sides labelled: χ² or Kolmogorov–Smirnov, Holm over pairs, effects from 0.1; one without labels: "
+            "black box shift estimation, confusions of held-out predictions solved for the shares",
+            "split so that both sides have like shares, or weigh; where labels are missing, the estimate is the prior",
         ),
         concept_shift=(
             "like inputs, other labels",

@@ -1,8 +1,9 @@
 """Rows where the encoders meet the trunk, changed with the help of rows seen before: x′ = g(f(x)).
 
 A change that is right for one task may be wrong for another. So a row borrows only from rows that agree with it in the
-labels of *all* tasks with classes that it is labelled for (a cell of the joint label table); a difference of two rows
-of a cell holds what varies while every label stays.
+labels of *all* tasks with classes or label sets that it is labelled for (a cell of the joint label table); a difference
+of two rows of a cell holds what varies while every such label stays. Numbers are in no cell: two rows of one may have
+any two.
 """
 
 from __future__ import annotations
@@ -25,17 +26,19 @@ RARE = 0.5  # of the mean count: a class below is rare
 
 @dataclass
 class Memory:
-    """The features ``(m, width)`` of the last rows seen and their class codes ``(m, T)``, -1 = missing."""
+    """The features ``(m, width)`` of the last rows seen and their codes ``(m, T)``, -1 = missing; the first ``classes``
+    tasks are those with classes (all unless told), the others have label sets."""
 
     features: Tensor
     codes: Ints
+    classes: int | None = None
 
     @classmethod
-    def empty(cls, width: int, tasks: int) -> Memory:
+    def empty(cls, width: int, tasks: int, classes: int | None = None) -> Memory:
         """A memory without rows."""
         import torch
 
-        return cls(torch.zeros(0, width), np.zeros((0, tasks), np.int64))
+        return cls(torch.zeros(0, width), np.zeros((0, tasks), np.int64), classes)
 
     def add(self, features: Tensor, codes: Ints) -> None:
         """Remember rows, and forget the oldest."""
@@ -97,7 +100,7 @@ def _step(
 def _from_common(codes: Ints, theirs: Ints, memory: Memory, rng: np.random.Generator) -> Tensor | None:
     """How a row of a common cell differs from its cell's mean; ``None`` for rows that are in no rare class."""
     rare = False
-    for task, code in enumerate(codes):
+    for task, code in enumerate(codes[: memory.classes]):  # label sets are nearly all rare
         known = memory.codes[:, task]
         known = known[known >= 0]
         if code >= 0 and len(known):
@@ -116,6 +119,16 @@ def _cells(*codes: Ints) -> Ints:
     return np.asarray(np.unique(np.concatenate(codes), axis=0, return_inverse=True)[1]).reshape(-1)
 
 
+def sets_of(labels: Ints) -> Ints:
+    """A number for every label set, ``(N,)`` for labels ``(N, K)`` with -1 = missing; -1 where nothing is known.
+
+    >>> sets_of(np.array([[1, 0], [0, 1], [1, 0], [-1, -1]])).tolist()
+    [2, 1, 2, -1]
+    """
+    numbers = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
+    return np.where((labels >= 0).any(axis=1), numbers, -1).astype(np.int64)
+
+
 def codes_of(labels: Sequence[Ints], n: int) -> Ints:
-    """The class codes of all tasks with classes, ``(n, T)``."""
+    """The codes of all tasks with classes or label sets, ``(n, T)``."""
     return np.stack(labels, 1).astype(np.int64) if labels else np.zeros((n, 0), np.int64)

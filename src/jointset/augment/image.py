@@ -41,6 +41,7 @@ def augmented(pixels: Tensor, strength: Mapping[str, Floats], fill: str, rng: np
             on = np.flatnonzero(strength[name]) if name in strength else np.empty(0, np.int64)
             if len(on):
                 rows = torch.from_numpy(on)
-                changed = operation(x[rows], torch.from_numpy(strength[name][on]).to(x.dtype), rng)
+                how = {"fill": fill} if name == "erase" else {}
+                changed = operation(x[rows], torch.from_numpy(strength[name][on]).to(x.dtype), rng, **how)
                 x = x.index_copy(0, rows, changed)
     return x.clamp(0.0, 1.0) * 255.0

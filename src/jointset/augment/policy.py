@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -84,6 +84,25 @@ class Policy:
         """Every operation that some task has, in the order of the table."""
         named = {*self.steps, *(o for own in self.tasks.values() for o in own)}
         return [o for o in OPERATIONS if o in named]
+
+    def families(self) -> list[str]:
+        """The modalities of the operations, and ``smote`` where rows are made."""
+        found = {modality_of(o) for o in self.operations()}
+        return [*(m for m in MODALITIES if m in found), *(["smote"] if self.smote else [])]
+
+    def without(self, family: str) -> Policy:
+        """The policy without a family.
+
+        >>> Policy({"image.flip": Step(1.0), "text.swap": Step(0.1)}).without("text").operations()
+        ['image.flip']
+        """
+
+        def left(steps: Mapping[str, Step]) -> dict[str, Step]:
+            return {o: s for o, s in steps.items() if modality_of(o) != family}
+
+        tasks = {t: left(own) for t, own in self.tasks.items()}
+        smote = {} if family == "smote" else self.smote
+        return replace(self, steps=left(self.steps), tasks=tasks, smote=smote)
 
     def of(self, task: str) -> dict[str, Step]:
         """The operations of one task."""

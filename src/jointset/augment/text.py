@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -16,7 +16,8 @@ GUARDED = frozenset(
 )
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
-Change = Callable[[list[str], float, np.random.Generator], list[str]]
+Free = Callable[[str], bool]  # whether a word may be touched
+Change = Callable[[list[str], float, np.random.Generator, Free], list[str]]
 
 
 def tokens(text: str) -> list[str]:
@@ -28,21 +29,26 @@ def tokens(text: str) -> list[str]:
     return TOKEN.findall(text)
 
 
-def changed(text: str, name: str, rate: float, seed: int | list[int]) -> str:
+def changed(text: str, name: str, rate: float, seed: int | list[int], *, guard: Collection[str] = ()) -> str:
     """A text after one operation of strength ``rate``; the same seed gives the same text.
 
-    At least one word changes where the text has one that may. Negations are never deleted, swapped or replaced: with
-    them goes what the text says.
+    At least one word changes where the text has one that may. English negations, and the words of ``guard``, are never
+    deleted, swapped or replaced, whatever their case: with them goes what the text says.
 
     >>> changed("this is a very good book", "delete", 0.2, seed=1)
     'this is a very book'
     >>> changed("it is not good", "delete", 0.9, seed=0)
     'not'
+    >>> changed("es ist nicht gut", "delete", 0.9, seed=0, guard=["nicht"])
+    'nicht'
     """
     words = tokens(text)
     if not words:
         return text
-    return " ".join(CHANGES[name](words, rate, np.random.default_rng(seed)))
+    guarded = GUARDED.union(w.lower() for w in guard)
+    return " ".join(
+        CHANGES[name](words, rate, np.random.default_rng(seed), lambda w: w.lower() not in guarded)
+    )
 
 
 def _places(words: list[str], rate: float, rng: np.random.Generator, may: Callable[[str], bool]) -> list[int]:
@@ -52,42 +58,38 @@ def _places(words: list[str], rate: float, rng: np.random.Generator, may: Callab
     return sorted(int(i) for i in rng.choice(able, count, replace=False)) if count else []
 
 
-def _free(word: str) -> bool:
-    return word.lower() not in GUARDED
-
-
-def synonym(words: list[str], rate: float, rng: np.random.Generator) -> list[str]:
+def synonym(words: list[str], rate: float, rng: np.random.Generator, free: Free) -> list[str]:
     """Words replaced by another word of their commonest sense in WordNet; without WordNet, letters are mistyped."""
     table = _table()
     if table is None:
-        return typo(words, rate / 5, rng)
+        return typo(words, rate / 5, rng, free)
     found = list(words)
-    for i in _places(words, rate, rng, lambda w: _free(w) and w.lower() in table):
+    for i in _places(words, rate, rng, lambda w: free(w) and w.lower() in table):
         options = table[words[i].lower()]
         found[i] = options[int(rng.integers(len(options)))]
     return found
 
 
-def insert(words: list[str], rate: float, rng: np.random.Generator) -> list[str]:
+def insert(words: list[str], rate: float, rng: np.random.Generator, free: Free) -> list[str]:
     """Synonyms of the text's words (without WordNet, its own words again) put in at random."""
     table, found = _table(), list(words)
-    for i in _places(words, rate, rng, lambda w: _free(w) and (table is None or w.lower() in table)):
+    for i in _places(words, rate, rng, lambda w: free(w) and (table is None or w.lower() in table)):
         options = (words[i],) if table is None else table[words[i].lower()]
         found.insert(int(rng.integers(len(found) + 1)), options[int(rng.integers(len(options)))])
     return found
 
 
-def delete(words: list[str], rate: float, rng: np.random.Generator) -> list[str]:
+def delete(words: list[str], rate: float, rng: np.random.Generator, free: Free) -> list[str]:
     """Words taken out; one is always left."""
-    gone = set(_places(words, rate, rng, _free))
+    gone = set(_places(words, rate, rng, free))
     kept = [w for i, w in enumerate(words) if i not in gone]
     return kept or [words[int(rng.integers(len(words)))]]
 
 
-def swap(words: list[str], rate: float, rng: np.random.Generator) -> list[str]:
+def swap(words: list[str], rate: float, rng: np.random.Generator, free: Free) -> list[str]:
     """Pairs of words that change places."""
     found = list(words)
-    able = [i for i, w in enumerate(words) if _free(w)]
+    able = [i for i, w in enumerate(words) if free(w)]
     if len(able) < 2:
         return found
     for _ in range(max(1, int(rate * len(words) + rng.random()))):
@@ -96,10 +98,10 @@ def swap(words: list[str], rate: float, rng: np.random.Generator) -> list[str]:
     return found
 
 
-def typo(words: list[str], rate: float, rng: np.random.Generator) -> list[str]:
+def typo(words: list[str], rate: float, rng: np.random.Generator, free: Free) -> list[str]:
     """Characters replaced, dropped, doubled, or swapped with their neighbour."""
     found = list(words)
-    lengths = np.array([len(w) if _free(w) else 0 for w in words])
+    lengths = np.array([len(w) if free(w) else 0 for w in words])
     total = int(lengths.sum())
     if not total:
         return found

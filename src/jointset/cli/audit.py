@@ -30,7 +30,7 @@ def audit(config: Path, overrides: list[str], out: Path | None, *, as_json: bool
     settings, started = configs.load(config, overrides), time.monotonic()
     folder = out or Path("audits") / settings.name
     with tempfile.TemporaryDirectory(prefix="jointset-audit-") as cache:
-        work = prepare(settings, Path(cache))
+        work = prepare(settings, Path(cache), folds=False)
         found = survey(work)
         asked = questions(work, found)
     facts = {"name": settings.name, "regime": regime(settings), "rows": len(work.pool), **found.facts()}

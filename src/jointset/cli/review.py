@@ -36,4 +36,5 @@ def review(
         names=names,
         checks=checks,
         tell=tell,
+        note=lambda text: typer.echo(text, err=True),
     )

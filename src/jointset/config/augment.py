@@ -165,7 +165,12 @@ class AugmentSettings(_Operations):
     number: int = Field(default=2, ge=1, le=8, description="Operations per row and modality, at most.")
     fill: Literal["zero", "edge", "reflect", "mean"] = Field(
         default="zero",
-        description="What comes in from beyond an image's edge.",
+        description="What comes in from beyond an image's edge, and in the place of what `image.erase` takes out.",
+    )
+    guard: list[str] = Field(
+        default=[],
+        description="Words that no operation on texts touches, beside the English negations: name those of other "
+        "languages here.",
     )
     views: int = Field(default=4, ge=1, le=64, description="Prepared copies of a text or a sound.")
     preserve: bool = Field(
@@ -179,6 +184,12 @@ class AugmentSettings(_Operations):
         description="Share of what is known of a task that an operation may cost it.",
     )
     confirm: int = Field(default=2, ge=1, description="Seeds of the comparison with and without.")
+    families: int = Field(
+        default=6,
+        ge=0,
+        description="Further trainings, at most, in which the comparison leaves out families of operations (image, "
+        "text, …) where the whole policy does not pay.",
+    )
     search: AugmentSearchSettings | None = Field(
         default=None,
         description="Search for the policy; a word is short for `{method: WORD}`.",
@@ -204,7 +215,7 @@ class AugmentSettings(_Operations):
         if not self.on:
             return 0
         searched = self.search.budget if self.search else 0
-        return searched + self.preserve + (3 * self.confirm if self.mode == "auto" else 0)
+        return searched + self.preserve + (3 * self.confirm + self.families if self.mode == "auto" else 0)
 
     @property
     def on(self) -> bool:

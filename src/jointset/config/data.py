@@ -63,6 +63,16 @@ class DatasetSettings(Settings):
         "the gate.",
     )
 
+    site: str | None = Field(
+        default=None,
+        description="Column of the row's origin (hospital, scanner, source), which is no input: shift is looked for "
+        "between its values.",
+    )
+    time: str | None = Field(
+        default=None,
+        description="Column of the row's time (a date, or a number), which is no input: drift is looked for along it.",
+    )
+
     @field_validator("inputs")
     @classmethod
     def _some_input(cls, value: dict[str, Any]) -> dict[str, Any]:

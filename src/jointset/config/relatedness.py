@@ -15,7 +15,8 @@ class RelatednessSettings(Settings):
     mode: Literal["off", "verdict", "auto"] = Field(
         default="auto",
         description="`verdict` trains every task alone as well and tells what joint training is to it; `auto` gives "
-        "tasks that it hurts a model of their own.",
+        "tasks that it hurts a model of their own, looks for labels without signal and for copies beforehand, and acts "
+        "on what it finds.",
     )
     budget: float = Field(
         default=2.0,

@@ -13,7 +13,8 @@ def augmentation_lines(found: Mapping[str, Any]) -> list[str]:
     lines = []
     for tried in found.get("tried", ()):
         gains = ", ".join(f"{t} {g['skill']:+.3f}" for t, g in tried["gains"].items())
-        lines.append(f"augmentation, {tried['name']} tasks: held-out skill {gains}")
+        name = {"all": "all tasks", "without the harmed": "without the harmed tasks"}.get(tried["name"])
+        lines.append(f"augmentation, {name or tried['name']}: held-out skill {gains}")
     masked = [
         f"{o} for {t}" for t, v in policy["verdicts"].items() for o, what in v.items() if what != "keep"
     ]

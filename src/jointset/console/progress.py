@@ -85,10 +85,6 @@ class Progress:
         where = event.get("name") or f"round {event['round']}"
         self._show(f"{what} ({where})", stay=True)
 
-    def _trained(self, event: dict[str, Any]) -> None:
-        for note in event["notes"]:
-            self.line(f"  note: {note}")
-
     def _augmentation(self, event: dict[str, Any]) -> None:
         for line in augmentation_lines(event):
             self.line(line)
@@ -126,6 +122,8 @@ class Progress:
             f"  best after {event['epochs']} epochs, held-out skill {event['skill']:.3f}; "
             f"passes over the data: {passes}"
         )
+        for note in event.get("notes", ()):
+            self.line(f"  note: {note}")
 
     def _round(self, event: dict[str, Any]) -> None:
         self.rounds_left = self.config.improve.rounds + self.rounds_before - event["round"]

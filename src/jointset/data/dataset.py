@@ -26,7 +26,7 @@ class Dataset:
     ``table`` holds all original columns in the original order, in a single memory-mapped chunk; ``row_ids``
     is ``(n,) str``, unique; ``inputs`` is modality → columns; ``fingerprint`` is the sha256 (hex) of the
     content; relative paths of images and sounds are resolved against ``root``; ``notes`` says what was left out of the
-    inputs, and why."""
+    inputs, and why; ``site`` and ``time`` are columns that only the checks of shift read."""
 
     name: str
     table: pa.Table
@@ -38,6 +38,8 @@ class Dataset:
     fingerprint: str
     root: Path | None
     notes: tuple[str, ...] = ()
+    site: str | None = None
+    time: str | None = None
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -62,6 +64,8 @@ def load_dataset(
     group: str | None = None,
     split: str | None = None,
     trusted: str | None = None,
+    site: str | None = None,
+    time: str | None = None,
     cache: Path,
     label_columns: Sequence[str] = (),
     root: Path | None = None,
@@ -81,7 +85,7 @@ def load_dataset(
     (3, ['body', 'stars'], True)
     """
     table = single_chunk(sources.read(source, name=name))
-    roles = {"id": id, "group": group, "split": split, "trusted": trusted}
+    roles = {"id": id, "group": group, "split": split, "trusted": trusted, "site": site, "time": time}
     taken = [c for c in roles.values() if c is not None]
     for role, column in [*roles.items(), *(("label", c) for c in label_columns)]:
         if column is not None:
@@ -93,7 +97,7 @@ def load_dataset(
     row_ids = hashing.hex_ids(row_hashes) if id is None else _given_ids(table.column(id), id, name)
     fingerprint = _fingerprint(table, row_hashes)
     table = store(table, fingerprint, Path(cache))
-    return Dataset(name, table, row_ids, columns, group, split, trusted, fingerprint, root, notes)
+    return Dataset(name, table, row_ids, columns, group, split, trusted, fingerprint, root, notes, site, time)
 
 
 def _check_column(table: pa.Table, column: str, role: str, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -103,8 +103,9 @@ class DecisionLog(Connection):
             last = int(db.execute("SELECT COALESCE(MAX(batch), 0) FROM entry").fetchone()[0])
             barring = [{} if s.seen is None else self._by_others(s.seen, s.reviewer) for s in sittings]
             for sitting, news in zip(sittings, barring, strict=True):
-                free = [d for d in sitting.decisions if _place(d) not in news]
-                refused += [news[_place(d)] for d in sitting.decisions if _place(d) in news]
+                met = [_met(d, news) for d in sitting.decisions]
+                free = [d for d, other in zip(sitting.decisions, met, strict=True) if other is None]
+                refused += [other for other in met if other is not None]
                 count += len(free)
                 if not free:
                     continue
@@ -129,7 +130,8 @@ class DecisionLog(Connection):
         value = "e.new" if verb == "accept" else "e.old"
         with self._transaction() as db:
             others = f"SELECT 1 FROM entry d WHERE d.id > ? AND d.reviewer != ? AND {_SETTLES}"
-            here = " AND ".join(f"d.{name} = e.{name}" for name in ADDRESS)
+            same = " AND ".join(f"d.{name} = e.{name}" for name in ADDRESS[2:])
+            here = f"d.dataset = e.dataset AND d.row = e.row AND (d.task = '' OR {same})"
             barred = "" if seen is None else f" AND NOT EXISTS ({others} AND {here})"
             batch = int(db.execute("SELECT COALESCE(MAX(batch), 0) + 1 FROM entry").fetchone()[0])
             address = ", ".join(ADDRESS)
@@ -202,9 +204,10 @@ class DecisionLog(Connection):
         return {tuple(r[n] for n in ("reviewer", *ADDRESS[:4])): r for r in rows}
 
     def checked(self) -> dict[str, tuple[int, int]]:
-        """Reviewer → (blind checks answered as known, all of them)."""
+        """Reviewer → (blind checks answered as known, all of them that were not taken back)."""
         sql = (
-            "SELECT reviewer, SUM(value = given), COUNT(*) FROM entry WHERE verb = 'check' GROUP BY reviewer"
+            "SELECT d.reviewer, SUM(d.value = d.given), COUNT(*) FROM entry d "
+            f"WHERE d.verb = 'check' AND NOT {_RETRACTED} GROUP BY d.reviewer"
         )
         return {name: (int(right), int(n)) for name, right, n in self._rows(sql)}
 
@@ -257,15 +260,25 @@ class DecisionLog(Connection):
         sql = f"SELECT DISTINCT d.dataset, d.row, d.task, d.position FROM entry d WHERE {_SETTLES}"
         return {tuple(row) for row in self._rows(sql)}
 
-    def _by_others(self, seen: int, reviewer: str) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+    def _by_others(self, seen: int, reviewer: str) -> dict[tuple[str, ...], dict[str, Any]]:
+        """What others decided since, by address and, for whoever excludes a row, the last by (dataset, row)."""
         names = ", ".join(f"d.{n}" for n in ENTRY)
         sql = f"SELECT {names} FROM entry d WHERE d.id > ? AND d.reviewer != ? AND {_SETTLES}"
         rows = [dict(zip(ENTRY, row, strict=True)) for row in self._rows(sql, (int(seen), reviewer))]
-        return {(r["dataset"], r["row"], r["task"], r["position"]): r for r in rows}
+        by_row = {(r["dataset"], r["row"]): r for r in rows}
+        return by_row | {(r["dataset"], r["row"], r["task"], r["position"]): r for r in rows}
 
 
 def _place(decision: Decision) -> tuple[str, str, str, str]:
     return decision.dataset, decision.row, decision.task, decision.position
+
+
+def _met(decision: Decision, news: Mapping[tuple[str, ...], dict[str, Any]]) -> dict[str, Any] | None:
+    """What of the news speaks of the same label, or of the whole row where one of both does; None where nothing."""
+    row = (decision.dataset, decision.row)
+    if decision.verb == "exclude":
+        return news.get(row)
+    return news.get(_place(decision)) or news.get((*row, "", ""))
 
 
 def _changes(decision: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from jointset.relatedness.probes import standardised
 PERMUTATIONS = 199
 ROWS = 2000
 FEWEST = 40
+ENOUGH = 50  # labels beside those of the commonest value; with fewer, real tasks go unnoticed as well
 LEVEL = 0.05
 
 
@@ -45,8 +46,9 @@ def label_signal(
 
     The p-value is (1 + as many permutations as reach the value) / (1 + permutations) (Phipson and Smyth 2010), of the
     mean over the labels of a set; numbers count by their ranks. A task with p > ``level`` may have random labels, or
-    depend on what a linear model of these features does not see: the reason says so. At most 2,000 rows are used.
-    Raises ArrayError.
+    depend on what a linear model of these features does not see: the reason says so. Where fewer than 50 labels are
+    not of the commonest value, a greater p says little of real tasks, too, and they are not judged. At most 2,000 rows
+    are used. Raises ArrayError.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(200, 3))
@@ -60,12 +62,13 @@ def label_signal(
 
 
 def _judged(name: str, y: Array, x: Floats, permutations: int, level: float, seed: int) -> Signal:
-    rng, draws, most = np.random.default_rng(seed), [], 0
+    rng, draws, most, apart = np.random.default_rng(seed), [], 0, 0
     for column in map(graded, parts(y)):
         rows = rng.permutation(np.flatnonzero(known(column)))[:ROWS]
         if len(rows) >= FEWEST and np.ptp(column[rows]) > 0:
             draws.append(gains(x[rows], column[rows], permutations, rng))
             most = max(most, len(rows))
+            apart = max(apart, len(rows) - int(np.unique(column[rows], return_counts=True)[1].max()))
     nan = float("nan")
     if not draws:
         return Signal(name, "not judged", f"fewer than {FEWEST} labels, or all the same", nan, nan, nan, most)
@@ -75,6 +78,11 @@ def _judged(name: str, y: Array, x: Floats, permutations: int, level: float, see
     if p_value <= level:
         reason = f"labels follow the inputs (p = {p_value:.3f}, {most:,} rows)"
         return Signal(name, "signal", reason, value, chance, p_value, most)
+    if apart < ENOUGH:
+        reason = (
+            f"{apart} of {most:,} labels are not of the commonest value: too few to tell (p = {p_value:.2f})"
+        )
+        return Signal(name, "not judged", reason, value, chance, p_value, most)
     reason = (
         f"labels are no nearer to the inputs than permuted ones (p = {p_value:.2f}, {most:,} rows): random, or beyond "
         "a linear model of these features"

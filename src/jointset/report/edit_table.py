@@ -20,7 +20,7 @@ from jointset.records import ACTIONS, STATUSES, Bools, Floats, Ints
 from jointset.report.rows import AllRows, numbers, write_ipc
 
 PLAIN = ("id", "round", "status", "place")
-CODED = ("dataset", "task", "position", "action", "old", "new")
+CODED = ("dataset", "task", "position", "action", "old", "new", "reason")
 NUMBERS = ("weight", "confidence", "expected_precision")
 PROPOSED, ACCEPTED, REJECTED, UNDONE = range(4)
 

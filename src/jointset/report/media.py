@@ -57,8 +57,8 @@ def cells(rows: Rows, row: int) -> list[Cell]:
     return found
 
 
-def image(rows: Rows, column: str, row: int, side: int) -> bytes | None:
-    """A picture as PNG of at most ``side`` pixels a side, small ones enlarged; None where there is none.
+def image(rows: Rows, column: str, row: int, side: int, *, enlarge: bool = True) -> bytes | None:
+    """A picture as PNG of at most ``side`` pixels a side, tiny ones enlarged if asked; None where there is none.
 
     Raises :class:`~jointset.errors.DataError` for a path that leaves the dataset's folder, or what is no image.
     """
@@ -86,7 +86,7 @@ def image(rows: Rows, column: str, row: int, side: int) -> bytes | None:
         size = tuple(max(1, round(factor * s)) for s in picture.size)
         if factor < 1:
             picture = picture.resize(size)  # type: ignore[arg-type]
-        elif max(picture.size) <= 64:
+        elif enlarge and max(picture.size) <= 64:
             picture = picture.resize(size, Image.Resampling.NEAREST)  # type: ignore[arg-type]
         out = io.BytesIO()
         picture.save(out, "PNG", optimize=True)

@@ -46,9 +46,9 @@ def build(ledger: Ledger, rows: AllRows, kept: Path | None = None) -> Queue:
     }
     codes = {n: np.concatenate([edits.codes[n], coders[n].encode(held[n])]) for n in coders}
     n, m = len(edits), len(held["id"])
-    fills = edits.is_("action", "fill")
-    issue = np.concatenate([np.where(fills, 1, 0), [at_of(ISSUES, c) for c in held["code"]]]).astype(np.int8)
-    issue[:n][_contradicted(ledger, rows, edits)] = ISSUES.index("contradiction")
+    issue = np.concatenate([_issues(edits), [at_of(ISSUES, c) for c in held["code"]]]).astype(np.int8)
+    of_labels = issue[:n] <= ISSUES.index("missing_label")
+    issue[:n][of_labels & _contradicted(ledger, rows, edits)] = ISSUES.index("contradiction")
     confidence = np.concatenate([edits.numbers["confidence"], np.array(held["confidence"], np.float32)])
     queue = Queue(
         rows=rows,
@@ -70,6 +70,15 @@ def build(ledger: Ledger, rows: AllRows, kept: Path | None = None) -> Queue:
     )
     queue.heed(ledger)
     return queue
+
+
+def _issues(edits: EditTable) -> Ints:
+    """What every edit was proposed for, codes of ``ISSUES``: its reason begins with it, else its action tells."""
+    by_action = {"fill": "missing_label", "add": "tail_label"}
+    actions = np.array([at_of(ISSUES, by_action.get(a, "label_error")) for a in edits.names["action"]] or [0])
+    said = np.array([at_of(ISSUES, r.partition(";")[0]) for r in edits.names["reason"]] or [-1])
+    told = said[edits.codes["reason"]]
+    return np.where(told >= 0, told, actions[edits.codes["action"]])
 
 
 def _small(codes: Ints) -> Ints:

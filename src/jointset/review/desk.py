@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,9 +17,11 @@ from jointset.ledger import Ledger, Recorded
 from jointset.records import Ints
 from jointset.report.material import edits_file, read
 from jointset.report.rows import AllRows, open_rows
+from jointset.review.blind import Checks, disguised, known_by_trust, usual_status
 from jointset.review.build import build
+from jointset.review.findings import Findings
 from jointset.review.items import Item, decision, item
-from jointset.review.queue import ADD, DECIDED, Filters, Queue, at_of
+from jointset.review.queue import ADD, Filters, Queue, at_of
 from jointset.rundir import RunDirectory
 
 PAGE = 50
@@ -36,9 +37,10 @@ class Desk:
     rows: AllRows
     queue: Queue
     outputs: Mapping[str, NDArray[Any]]
-    checks: float = 0.0
-    asked: dict[str, set[int]] = field(default_factory=dict)  # reviewer → checks that were shown
+    findings: Findings
+    checks: Checks
     mine: dict[str, list[int]] = field(default_factory=dict)  # reviewer → batches, for undo
+    _answered: dict[int, int] = field(default_factory=dict)  # batch → the check it answered
     _observed: tuple[tuple[int, int], list[dict[str, Any]]] = ((-1, -1), [])
 
     def refresh(self) -> None:
@@ -48,6 +50,7 @@ class Desk:
             return
         self.queue = build(self.ledger, self.rows, edits_file(self.directory))
         self.outputs = read(self.directory, self.ledger).predictions()
+        self.findings = Findings(self.directory)
         _release()
 
     def newer(self, edit: int) -> int:
@@ -78,7 +81,7 @@ class Desk:
 
     def item(self, index: int, *, brief: bool = False) -> Item:
         """The item at an index."""
-        return item(self.queue, index, self.ledger, self.outputs, brief=brief)
+        return item(self.queue, index, self.ledger, self.outputs, self.findings, brief=brief)
 
     def step(self, filters: Filters, key: int | None, by: int) -> int | None:
         """The index of the item ``by`` steps from the one of this key, or of the first; None at the end."""
@@ -125,32 +128,17 @@ class Desk:
             live, own = self.queue.batches, self.queue.reviewers.code.get(reviewer, -2)
             stack = self.mine[reviewer] = [n for n, b in live.items() if b.reviewer == own]
         while stack:
-            count = self.ledger.retract(stack.pop(), reviewer=reviewer)
+            batch = stack.pop()
+            count = self.ledger.retract(batch, reviewer=reviewer)
             if count:
+                self.checks.again(reviewer, self._answered.pop(batch, 0))
                 self.queue.heed(self.ledger)
                 return count
         return 0
 
     def check(self, reviewer: str) -> int | None:
-        """In a share ``checks`` of the calls, an item whose answer is known, to be shown as if it were open.
-
-        Answers are known of what another reviewer decided, and of held-out rows that are marked as trusted.
-        """
-        asked = self.asked.setdefault(reviewer, set())
-        if random.Random(f"{reviewer} {len(asked)} {self.queue.entry}").random() >= self.checks:
-            return None
-        queue, own = self.queue, self.queue.reviewers.code.get(reviewer, -2)
-        by_others = (queue.decided > 0) & (queue.decided < DECIDED.index("exclude")) & (queue.reviewer != own)
-        known = np.flatnonzero(by_others | ((queue.key < 0) & self.rows.column("trusted")[queue.place]))
-        free = (
-            [int(i) for i in queue.sample(known, 200, len(asked)) if int(queue.key[i]) not in asked]
-            if len(known)
-            else []
-        )
-        if not free:
-            return None
-        asked.add(int(queue.key[free[0]]))
-        return free[0]
+        """In the share of the calls that was asked for, the index of an item whose answer is known."""
+        return self.checks.draw(self.queue, self.rows.column("trusted"), reviewer)
 
     def answer(self, index: int, verb: str, value: str, *, reviewer: str) -> None:
         """Write down what was said of a blind check, beside what was known; it decides nothing."""
@@ -159,8 +147,21 @@ class Desk:
         said = replace(made, verb="check", given=made.given if known is None else known)
         if verb == "exclude":
             said = replace(said, value="(excluded)")
-        self.ledger.decide([said], reviewer=reviewer)
-        self.queue.heed(self.ledger)
+        done = self._remember(self.ledger.decide([said], reviewer=reviewer), reviewer)
+        self._answered[done.batch] = int(self.queue.key[index])
+
+    @property
+    def trusts(self) -> bool:
+        """Whether there is a held-out row whose label is known for sure, and which can be asked about."""
+        return bool(known_by_trust(self.queue, self.rows.column("trusted")).any())
+
+    def disguised(self, reviewer: str, alias: int) -> Item | None:
+        """The check that is open under a key, as it is shown; None without one."""
+        check = self.checks.of(reviewer, alias)
+        index = self.index(check.key) if check else -1
+        if check is None or index < 0:
+            return None
+        return disguised(self.item(index), alias, check, usual_status(self.queue))
 
     def observed(self) -> list[dict[str, Any]]:
         """Per task and action: what was promised and what people found; worked out anew when something was written."""
@@ -194,7 +195,8 @@ def open_desk(directory: RunDirectory, checks: float = 0.0) -> Desk:
     try:
         rows = open_rows(directory)
         queue = build(ledger, rows, edits_file(directory))
-        desk = Desk(directory, ledger, rows, queue, read(directory, ledger).predictions(), checks)
+        outputs = read(directory, ledger).predictions()
+        desk = Desk(directory, ledger, rows, queue, outputs, Findings(directory), Checks(checks))
     except BaseException:
         ledger.close()
         raise

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from jointset.augment import Recipe
 from jointset.errors import DataError
 from jointset.ledger import Decision, Ledger
-from jointset.records import SPLITS, Task
+from jointset.records import SPLITS, STATUSES, Task
 from jointset.report import evidence, media
 from jointset.report.rows import AllRows, Rows, where
-from jointset.review.queue import ADD, DECIDED, Queue
+from jointset.review.findings import Findings, Twin
+from jointset.review.queue import ADD, DECIDED, ISSUES, Queue
 
-KEYS = 9  # labels that have a digit of their own
+DIGITS = "1234567890"  # keys of labels, as they lie on a keyboard
 MOST_LABELS = 500
 
 
@@ -25,7 +26,7 @@ MOST_LABELS = 500
 class Item:
     """What is shown.
 
-    ``given`` and ``suggested`` are label names, '' = none; ``labels`` are the choices, in the order of their digits;
+    ``given`` and ``suggested`` are label names, '' = none; ``labels`` are the choices and ``keys`` their digits;
     ``top`` the most probable labels; ``why`` (what, value) pairs; ``state`` how it was decided, '' = open. ``recipe``
     says how the row of an ``add`` edit is derived from ``row``; there are then no labels to choose.
     """
@@ -47,6 +48,7 @@ class Item:
     given: str
     suggested: str
     labels: tuple[str, ...]
+    keys: tuple[str, ...]
     top: tuple[tuple[str, float], ...]
     near: tuple[evidence.Neighbour, ...]
     others: tuple[tuple[str, str], ...]
@@ -56,6 +58,7 @@ class Item:
     texts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     cells: tuple[media.Cell, ...]
     copies: tuple[str, ...]
+    twins: tuple[Twin, ...]
     state: str
     reviewer: str
     flagged: bool
@@ -71,7 +74,13 @@ def recipe_of(dataset: str, row: str, text: str) -> Recipe:
 
 
 def item(
-    queue: Queue, index: int, ledger: Ledger, outputs: Mapping[str, NDArray[Any]], *, brief: bool = False
+    queue: Queue,
+    index: int,
+    ledger: Ledger,
+    outputs: Mapping[str, NDArray[Any]],
+    findings: Findings | None = None,
+    *,
+    brief: bool = False,
 ) -> Item:
     """The item at an index of the queue; ``outputs`` are the last round's cross-fitted predictions.
 
@@ -92,6 +101,7 @@ def item(
     told = evidence.said(ledger, int(queue.round[index]), data.name, row_id, task.name, position)
     top = evidence.probabilities(outputs, number, task, place, name["position"])
     state = int(queue.decided[index])
+    labels = () if recipe else choices(task, [n for n, _ in top], suggested)
     return Item(
         key=int(queue.key[index]),
         dataset=data.name,
@@ -102,14 +112,15 @@ def item(
         unit=task.unit,
         position=name["position"],
         action=name["action"],
-        issue=("label_error", "missing_label", "contradiction")[int(queue.issue[index])],
-        status=("proposed", "accepted", "rejected", "undone")[int(queue.status[index])],
+        issue=ISSUES[int(queue.issue[index])],
+        status=STATUSES[int(queue.status[index])],
         round=int(queue.round[index]),
         confidence=float(queue.confidence[index]),
-        weight=told.get("score") if name["action"] == "weight" else None,
+        weight=_weight(ledger, int(queue.key[index])) if name["action"] == "weight" else None,
         given=given,
         suggested=suggested,
-        labels=() if recipe else choices(task, [n for n, _ in top], suggested),
+        labels=labels,
+        keys=keys_of(task, labels),
         recipe=recipe,
         top=tuple(top),
         near=() if brief else tuple(evidence.neighbours(outputs, queue.rows, task, place, name["position"])),
@@ -128,6 +139,7 @@ def item(
         ),
         cells=tuple(media.cells(data, row)),
         copies=() if brief else _copies(data, row),
+        twins=() if brief or findings is None else findings.twins(data.name, row_id),
         state=DECIDED[state] if state else "",
         reviewer=list(queue.reviewers.code)[queue.reviewer[index]] if queue.reviewer[index] >= 0 else "",
         flagged=bool(queue.flagged[index]),
@@ -144,10 +156,23 @@ def choices(task: Task, probable: list[str], suggested: str) -> tuple[str, ...]:
         return ()
     if task.kind == "multilabel":
         return ("0", "1")
-    if len(task.classes) <= KEYS:
+    if len(task.classes) <= len(DIGITS):
         return task.classes
     first = list(dict.fromkeys([*([suggested] if suggested else []), *probable]))
     return tuple(dict.fromkeys([*first, *task.classes]))[:MOST_LABELS]
+
+
+def keys_of(task: Task, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The digit of every label, '' where it has none: classes that are digits are their own, else by their order.
+
+    >>> keys_of(Task("t", "binary", ("no", "yes")), ("no", "yes"))
+    ('1', '2')
+    >>> keys_of(Task("t", "multiclass", ("0", "1", "7")), ("0", "1", "7"))
+    ('0', '1', '7')
+    """
+    if labels and all(len(c) == 1 and c in DIGITS for c in labels):
+        return labels
+    return tuple(DIGITS[i] if i < len(DIGITS) else "" for i in range(len(labels)))
 
 
 def decision(queue: Queue, index: int, verb: str, value: str) -> Decision:
@@ -222,6 +247,11 @@ def checked(task: Task, value: str) -> str:
     if value not in known:
         raise ValueError(f"task {task.name} has no label {value!r}")
     return value
+
+
+def _weight(ledger: Ledger, edit: int) -> float | None:
+    found = [chunk[0][1] for chunk in ledger.scan(("weight",), ids=[edit])]
+    return float(found[0]) if found else None
 
 
 def _copies(data: Rows, row: int) -> tuple[str, ...]:

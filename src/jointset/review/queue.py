@@ -23,7 +23,9 @@ from jointset.report.reliability import Observed, is_right, of_kind
 from jointset.report.rows import AllRows, where
 
 DECIDED = ("open", "accept", "keep", "label", "none", "exclude")
-ISSUES = ("label_error", "missing_label", "contradiction")
+ISSUES = (
+    "label_error", "missing_label", "contradiction", "spare_copy", "leak_source", "shifted_row", "tail_label",
+)  # fmt: skip
 ADD = (
     "add"  # the action of an edit that derives a row: it is accepted or left out, and has no label to choose
 )
@@ -326,11 +328,13 @@ class Queue:
         ]
 
     def _search(self, text: str) -> Bools:
-        """Items whose row has the words in its id or its texts, or whose labels have it; case does not count."""
+        """Items whose row has the words in its id, its texts or cells, or whose labels have it; case does not count."""
         hit = np.zeros(len(self.rows) + 1, bool)
         for data in self.rows.datasets.values():
             here = slice(data.start, data.start + len(data))
-            hit[here] = where(pc.match_substring(data.ids, text))
+            hit[here] = where(pc.match_substring(data.ids, text, ignore_case=True))
+            for column in data.inputs.get("tabular", ()):
+                hit[here] |= _cells_with(data.table.column(column), text)
             for column in data.inputs.get("text", ()):
                 values = data.table.column(column)
                 if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
@@ -342,6 +346,21 @@ class Queue:
             if codes:
                 found = found | np.isin(self.codes[column], codes)
         return np.asarray(found)
+
+
+def _cells_with(values: pa.ChunkedArray, text: str) -> Bools:
+    """Cells of words that have the text, cells of numbers that are it, ``(n,)``."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values, kind = values.cast(kind.value_type), kind.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return where(pc.match_substring(values, text, ignore_case=True))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        try:
+            return where(pc.equal(values.cast(pa.float64(), safe=False), float(text)))
+        except ValueError:
+            pass
+    return np.zeros(len(values), bool)
 
 
 def _counted(codes: NDArray[Any], names: Any) -> list[tuple[str, int]]:

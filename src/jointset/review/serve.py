@@ -12,6 +12,10 @@ from jointset.review.stop import Stop
 from jointset.rundir import RunDirectory
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
+UNTRUSTED = (
+    "review --checks: nothing was found on a held-out row that is marked as trusted (datasets.NAME.trusted); only what "
+    "another reviewer decided can be asked again, which is nothing before somebody has decided"
+)
 PATIENCE = 5  # seconds that requests have to finish once the page ends
 
 
@@ -25,8 +29,11 @@ def serve(
     names: tuple[str, ...] = (),
     checks: float = 0.0,
     tell: Callable[[str], None],
+    note: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Open the run and serve its page until it is interrupted; ``tell`` is given the address with its one-time token.
+
+    ``note`` is given what should be known beside it.
 
     ``checks`` is the share of items with known answers that are mixed in blind, in [0, 1].
     ``host`` other than this machine needs a ``password``; ``names`` are further names the page is asked for by. Raises
@@ -46,18 +53,23 @@ def serve(
         except ImportError as error:
             raise MissingExtra(error.name or "fastapi", "review", "the review page") from None
         from jointset.review.desk import open_desk, user
-        from jointset.review.security import Door
+        from jointset.review.security import COOKIE, Door
 
         bound = _bind(host, port)
         with contextlib.closing(bound):
             port = bound.getsockname()[1]
             door = Door(
-                hosts=_hosts(host, port, names), reviewer=reviewer or user(), password=password or None
+                hosts=_hosts(host, port, names),
+                reviewer=reviewer or user(),
+                password=password or None,
+                cookie=f"{COOKIE}_{port}",  # browsers send the cookies of one port to all others
             )
             shown = f"[{host}]" if ":" in host else host
-            tell(f"http://{shown}:{port}/?token={door.invite()}")
+            tell(f"http://{shown}:{port}/?token={door.invite(door.reviewer)}")
             stop.check()
             with contextlib.closing(open_desk(directory, checks)) as desk:
+                if checks and not desk.trusts:
+                    note(UNTRUSTED)
                 config = uvicorn.Config(
                     make_app(desk, door), log_level="warning", access_log=False, server_header=False,
                     date_header=False, lifespan="off", timeout_graceful_shutdown=PATIENCE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jointset.review.phrases import PHRASES, UNITS
+
 LANGUAGES = {"en": "English", "zh": "中文"}
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -51,7 +53,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "relabel": ("relabel", "改标签"),
     "fill": ("fill", "填补"),
     "drop": ("drop", "丢弃"),
-    "weight": ("down-weight", "降权"),
+    "weight": ("weight", "加权"),
     "add": ("add a derived row", "新增派生行"),
     "derived": ("derived row", "派生行"),
     "source_row": ("From row", "源自行"),
@@ -70,6 +72,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "label_error": ("label error", "标签错误"),
     "missing_label": ("missing label", "缺失标签"),
     "contradiction": ("contradiction", "矛盾"),
+    "spare_copy": ("one of several copies", "多余副本"),
+    "leak_source": ("copy of a held-out row", "留出行的副本"),
+    "shifted_row": ("shift between the splits", "划分间的偏移"),
+    "tail_label": ("rare label", "稀有标签"),
+    "exact_duplicate": ("exact copy of", "完全相同于"),
+    "near_duplicate": ("near copy of", "近似于"),
+    "leaked_copy": ("copy of the training row", "训练行的副本："),
+    "leaked_near_copy": ("near copy of the training row", "训练行的近似副本："),
+    "twins": ("Copies that the audit found", "审核发现的副本"),
     "proposed": ("proposed", "已提议"),
     "accepted": ("in force", "生效"),
     "rejected": ("refused by the gate", "被拒绝"),
@@ -78,7 +89,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "suggested": ("Suggested", "建议"),
     "missing": ("missing", "缺失"),
     "dropped": ("dropped", "丢弃"),
-    "weighted": ("counted less", "降低权重"),
+    "weighted": ("another weight", "调整权重"),
     "probable": ("Most probable", "最可能"),
     "why": ("Why", "理由"),
     "neighbours": ("Alike rows", "相似行"),
@@ -134,6 +145,43 @@ WORDS: dict[str, tuple[str, str]] = {
         "This page needs the one-time link that the command printed. Start it again for a new one.",
         "请使用命令行打印的一次性链接；如已失效，请重新启动。",
     ),
+    "your_name": ("Your name", "你的名字"),
+    "your_name_note": ("Your decisions are recorded under it.", "你的决定将以此名字记录。"),
+    "come_in": ("Begin", "开始"),
+    "invite_note": (
+        "It works once. Whoever opens it is asked for a name, under which their decisions are recorded.",
+        "链接仅可使用一次。打开者需填写名字，其决定以该名字记录。",
+    ),
+    "gone": (
+        "The server does not answer: nothing was written. Is the command still running? Start it again and open its "
+        "new link.",
+        "服务器没有响应：未写入任何内容。命令是否仍在运行？请重新启动并打开新链接。",
+    ),
+    "expired": (
+        "This browser is not let in any more: the page was started anew. Nothing was written; open the new link that "
+        "the command printed, or log in again.",
+        "此浏览器的会话已失效：页面已重新启动。未写入任何内容；请打开命令行打印的新链接，或重新登录。",
+    ),
+    "failed": (
+        "The server failed; nothing was written. Its terminal says why.",
+        "服务器出错，未写入任何内容。原因见其终端。",
+    ),
+    "too_large": ("The form is too large.", "表单过大。"),
+    "forbidden": (
+        "Refused: the request did not come from this page. Reload it.",
+        "已拒绝：请求并非来自本页面。请重新加载。",
+    ),
+    "unknown_item": ("There is no such decision or item.", "没有这样的决定或条目。"),
+    "selection_changed": (
+        "The selection has changed meanwhile, so nothing was accepted. Close this, look at it, and ask again.",
+        "所选内容已发生变化，未接受任何修改。请关闭后查看，再重新操作。",
+    ),
+    "conflict_excluded": (
+        "Nothing was written. Whatever is decided of its labels, the row stays out until that is taken back.",
+        "未写入任何内容。在撤销排除之前，无论对其标签作何决定，该行都不会被使用。",
+    ),
+    "no_medium": ("nothing given", "无内容"),
+    "seek_keys": ("place in the sound; arrow keys move it", "播放位置；可用方向键移动"),
     "confirm": ("confirm", "确认"),
     "save": ("save", "保存"),
 }
@@ -153,7 +201,20 @@ class Speech:
     def __call__(self, key: str) -> str:
         """The word, in this language."""
         found = WORDS.get(key)
-        return found[self._at] if found else key
+        if found:
+            return found[self._at]
+        return UNITS.get(key, key) if self.language == "zh" else key
+
+    def phrase(self, text: str) -> str:
+        """A sentence that other rooms made, in this language where it is a known one; names and numbers stay.
+
+        >>> Speech("zh").phrase("6.1 spreads above the middle"), Speech("zh").phrase("else")
+        ('高于中位数 6.1 个离散度', 'else')
+        """
+        for pattern, said in PHRASES if self.language == "zh" else ():
+            if match := pattern.fullmatch(text):
+                return match.expand(said)
+        return text
 
 
 def preferred(cookie: str, accept: str) -> str:

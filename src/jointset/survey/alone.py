@@ -29,12 +29,12 @@ from jointset.prepare import Work
 from jointset.records import TRAIN, Floats, Ints, Strings
 from jointset.survey.inputs import ModalityInputs, PoolInputs
 from jointset.survey.sections import Section
+from jointset.survey.sides import LEAST, drift, once, shift_of_sites
 
 BROKEN: dict[str, Any] = dict(MEDIA)
 NEAR: dict[str, Any] = {"text": near_texts, "image": near_images, "tabular": near_tables}
 MOST_DATASETS = 30
 MATRIX_ROWS = 5000  # of all datasets together that are compared in pairs
-LEAST = 0.1  # effect from which a shifted column is reported
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,8 @@ class DatasetPairs:
 
 def check_inputs(work: Work, inputs: PoolInputs) -> InputChecks:
     """Duplicates, leaks between splits, diversity over datasets; then, dataset by dataset, order, outliers, broken
-    media, missing values, and the columns that differ between splits and datasets."""
+    media, missing values, and the columns that differ between splits and datasets, and
+    what differs between sites and over time."""
     everything = np.arange(len(work.pool))
     copies = find_duplicates(None, kind="embedding", exact=inputs.exact, near=_near(inputs, work.config.seed))
     leaks = find_leaks(work.pool.split, exact=copies.exact, pairs=copies.pairs, groups=_groups(work))
@@ -78,6 +79,7 @@ def check_inputs(work: Work, inputs: PoolInputs) -> InputChecks:
     for dataset in work.pool.datasets:
         sections += _of_dataset(work, inputs, copies, dataset)
     sections += _columns(work, inputs, copies)
+    sections += [*shift_of_sites(work, inputs, copies.near), *drift(work, inputs, copies.near)]
     return InputChecks(tuple(sections), copies, leaks, varied, _in_pairs(work, inputs, copies))
 
 
@@ -98,15 +100,6 @@ def _in_pairs(work: Work, inputs: PoolInputs, copies: Duplicates) -> DatasetPair
 def comparable(work: Work) -> list[Dataset]:
     """The datasets that are compared with one another."""
     return [d for d in work.pool.datasets if len(d) >= 20][:MOST_DATASETS]
-
-
-def once(rows: Ints, group: Ints) -> Ints:
-    """The first of the rows of every group, ascending: tests count draws, and copies are no further ones.
-
-    >>> once(np.array([3, 1, 2]), np.array([0, 7, 8, 7])).tolist()
-    [2, 3]
-    """
-    return np.sort(rows[np.unique(group[rows], return_index=True)[1]])
 
 
 def _groups(work: Work) -> Any:

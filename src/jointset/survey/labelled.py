@@ -25,9 +25,10 @@ from jointset.audit.outliers import find_outliers, find_uncertain
 from jointset.audit.shift import covariate_shift, label_shift, shift_matrix
 from jointset.prepare import Work
 from jointset.records import TEST, TRAIN, Bools, Ints, Predictions, Task, is_labelled
-from jointset.survey.alone import InputChecks, comparable, once
+from jointset.survey.alone import InputChecks, comparable
 from jointset.survey.inputs import PoolInputs
 from jointset.survey.sections import Section
+from jointset.survey.sides import once, shift_of_shares
 
 SIMPLE: dict[str, Any] = {"text": simple_texts, "image": simple_images, "audio": simple_sounds}
 ARTEFACT = 0.95  # area from which simple features of media say too much
@@ -53,6 +54,8 @@ def check_labels(work: Work, inputs: PoolInputs, alone: InputChecks, now: Labels
         sections += _conflicts(work, alone, task, now, probs)
         sections += _shortcuts(work, inputs, alone, task, now, simple)
         sections += _shift_of_labels(work, alone, task, codes, probs)
+        near = alone.duplicates.near
+        sections += shift_of_shares(work, near, comparable(work), task, now.labels[task.name])
         sections += _tails(work, task, now, probs)
     if now.predictions is not None:
         sections += _at_a_loss(work, alone, now.predictions)

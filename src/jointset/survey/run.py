@@ -17,7 +17,13 @@ from jointset.survey.inputs import PoolInputs, read_inputs
 from jointset.survey.labelled import LabelsNow, check_labels
 from jointset.survey.sections import Section
 
-WANTED_IN_FULL = ("shift between datasets", "long tail", "diversity", "shares of classes")
+WANTED_IN_FULL = (
+    "shift between datasets",
+    "shift between sites",
+    "long tail",
+    "diversity",
+    "shares of classes",
+)
 
 
 @dataclass(frozen=True, eq=False)

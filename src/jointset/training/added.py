@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def extended(problem: Problem, pool: Pool, added: Edits, *, fill: str = "zero") -> Problem:
+def extended(
+    problem: Problem, pool: Pool, added: Edits, *, fill: str = "zero", guard: Sequence[str] = ()
+) -> Problem:
     """The problem with the rows of the recipes of ``added`` after those of the pool.
 
     A derived row has the labels of its source, as they stand now, of the tasks that the recipe names, with the edit's
@@ -43,7 +45,7 @@ def extended(problem: Problem, pool: Pool, added: Edits, *, fill: str = "zero") 
         weights[task.name] = np.concatenate([w, w[source] * (factor if w.ndim == 1 else factor[:, None])])
     return dataclasses.replace(
         problem,
-        inputs=_inputs(problem.inputs, pool, source, recipes, fill),
+        inputs=_inputs(problem.inputs, pool, source, recipes, fill, guard),
         labels=labels,
         weights=weights,
         dataset_of=np.concatenate([problem.dataset_of, problem.dataset_of[source]]),
@@ -60,7 +62,9 @@ def carried_labels(task: Task, labels: NDArray[Any], recipes: Sequence[Recipe]) 
     return own, carried
 
 
-def _inputs(inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe], fill: str) -> Inputs:
+def _inputs(
+    inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe], fill: str, guard: Sequence[str]
+) -> Inputs:
     """Every modality's prepared rows, with those that a recipe changes behind them."""
     arrays: dict[str, Arrays] = {}
     row: dict[str, Ints] = {}
@@ -72,7 +76,7 @@ def _inputs(inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe],
             for i, r in enumerate(recipes)
             if place[i] >= 0 and any(modality_of(o) == modality for o in r.operations)
         ]
-        made = [_one(inputs, encoder, modality, pool, int(source[i]), recipes[i], fill) for i in there]
+        made = [_one(inputs, encoder, modality, pool, int(source[i]), recipes[i], fill, guard) for i in there]
         place[there] = prepared_rows(inputs.arrays[modality]) + np.arange(len(there))
         whole = inputs.arrays[modality]
         arrays[modality] = encoder.concat([whole, *made]) if made else whole
@@ -81,16 +85,19 @@ def _inputs(inputs: Inputs, pool: Pool, source: Ints, recipes: Sequence[Recipe],
 
 
 def _one(
-    inputs: Inputs, encoder: Encoder, modality: str, pool: Pool, position: int, recipe: Recipe, fill: str
+    inputs: Inputs, encoder: Encoder, modality: str, pool: Pool, position: int, recipe: Recipe, fill: str,
+    guard: Sequence[str],
 ) -> Arrays:  # fmt: skip
     """The modality of a derived row that its recipe changes, as prepared arrays."""
-    raw = raw_row(inputs, modality, pool, position, recipe)
+    raw = raw_row(inputs, modality, pool, position, recipe, guard)
     if raw is not None:
         return encoder.prepare(raw, inputs.states[modality])
     return prepared_row(inputs, modality, position, recipe, fill)
 
 
-def raw_row(inputs: Inputs, modality: str, pool: Pool, position: int, recipe: Recipe) -> pa.Table | None:
+def raw_row(
+    inputs: Inputs, modality: str, pool: Pool, position: int, recipe: Recipe, guard: Sequence[str]
+) -> pa.Table | None:
     """The input columns of the row at ``position`` after the recipe's text or waveform operation; None without one."""
     raw = next((o for o in recipe.operations if modality_of(o) == modality and is_raw(o)), None)
     if raw is None:
@@ -100,7 +107,7 @@ def raw_row(inputs: Inputs, modality: str, pool: Pool, position: int, recipe: Re
     table = input_table(dataset, modality).slice(at, 1)
     done = [(raw, recipe.operations[raw])]
     return changed_table(
-        table, modality, inputs.encoders[modality], inputs.states[modality], done, [[recipe.seed]]
+        table, modality, inputs.encoders[modality], inputs.states[modality], done, [[recipe.seed]], guard
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,23 +14,27 @@ from jointset.augment.adversarial import perturbed
 from jointset.augment.features import Memory
 from jointset.errors import ConfigError
 from jointset.models.joint import JointModel, Trunk
-from jointset.records import Floats, Ints
+from jointset.records import Bools, Floats, Ints
 from jointset.training.problem import LabelBatches, Problem
 
 SINGLE = ("binary", "multiclass")
+CELLS = (*SINGLE, "multilabel")  # kinds whose labels rows of a cell share
 
 
 @dataclass
 class Features:
     """Changes the rows of a batch where the encoders meet the trunk.
 
-    Its memory begins empty in every epoch, so that a checkpoint at an epoch's end need not hold it.
+    ``sets`` numbers the label sets of every row, by task. ``moved`` ``(b,)`` are the rows of the last batch that were
+    changed. Its memory begins empty in every epoch, so that a checkpoint at an epoch's end need not hold it.
     """
 
     model: JointModel
     labels: LabelBatches
     tasks: tuple[str, ...]
     memory: Memory
+    sets: Mapping[str, Ints] = field(default_factory=dict)
+    moved: Bools = field(default_factory=lambda: np.zeros(0, bool))
 
     @classmethod
     def of(cls, problem: Problem, model: JointModel, labels: LabelBatches) -> Features | None:
@@ -43,12 +47,15 @@ class Features:
                 "augment: features.* change the rows that one trunk reads, and here tasks have encoders of their own, "
                 "a depth or auxiliary heads; take one of them out"
             )
-        tasks = tuple(t.name for t in problem.tasks if t.kind in SINGLE)
-        return cls(model, labels, tasks, Memory.empty(model.width, len(tasks)))
+        single = [t.name for t in problem.tasks if t.kind in SINGLE]
+        several = [t.name for t in problem.tasks if t.kind in CELLS and t.kind not in SINGLE]
+        tasks = (*single, *several)
+        sets = {t: features.sets_of(_known(labels, t).numpy().astype(np.int64)) for t in several}
+        return cls(model, labels, tasks, Memory.empty(model.width, len(tasks), len(single)), sets)
 
     def forget(self) -> None:
         """Begin anew."""
-        self.memory = Memory.empty(self.model.width, len(self.tasks))
+        self.memory = Memory.empty(self.model.width, len(self.tasks), self.memory.classes)
 
     def mix(
         self, index: Tensor, draws: Draws, rng: np.random.Generator, then: Callable[[Tensor], Tensor] | None
@@ -64,12 +71,15 @@ class Features:
                 x = features.changed(x, codes, self.memory, borrowed, rng)
             if "adversarial" in strength:
                 x = self._moved(x, strength["adversarial"])
+            self.moved = (x.detach() != own).any(1).numpy()
             self.memory.add(own, codes)
             return x if then is None else then(x)
 
         return mixed
 
     def _codes(self, task: str, index: Tensor) -> Ints:
+        if task in self.sets:
+            return self.sets[task][index.numpy()]
         known = self.labels.known[task][index]
         return torch.where(known, self.labels.labels[task][index], -1).numpy()
 
@@ -77,7 +87,14 @@ class Features:
         def logits(rows: Tensor) -> dict[str, Tensor]:
             return self.model.outputs(Trunk(self.model.sharing.trunk(rows)))[0]
 
+        training = self.model.training
         self.model.eval()  # what changes is to be the step's doing, not dropout's
         moved = perturbed(x, logits, strength)
-        self.model.train()
+        self.model.train(training)
         return moved
+
+
+def _known(labels: LabelBatches, task: str) -> Tensor:
+    """The labels of a task ``(N, K)`` as far as they are learnt from, -1 elsewhere."""
+    y, known = labels.labels[task], labels.known[task]
+    return torch.where(known, y, -1)

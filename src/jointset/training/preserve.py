@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from jointset.augment import Draws
+from jointset.augment.features import KEPT
 from jointset.augment.preserve import Estimate, judged
 from jointset.models.joint import JointModel
 from jointset.operations import OPERATIONS
@@ -17,6 +19,7 @@ from jointset.tasks import KINDS
 from jointset.training import augmented
 from jointset.training.augmented import Augmentation
 from jointset.training.evaluate import BATCH, predict
+from jointset.training.featured import Features
 from jointset.training.loop import Report, fit
 from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
@@ -140,24 +143,40 @@ def _shown(
 ) -> tuple[dict[str, Floats], Bools]:
     """Outputs by task on the changed rows, and which rows were changed."""
     names = tuple(t.name for t in problem.tasks)
-    known = LabelBatches(problem).known
     outputs = {t.name: np.empty((len(rows), t.n_outputs), np.float32) for t in problem.tasks}
     there = np.zeros(len(rows), bool)
+    labels = LabelBatches(problem)
+    own = Features.of(dataclasses.replace(problem, augmentation=augmentation), model, labels)
     model.eval()
+    if own is not None:
+        _remember(own, problem, rows)
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
             index = rows[start : start + BATCH]
             part = slice(start, start + len(index))
             rng = np.random.default_rng([seed, 7, start])
-            labelled = augmented.labelled(known, names, torch.from_numpy(index))
+            labelled = augmented.labelled(labels.known, names, torch.from_numpy(index))
             shown = augmented.show(augmentation, problem.inputs, names, index, labelled, rng)
             there[part] = np.any([s != 0 for s in shown.draws.strength.values()], axis=0)
-            logits, _ = model(shown.batch, len(index))
+            mix = None if own is None else own.mix(torch.from_numpy(index), shown.draws, rng, None)
+            logits, _ = model.outputs(model.trunk(shown.batch, len(index), mix))
+            if own is not None:
+                there[part] = own.moved
             for task, head in model.headed():
                 outputs[task.name][part] = (
                     KINDS[task.kind].outputs(task, logits[task.name], head.seen).numpy()
                 )
     return outputs, there
+
+
+def _remember(features: Features, problem: Problem, rows: Ints) -> None:
+    """Let rows be seen as they are, so that the first that are changed have others to borrow from."""
+    nothing = Draws({}, {})
+    for start in range(0, min(len(rows), KEPT), BATCH):
+        index = rows[start : start + BATCH]
+        mix = features.mix(torch.from_numpy(index), nothing, np.random.default_rng(0), None)
+        with torch.inference_mode():
+            features.model.trunk(problem.inputs.batch(index), len(index), mix)
 
 
 def _joined(parts: list[dict[str, Floats]]) -> dict[str, Floats]:

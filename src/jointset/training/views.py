@@ -69,23 +69,24 @@ def make_views(
     number: int,
     seed: int,
     cache: Path | None = None,
+    guard: Sequence[str] = (),
 ) -> dict[str, Views]:
     """``number`` views of the pool rows ``rows``, for every modality with raw ones among ``operations`` (magnitudes).
 
     Operations take turns over the views of a row, so that with enough views each is there. A view depends on the
-    row's id, its number and ``seed`` alone.
+    row's id, its number and ``seed`` alone. ``guard`` are words of texts that stay.
     """
     found = {}
     for modality, encoder in inputs.encoders.items():
         own = {o: m for o, m in operations.items() if is_raw(o) and modality_of(o) == modality}
         if own:
-            found[modality] = _views(pool, inputs, modality, encoder, own, rows, number, seed, cache)
+            found[modality] = _views(pool, inputs, modality, encoder, own, rows, number, seed, cache, guard)
     return found
 
 
 def _views(
     pool: Pool, inputs: Inputs, modality: str, encoder: Encoder, own: Mapping[str, float], rows: Ints,
-    number: int, seed: int, cache: Path | None,
+    number: int, seed: int, cache: Path | None, guard: Sequence[str],
 ) -> Views:  # fmt: skip
     names = tuple(own)
     able = rows[inputs.row[modality][rows] >= 0]
@@ -109,9 +110,8 @@ def _views(
                     table = input_table(dataset, modality).take(at - part.start)
                     done = [(names[operation[v, i]], float(strength[v, i])) for i in at]
                     seeds = [[seed, v, int(i)] for i in at]
-                    parts.append(
-                        encoder.prepare(changed_table(table, modality, encoder, state, done, seeds), state)
-                    )
+                    made = changed_table(table, modality, encoder, state, done, seeds, guard)
+                    parts.append(encoder.prepare(made, state))
         return encoder.concat(parts)
 
     facts: list[Any] = [
@@ -120,6 +120,7 @@ def _views(
         state,
     ]
     facts += [dict(own), number, seed, [d.fingerprint for d in pool.datasets]]
+    facts += [sorted(guard)] if guard else []
     facts.append(hashlib.sha256(able.tobytes()).hexdigest())
     arrays = kept_arrays(cache, f"views-{modality}", facts, compute)
     start = prepared_rows(inputs.arrays[modality])
@@ -135,6 +136,7 @@ def changed_table(
     state: State,
     done: Sequence[tuple[str, float]],
     seeds: Sequence[list[int]],
+    guard: Sequence[str] = (),
 ) -> pa.Table:
     """The rows of one modality, each after an operation (full name, strength) with a seed of its own."""
     import pyarrow as pa
@@ -142,7 +144,7 @@ def changed_table(
     if modality == "text":
         texts = join_columns(table).to_pylist()
         found = [
-            None if t is None else text.changed(t, o.partition(".")[2], abs(m), s)
+            None if t is None else text.changed(t, o.partition(".")[2], abs(m), s, guard=guard)
             for t, (o, m), s in zip(texts, done, seeds, strict=True)
         ]
         return pa.table({table.column_names[0]: pa.array(found, pa.large_string())})

@@ -5,6 +5,7 @@ from jointset.audit.shift.concept import ConceptShift, concept_shift
 from jointset.audit.shift.covariate import CovariateShift, covariate_shift
 from jointset.audit.shift.labels import LabelShift, label_shift
 from jointset.audit.shift.matrix import InputShifts, ShiftMatrix, compare_inputs, shift_matrix
+from jointset.audit.shift.shares import ShareShift, share_shift
 from jointset.audit.shift.weights import ImportanceWeights, importance_weights
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ImportanceWeights",
     "InputShifts",
     "LabelShift",
+    "ShareShift",
     "ShiftMatrix",
     "column_shift",
     "compare_inputs",
@@ -21,5 +23,6 @@ __all__ = [
     "covariate_shift",
     "importance_weights",
     "label_shift",
+    "share_shift",
     "shift_matrix",
 ]

@@ -87,27 +87,33 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
     return out
 
 
+def same_numbers(x: Floats, y: Floats) -> tuple[float, float]:
+    """Kolmogorov and Smirnov's test of two samples of numbers, and the largest difference."""
+    from scipy.stats import ks_2samp
+
+    if not len(x) or not len(y):
+        return 1.0, 0.0
+    found = ks_2samp(x, y, method="asymp")
+    return float(found.pvalue), float(found.statistic)
+
+
 def _test(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
     if is_number(a) and is_number(b):
-        from scipy.stats import ks_2samp
-
         x, y = a.astype(np.float64), b.astype(np.float64)
         gone = np.isnan(x), np.isnan(y)
-        x, y = x[~gone[0]], y[~gone[1]]
-        found = ks_2samp(x, y, method="asymp") if len(x) and len(y) else None
-        p, effect = (float(found.pvalue), float(found.statistic)) if found is not None else (1.0, 0.0)
+        p, effect = same_numbers(x[~gone[0]], y[~gone[1]])
         if not (gone[0].any() or gone[1].any()):
             return p, effect
-        p_gone, effect_gone = _shares(gone[0].astype(int), gone[1].astype(int))
+        p_gone, effect_gone = same_shares(gone[0].astype(int), gone[1].astype(int))
         return min(1.0, 2 * min(p, p_gone)), max(effect, effect_gone)
-    return _shares(_texts(a), _texts(b))
+    return same_shares(_texts(a), _texts(b))
 
 
 def _texts(column: NDArray[Any]) -> NDArray[Any]:
     return np.array(["" if v is None or v != v else str(v) for v in column.tolist()] or [""])
 
 
-def _shares(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
+def same_shares(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
     """χ² test of two samples of categories, the rare ones taken together, and the total variation."""
     from scipy.stats import chi2_contingency
 

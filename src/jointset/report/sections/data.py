@@ -49,7 +49,7 @@ def data(material: Material) -> Section | None:
         table(["check", "dataset", "task", "outcome", "reason"], rows[:200], caption="checks of the data",
               text=(0, 1, 2, 3, 4)),
         _quality(found.get("quality") or {}),
-        _shifts([s for s in checks if s.get("check") == "shift between datasets"]),
+        _shifts([s for s in checks if s.get("check") in ("shift between datasets", "shift between sites")]),
     ]  # fmt: skip
     return Section("data", "Checks of the data", bounded(parts, 400_000))
 
@@ -94,6 +94,6 @@ def _shift(section: Mapping[str, Any], names: Sequence[str]) -> Any:
             shown.append(heat(cut, groups[:MOST_ROWS], groups[:MOST_ROWS], what, tinted=tinted))
     if not shown:
         return None
-    task = f", {section['task']}" if section.get("task") else ""
-    cut_note = note(f"The first {MOST_ROWS} of {len(groups)} datasets.") if len(groups) > MOST_ROWS else None
-    return join([element("h3", f"Shift between datasets{task}"), shown, cut_note])
+    task = "".join(f", {section[k]}" for k in ("dataset", "task") if section.get(k))
+    cut_note = note(f"The first {MOST_ROWS} of {len(groups)}.") if len(groups) > MOST_ROWS else None
+    return join([element("h3", f"{section.get('check', '').capitalize()}{task}"), shown, cut_note])

@@ -18,8 +18,26 @@
     audio.load();
   };
 
+  const seek = (slider, share) => {
+    const to = Math.min(Math.max(share, 0), 0.999), text = Math.round(100 * to) + " %";
+    slider.setAttribute("aria-valuenow", String(Math.round(100 * to)));
+    slider.setAttribute("aria-valuetext", text);
+    play(slider.closest(".sound").querySelector("audio"), to);
+  };
+  const STEPS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -20, PageUp: 20, Home: -100, End: 100 };
+
+  document.addEventListener("load", (event) => {  // a few pixels are shown as they are; more are smoothed
+    const image = event.target;
+    if (image.matches && image.matches(".zoom img, .thumb")) image.classList.toggle("tiny", Math.max(image.naturalWidth, image.naturalHeight) <= 64);
+  }, true);
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches && event.target.matches(".seek") && event.key in STEPS) {
+      event.preventDefault();
+      seek(event.target, (Number(event.target.getAttribute("aria-valuenow")) + STEPS[event.key]) / 100);
+      return;
+    }
     if (event.key === "Escape" && typing(document.activeElement) && !document.querySelector("dialog[open]")) {
       event.preventDefault();  // otherwise a search field would be emptied
       document.activeElement.blur();
@@ -27,7 +45,8 @@
     }
     if (typing(document.activeElement) || document.querySelector("dialog[open]")) return;
     const onControl = document.activeElement && document.activeElement.matches("button, a, summary, audio");
-    if (event.key === " " && onControl) return;  // a focused button is pressed by Space, as everywhere
+    const clicked = onControl && document.activeElement.matches(".line:not(:focus-visible)");  // by mouse: that is over
+    if (event.key === " " && onControl && !clicked) return;  // a focused button is pressed by Space, as everywhere
     const target = byKey(event.key.length === 1 ? event.key.toLowerCase() : event.key);
     if (!target) return;
     event.preventDefault();
@@ -51,11 +70,16 @@
     const wave = event.target.closest(".sound .chart");
     if (wave) {
       const box = wave.getBoundingClientRect();
-      play(wave.closest(".sound").querySelector("audio"), Math.min(Math.max((event.clientX - box.left) / box.width, 0), 0.999));
+      seek(wave.closest(".seek"), (event.clientX - box.left) / box.width);
       return;
     }
     const zoom = event.target.closest(".zoom");
-    if (zoom) { zoom.setAttribute("aria-pressed", String(zoom.classList.toggle("large"))); return; }
+    if (zoom) {
+      const image = zoom.querySelector("img"), large = zoom.classList.toggle("large");
+      zoom.setAttribute("aria-pressed", String(large));
+      if (large && image.dataset.full) { image.src = image.dataset.full; delete image.dataset.full; }  // all its pixels
+      return;
+    }
     const opener = event.target.closest("[data-opens]");
     if (opener) { const dialog = document.getElementById(opener.dataset.opens); if (!dialog.open) dialog.showModal(); }
   });
@@ -90,15 +114,13 @@
   document.addEventListener("htmx:afterSwap", (event) => {
     const id = event.detail.target.id;
     if (id === "item") {
+      const said = document.getElementById("said"), sides = document.querySelector("#item .sides");
+      said.textContent = [...document.querySelectorAll("#item > .told, #item > h2"), sides].filter(Boolean).map((el) => el.innerText.replace(/\s+/g, " ")).join(". ");
       const lost = !document.activeElement || document.activeElement === document.body;
       if (lost) document.getElementById("item").focus({ preventScroll: true });
       if (![...document.querySelectorAll("[data-item]")].some((el) => el.dataset.item === key())) htmx.trigger("body", "changed");
     }
     if (id === "item" || id === "queue") remember();
-  });
-  document.addEventListener("htmx:configRequest", (event) => {  // where to go on after an item that was put in
-    const resume = document.getElementById("resume");
-    if (resume && event.detail.target.id === "item") event.detail.parameters.resume = resume.value;
   });
   remember();
   document.addEventListener("htmx:afterSettle", (event) => {  // only now do new buttons answer
@@ -110,8 +132,18 @@
     const top = listed[0];
     if (top) top.click();
   });
+  const places = () => [document.querySelector("dialog[open] .alert"), document.getElementById("alert")].filter(Boolean);
+  const tell = (text) => {  // in front of an open dialog, and behind it for later
+    places().forEach((el) => { if (el.textContent !== text) el.textContent = text; el.hidden = !text; });
+  };
   document.addEventListener("htmx:responseError", (event) => {
-    const news = document.getElementById("news");
-    news.textContent = event.detail.xhr.status === 401 ? "401" : String(event.detail.xhr.responseText).slice(0, 300);
+    const { status, responseText } = event.detail.xhr, words = document.body.dataset;
+    tell(status === 401 ? words.expired : status < 500 ? String(responseText).slice(0, 300) : words.failed);
+  });
+  ["htmx:sendError", "htmx:timeout"].forEach((name) => document.addEventListener(name, () => tell(document.body.dataset.gone)));
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const quiet = event.detail.elt && event.detail.elt.id === "news";  // news says nothing of what was refused
+    const lasting = [document.body.dataset.gone, document.body.dataset.expired].includes(document.getElementById("alert").textContent);
+    if (event.detail.successful && (!quiet || lasting)) document.querySelectorAll(".alert").forEach((el) => { el.hidden = true; el.textContent = ""; });
   });
 })();
