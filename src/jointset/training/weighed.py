@@ -28,8 +28,9 @@ def one_pass(weighting: Weighting, way: str) -> bool:
     >>> one_pass(UPGrad(), "auto"), one_pass(UPGrad(), "layers"), one_pass(Equal(), "auto")
     (True, False, False)
     """
-    exact = isinstance(weighting, GramianWeighting) and not weighting.at_features
-    return exact and weighting.samples == 1 and way in ("auto", "rows")
+    if not isinstance(weighting, GramianWeighting) or weighting.at_features:
+        return False
+    return weighting.samples == 1 and way in ("auto", "rows")
 
 
 def two_batches(weighting: Weighting) -> bool:
