@@ -156,20 +156,24 @@ def test_experts_with_encoders_of_their_own_are_tapped_at_the_first(problem):
     assert run(model, problem, [0, 1]).taps["tabular.hidden"][0].shape == (2, 16)
 
 
-@pytest.mark.parametrize("modality", ["tabular", "text", "image"])
+@pytest.mark.parametrize("modality", ["tabular", "text", "image", "audio"])
 def test_stages_are_what_the_module_says(modality):
-    encoder = make_encoders({"text": ("cnn", {"bits": 4}), "image": ("resnet", {}), "tabular": ("mlp", {})})[
-        modality
-    ]
+    names = {"text": ("cnn", {"bits": 4}), "image": ("resnet", {}), "tabular": ("mlp", {})}
+    encoder = make_encoders({**names, "audio": ("melcnn", {"mels": 8})})[modality]
     states = {
         "text": {},
         "image": {"size": 8, "channels": 1},
         "tabular": {"numeric": {"x": [[0.0], [1.0]]}, "categories": {"c": ["u"]}},
+        "audio": {"rate": 8000},
     }
     batches = {
         "text": {"ids": torch.tensor([[1, 2, 0], [3, 0, 0]])},
         "image": {"pixels": torch.randint(0, 255, (2, 1, 8, 8), dtype=torch.uint8)},
         "tabular": {"numbers": torch.randn(2, 2), "categories": torch.zeros(2, 1, dtype=torch.long)},
+        "audio": {
+            "mel": torch.randint(0, 255, (2, 9, 8), dtype=torch.uint8),
+            "lengths": torch.tensor([9, 4]),
+        },
     }
     module = encoder.module(states[modality], 6).eval()
     names = encoder.stages(states[modality])

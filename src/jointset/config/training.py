@@ -134,12 +134,13 @@ class TrainingSettings(Settings):
     gramian: Literal["auto", "rows", "layers", "features"] = Field(
         default="auto",
         description="How the Gramian of the task gradients is had: from disjoint `rows`, exactly by "
-        "`layers`, or at the `features`.",
+        "`layers`, or at the `features`; `auto` is the cheaper of the exact ones.",
     )
     mixup: float = Field(
         default=1.0,
         ge=0.0,
-        description="α of the Beta distribution that rows are mixed by, behind the encoders; 0 is off.",
+        description="α of the Beta distribution that rows are mixed by, behind the encoders; 0 is off. Where every row "
+        "is one task's and the weighting is on the Gramian, within a task.",
     )
     average: float = Field(
         default=0.97,

@@ -150,6 +150,8 @@ class Watch:
         whole[np.ix_(place, place)] = gramian.detach().cpu().double().numpy()
         present = np.zeros(len(self.tasks), bool)
         present[place] = True
+        present &= np.isfinite(whole.diagonal())  # a gradient that is not finite says nothing
+        whole[~present] = whole[:, ~present] = 0.0
         self.state = gradients.step(self.state, whole, present)
 
 

@@ -18,7 +18,7 @@ from jointset.training.evaluate import predict, skill
 from jointset.training.oversampled import oversampled
 from jointset.training.problem import Problem
 from jointset.training.settings import TrainSettings
-from jointset.training.steps import joined as steps_joined
+from jointset.training.steps import added
 from jointset.training.trainer import Fit, Trainer
 
 Report = Callable[[dict[str, Any]], bool | None]  # a true answer ends the training
@@ -128,7 +128,7 @@ def _fit_groups(
     }
     passes = np.sum([f.effective_epochs for f in fits], axis=0)
     running = joined([t.name for t in problem.tasks], [f.running for f in fits])
-    steps = steps_joined([f.steps for f in fits])
+    steps = added([f.steps for f in fits])
     return Fit(model, fits[0].epochs, score, passes, margin, fits[0].curve, running, steps)
 
 

@@ -96,11 +96,11 @@ or look for extreme values in inputs and labels
         self.absent = {task: Counter(reasons) for task, reasons in record["absent"].items()}
 
 
-def joined(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def added(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The records of several trainings as one.
 
     >>> one = {"ways": {"rows": 2}, "notes": {}, "formed": {}, "absent": {"a": {"the loss is nan": 1}}}
-    >>> joined([one, one])["ways"], joined([one, one])["absent"]
+    >>> added([one, one])["ways"], added([one, one])["absent"]
     ({'rows': 4}, {'a': {'the loss is nan': 2}})
     """
     whole = Steps((), 0)

@@ -254,9 +254,25 @@ def test_many_long_clips_are_predicted_in_parts(monkeypatch):
     rng = torch.Generator().manual_seed(0)
     mel = torch.randint(0, 256, (9, 50, 40), generator=rng, dtype=torch.uint8)
     lengths = torch.tensor([50, 3, 0, 20, 21, 1, 50, 7, 30])
-    whole = module(mel, lengths)
+    whole, stages = module.staged(["stem", "stage2"], mel, lengths)
+    assert torch.equal(module(mel, lengths), whole)
     monkeypatch.setattr(audio_module, "FRAMES", 60)
     torch.testing.assert_close(module(mel, lengths), whole)
+    torch.testing.assert_close(module.staged(["stem", "stage2"], mel, lengths)[1], stages)
+
+
+def test_a_stage_is_what_lies_within_the_clip_and_below_it():
+    encoder = MelCNN(channels=4, widths=(6, 8), mels=8, dropout=0.0)
+    module = encoder.module({}, 5).train()
+    mel = torch.randint(0, 256, (2, 20, 8), dtype=torch.uint8)
+    lengths = torch.tensor([20, 9])
+    found = module.staged(encoder.stages({}), mel, lengths)[1]
+    mel[1, 9:] = 255  # beyond its end
+    torch.testing.assert_close(module.staged(["stage1"], mel, lengths)[1]["stage1"], found["stage1"])
+    torch.testing.assert_close(module.out(found["stage2"]), module(mel, lengths))
+    found["stage1"].sum().backward()
+    assert module.first.weight.grad.any() and module.convolutions[0].weight.grad.any()
+    assert module.convolutions[1].weight.grad is None
 
 
 def test_samples_without_a_rate_ask_for_it_and_impossible_options_are_named():

@@ -120,3 +120,7 @@ class MelCNN(Encoder):
         from jointset.models.encoders.audio_module import MelCNNModule
 
         return MelCNNModule(self.mels, self.channels, self.widths, self.dropout, width)
+
+    def stages(self, state: State) -> tuple[str, ...]:
+        """See :meth:`Encoder.stages`: the layer over time and frequency, then those over time."""
+        return ("stem", *(f"stage{i}" for i in range(1, len(self.widths) + 1)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,7 @@ class MelCNNModule(nn.Module):
         self.first_norm = ClipNorm(channels)
         self.neighbours = nn.MaxPool2d((1, 2), ceil_mode=True)
         n_in = channels * -(-mels // 4)
+        self.stage_widths = {"stem": 2 * n_in} | {f"stage{i}": 2 * n for i, n in enumerate(widths, 1)}
         self.convolutions = nn.ModuleList()
         self.norms = nn.ModuleList()
         for n_out in widths:
@@ -66,26 +67,41 @@ class MelCNNModule(nn.Module):
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """``(b, t, mels), (b,)`` → ``(b, width)``."""
+        return self.staged((), mel, lengths)[0]
+
+    def staged(
+        self, names: Collection[str], mel: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same, and the mean and maximum over time of the stages ``names``, ``(b, 2c)``."""
         if self.in_parts and not self.training and len(mel) > 1 and len(mel) * mel.shape[1] > FRAMES:
             half = len(mel) // 2
             parts = ((mel[:half], lengths[:half]), (mel[half:], lengths[half:]))
-            return torch.cat([self(m[:, : max(int(n.max()), 1)], n) for m, n in parts])
+            pairs = [self.staged(names, m[:, : max(int(n.max()), 1)], n) for m, n in parts]
+            found = {s: torch.cat([f[s] for _, f in pairs]) for s in names}
+            return torch.cat([out for out, _ in pairs]), found
         x = _standardised(mel.to(torch.float32)[:, None], _inside(lengths, mel.shape[1]))  # (b, 1, t, mels)
         x, lengths = self.first(x.contiguous(memory_format=torch.channels_last)), (lengths + 1) // 2
         x = self.neighbours(self._bent(x, lengths, self.first_norm))  # (b, c, t / 2, mels / 4)
         x = x.transpose(2, 3).flatten(1, 2)[..., None]  # (b, c · mels / 4, t / 2, 1)
+        found = {"stem": _pooled(x, lengths)} if "stem" in names else {}
         for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             lengths = (lengths + 1) // 2 if i else lengths
             x = self._bent(convolution(x[..., 0])[..., None], lengths, norm)  # (b, c', t', 1)
-        x = x[..., 0]
-        mean = x.sum(2) / lengths.clamp(min=1)[:, None]  # (b, c')
-        return self.out(self.dropout(torch.cat([mean, x.amax(2)], 1)))
+            if (name := f"stage{i + 1}") in names:
+                found[name] = _pooled(x, lengths)
+        return self.out(self.dropout(_pooled(x, lengths))), found
 
     @staticmethod
     def _bent(x: Tensor, lengths: Tensor, norm: nn.Module) -> Tensor:
         """Normed, and zero where negative or beyond the end."""
         mask = _inside(lengths, x.shape[2])
         return torch.relu(norm(x * mask, mask)) * mask
+
+
+def _pooled(x: Tensor, lengths: Tensor) -> Tensor:
+    """``(b, c, t, 1)``, zero beyond each clip's end → mean and maximum over time, ``(b, 2c)``."""
+    x = x[..., 0]
+    return torch.cat([x.sum(2) / lengths.clamp(min=1)[:, None], x.amax(2)], 1)
 
 
 def _inside(lengths: Tensor, frames: int) -> Tensor:
