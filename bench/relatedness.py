@@ -8,8 +8,8 @@ All train with the library's own settings but for the epochs. Early stopping wat
 *pairs*: rank correlation of every measure with the gain of training a pair over the target alone, on the other half;
 beside them the correlation of the gains of two training seeds, and what each measure takes of a joint training's time.
 *groups*: test skill of the groups that are chosen before training, against others. *auxiliaries*: test skill of one
-task with a tenth of its labels, beside chosen tasks, all and none. Trainings that ``--work`` holds are taken over;
-``--kept`` trains nothing more, and shows the pairs that are there.
+task with a tenth of its labels, beside chosen tasks, all and none. What ``--work`` holds is taken over; ``--kept``
+trains nothing more, and shows the pairs that are there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if str(ROOT / "bench") in sys.path:  # a script's own folder would hide Hugging 
 sys.path.insert(0, str(ROOT))
 
 from bench.relating import auxiliaries, groups  # noqa: E402
-from bench.relating.pairs import agreement, drawn, gains, measured, noise  # noqa: E402
+from bench.relating.pairs import agreement, drawn, gains, kept, noise  # noqa: E402
 from bench.relating.sets import SETS, made  # noqa: E402
 from bench.relating.trainings import Trainings  # noqa: E402
 
@@ -48,7 +48,7 @@ def of_pairs(arguments: argparse.Namespace, work: Path) -> str:
         if not arguments.kept:
             trainings.scores(trainings.names, arguments.seeds[0])
         joint = trainings.scores(trainings.names, arguments.seeds[0])["seconds"]
-        affinities, spent = measured(trainings)
+        affinities, spent = kept(trainings)
         found[name] = {
             "gain": gain,
             "noise": noise(known),
@@ -91,7 +91,7 @@ def of_groups(arguments: argparse.Namespace, work: Path) -> str:
     found: dict[tuple[str, int], list[dict[str, float]]] = {}
     for name in arguments.only or ("tox21", "fdu_mtl"):
         trainings = Trainings(made(work, name, 0), [f"training.epochs={arguments.epochs}"])
-        whole = name == "fdu_mtl"
+        whole = name != "tox21"
         tasks = trainings.names if whole else groups.few(trainings.names, arguments.draw)
         for most in arguments.groups:
             found[f"{name} ({len(tasks)} tasks)", most] = [
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--groups", nargs="+", type=int, default=[2, 3, 4])
     parser.add_argument("--draw", type=int, default=0, help="seed of the drawn tasks and targets")
-    parser.add_argument("--kept", action="store_true", help="pairs: train nothing more")
+    parser.add_argument("--kept", action="store_true", help="pairs: train no further")
     parser.add_argument(
         "--work", type=Path, help="folder to work in; finished trainings in it are taken over"
     )

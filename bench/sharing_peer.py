@@ -107,10 +107,11 @@ def measured(work: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         for way in arguments.ways:
             raw[name].setdefault(way, {})[str(seed)] = runs.joint(folder, runs.Variant(way), {})
             for place in arguments.places:
-                if why_not(name, way, place):
+                there = (folder / "scores" / f"{label(way, place)}.json").is_file()
+                if why_not(name, way, place) or (arguments.table and not there):
                     continue
                 print(f"{name}, seed {seed}: {way}, {place}", file=sys.stderr, flush=True)
-                found = peer(folder, way, place, arguments)
+                found = peer(folder, way, place, arguments.peer)
                 raw[name].setdefault(label(way, place), {})[str(seed)] = found
     for found in raw.values():
         with_gains(found)
@@ -126,13 +127,11 @@ def label(way: str, place: str = "*") -> str:
     return f"libmtl-{WAYS.get(way, way)}-{place}"
 
 
-def peer(folder: Path, way: str, place: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def peer(folder: Path, way: str, place: str, python: str) -> dict[str, Any]:
     """The peer's scores on a set; taken over when they are there. A failure is told and tried again next time."""
     done = folder / "scores" / f"{label(way, place)}.json"
     if not done.is_file():
-        if arguments.table:
-            return {"error": "not measured"}
-        line = [arguments.peer, str(SCRIPT), str(folder), WAYS[way], place]
+        line = [python, str(SCRIPT), str(folder), WAYS[way], place]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         ended = subprocess.run(line, env=environment, capture_output=True, text=True)
         if ended.returncode:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.relating.pairs import measured
+from bench.relating.pairs import kept
 from bench.relating.trainings import Trainings
 
 FEW = 5  # tasks up to which every set of them is trained, so that the best grouping is known
@@ -43,15 +43,16 @@ def random(tasks: Sequence[str], groups: int, seed: int) -> Blocks:
     return tuple(tuple(tasks[i] for i in sorted(part)) for part in np.array_split(order, groups))
 
 
-def of_affinity(affinity: Any, tasks: Sequence[str], groups: int, **options: Any) -> Blocks:
-    """The library's grouping of some tasks by an affinity."""
-    from jointset.relatedness import Affinity, group_tasks
+def of_affinity(affinity: Any, tasks: Sequence[str], groups: int, *, guessed: bool) -> Blocks:
+    """The library's grouping of some tasks by an affinity that is guessed before training, or measured."""
+    from jointset.relatedness import Affinity, company, group_tasks
 
     keep = [affinity.index(t) for t in tasks]
     own = Affinity(
         affinity.measure, tuple(tasks), affinity.values[np.ix_(keep, keep)], affinity.unit, affinity.bounds
     )
-    return tuple(g.trained for g in group_tasks(own, groups, **options).groups)
+    score = company(own) if guessed else None
+    return tuple(g.trained for g in group_tasks(own, groups, score=score).groups)
 
 
 def worth(trainings: Trainings, blocks: Blocks, seed: int, side: str) -> float:
@@ -61,7 +62,7 @@ def worth(trainings: Trainings, blocks: Blocks, seed: int, side: str) -> float:
 
 def every_set(trainings: Trainings, tasks: Sequence[str], groups: int, seed: int) -> dict[str, float]:
     """Test skills where all sets of the tasks are trained: by row of the table."""
-    affinities, _ = measured(trainings)
+    affinities, _ = kept(trainings)
     alone, pairs = tuple((t,) for t in tasks), _pair_gains(trainings, tasks, seed)
     ways = [p for g in range(1, groups + 1) for p in partitions(tasks, g)]
     test = {p: worth(trainings, p, seed, "test") for p in ways}
@@ -70,9 +71,11 @@ def every_set(trainings: Trainings, tasks: Sequence[str], groups: int, seed: int
         "all in one": worth(trainings, (tuple(tasks),), seed, "test"),
         "random": float(np.mean([test[p] for p in ways if len(p) == groups])),
         "chosen by consensus": worth(
-            trainings, of_affinity(affinities["consensus"], tasks, groups), seed, "test"
+            trainings, of_affinity(affinities["consensus"], tasks, groups, guessed=True), seed, "test"
         ),
-        "chosen by measured pairs": worth(trainings, of_affinity(pairs, tasks, groups), seed, "test"),
+        "chosen by measured pairs": worth(
+            trainings, of_affinity(pairs, tasks, groups, guessed=False), seed, "test"
+        ),
         "best on the rows to judge": test[max(ways, key=lambda p: worth(trainings, p, seed, "judge"))],
         "best on the test rows": max(test.values()),
     }
@@ -80,7 +83,7 @@ def every_set(trainings: Trainings, tasks: Sequence[str], groups: int, seed: int
 
 def some_sets(trainings: Trainings, groups: int, seed: int) -> dict[str, float]:
     """Test skills where only some groupings can be trained: by row of the table."""
-    affinities, _ = measured(trainings)
+    affinities, _ = kept(trainings)
     tasks = trainings.names
     drawn = [random(tasks, groups, d) for d in range(DRAWS)]
     return {
@@ -88,7 +91,7 @@ def some_sets(trainings: Trainings, groups: int, seed: int) -> dict[str, float]:
         "all in one": worth(trainings, (tuple(tasks),), seed, "test"),
         "random": float(np.mean([worth(trainings, d, seed, "test") for d in drawn])),
         "chosen by consensus": worth(
-            trainings, of_affinity(affinities["consensus"], tasks, groups), seed, "test"
+            trainings, of_affinity(affinities["consensus"], tasks, groups, guessed=True), seed, "test"
         ),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,19 @@ def _spearman(a: Floats, b: Floats) -> float:
     from scipy.stats import spearmanr
 
     return 0.0 if np.ptp(a) == 0 or np.ptp(b) == 0 else round(float(spearmanr(a, b).statistic), 12)
+
+
+def kept(trainings: Trainings) -> tuple[dict[str, Any], dict[str, float]]:
+    """What :func:`measured` finds, taken over from the set's folder where it is there."""
+    from jointset.relatedness import Affinity
+
+    file = trainings.folder / "measures.json"
+    if not file.is_file():
+        found, cost = measured(trainings)
+        whole = {"affinities": {m: a.record() for m, a in found.items()}, "cost": cost}
+        file.write_text(json.dumps(whole), encoding="utf-8")
+    whole = json.loads(file.read_text(encoding="utf-8"))
+    return {m: Affinity.read(a) for m, a in whole["affinities"].items()}, whole["cost"]
 
 
 def measured(trainings: Trainings) -> tuple[dict[str, Any], dict[str, float]]:

@@ -13,6 +13,7 @@ import numpy as np
 from jointset.data import HeldOutLabels, Overlay
 from jointset.foresight import Foresight, foresee, says_nothing
 from jointset.gate import judge
+from jointset.leaked import Leaked
 from jointset.models.grouped import TaskGroup, join
 from jointset.models.joint import JointModel
 from jointset.prepare import Work
@@ -168,10 +169,12 @@ def compared(
     split: int,
     margin: float,
     truth: HeldOutLabels | None = None,
+    leaked: Leaked | None = None,
 ) -> tuple[TaskVerdict, ...]:
     """Joint training against the tasks alone, paired by row, on the holdout or test rows: *better* = helped.
 
-    The labels are those given, or those of ``truth``, once people have decided some.
+    The labels are those given, or those of ``truth``, once people have decided some. Rows that are ``leaked`` judge
+    neither side.
     """
     tasks = [t for t in work.tasks if t.name in alone and t.name in joint.held_out]
     if not tasks:
@@ -185,6 +188,7 @@ def compared(
         {t.name: alone[t.name].judged(t)[side] for t in tasks},
         {t.name: joint.judged(t)[side] for t in tasks},
         trusted=work.pool.trusted[rows][side],
+        leaked=leaked.among(rows[side]) if leaked else None,
         margin=margin,
         seed=work.config.seed,
     ).tasks

@@ -39,9 +39,12 @@ class Leaked:
         return {COPIES: self.copies[rows], GROUPS: self.groups[rows]}
 
 
-def write(run: RunDirectory, leaked: Leaked) -> None:
-    """Keep the marks with the run, for the rounds and the scores of later sittings."""
-    save_arrays(run.leaked, {COPIES: leaked.copies, GROUPS: leaked.groups})
+def noted(run: RunDirectory, leaks: Leaks) -> Leaked | None:
+    """What the audit found, kept with the run for the rounds and the scores of later sittings."""
+    found = Leaked.of(leaks)
+    if found is not None:
+        save_arrays(run.leaked, {COPIES: found.copies, GROUPS: found.groups})
+    return found
 
 
 def read(run: RunDirectory) -> Leaked | None:

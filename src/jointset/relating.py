@@ -26,6 +26,7 @@ from jointset.relatedness import (
     Treatment,
     affinity,
     choose_auxiliaries,
+    company,
     consensus,
     group_tasks,
     label_signal,
@@ -177,8 +178,9 @@ def material_of(work: Work, sample: Ints) -> Material:
 
 
 def _grouped(together: Affinity, gain: TransferGain | None, usable: Sequence[str], groups: int) -> Grouping:
-    score = gain.predicted if gain else None
-    return group_tasks(_only(gain.affinity if gain else together, usable), groups, score=score)
+    if gain:
+        return group_tasks(_only(gain.affinity, usable), groups, score=gain.predicted)
+    return group_tasks(_only(together, usable), groups, score=company(together))
 
 
 def _chosen(

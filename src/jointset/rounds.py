@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from jointset import apart, augmenting, proposals, recall, stages, weight_search, workbench
+from jointset import apart, augmenting, leaked, proposals, recall, stages, weight_search, workbench
 from jointset.data import HeldOutLabels, Overlay, apply, held_out_labels
 from jointset.ledger import Ledger
 from jointset.prepare import Work
@@ -62,7 +62,8 @@ def run_rounds(run: RunDirectory, work: Work, emit: Callable[[dict[str, Any]], N
             predictions = stages.cross_fitted(bench, overlay, number)
             found, issues = stages.audited(bench, overlay, predictions, number)
             checked = stages.surveyed(bench, overlay, predictions, found, number, checked)
-            bench = stages.aware(bench, checked)
+            if checked is not None:
+                bench = replace(bench, leaked=leaked.noted(run, checked.alone.leaks))
             open_issues = Issues.concat([issues, stages.mendable(work, checked, overlay)])
             candidates = proposals.proposed(
                 work,

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from jointset import audit, leaked
+from jointset import audit
 from jointset.audit import AuditResult
 from jointset.data import HeldOutLabels, Overlay
 from jointset.data.storage import write_atomically
 from jointset.errors import DataError
 from jointset.gate import judge, remaining_noise
-from jointset.leaked import Leaked
 from jointset.ledger import Ledger
 from jointset.metrics import NAMED
 from jointset.models.grouped import TaskGroup
@@ -257,15 +256,6 @@ def surveyed(
     ask = bench.run.round(round) / "ask.parquet"
     write_atomically(ask, lambda file: pq.write_table(asked, file, compression="zstd"))
     return seen
-
-
-def aware(bench: Bench, checked: Survey | None) -> Bench:
-    """The bench that knows which held-out rows the checks found among the training rows: they judge nothing."""
-    found = None if checked is None else Leaked.of(checked.alone.leaks)
-    if found is None:
-        return bench
-    leaked.write(bench.run, found)
-    return replace(bench, leaked=found)
 
 
 def mendable(work: Work, checked: Survey | None, overlay: Overlay) -> Issues:

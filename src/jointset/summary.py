@@ -84,7 +84,13 @@ def _singly(outcome: Outcome, split: int) -> dict[str, dict[str, Any]]:
         return {}
     joint, alone = kept
     margin = bench.work.config.relatedness.margin
-    verdicts = apart.compared(bench.work, joint, alone, split=split, margin=margin, truth=outcome.truth)
+    options: dict[str, Any] = {
+        "split": split,
+        "margin": margin,
+        "truth": outcome.truth,
+        "leaked": bench.leaked,
+    }
+    verdicts = apart.compared(bench.work, joint, alone, **options)
     own = {g.serves[0] for g in bench.groups if g.trained == g.serves and len(g.serves) == 1}
     return {v.task: {**apart.record(v), "own_model": v.task in own} for v in verdicts}
 

@@ -182,6 +182,7 @@ def test_both_sides_stand_beside_the_same_trainings_alone(tmp_path, monkeypatch)
     assert "nothing.py" in failed["error"] and "gains" not in failed
     scores = tmp_path / "small" / "0" / "scores"
     assert not (scores / "libmtl-HPS-above.json").exists()
+    assert set(bench.measured(tmp_path, asked(table=True))["small"]) == {"alone", "hard"}
     (scores / "libmtl-HPS-above.json").write_text((scores / "hard-equal.json").read_text())
     raw = bench.measured(tmp_path, asked(table=True))
     assert raw["small"]["libmtl-HPS-above"]["0"]["gains"] == raw["small"]["hard"]["0"]["gains"]

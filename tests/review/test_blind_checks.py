@@ -140,6 +140,10 @@ def test_what_others_decided_is_asked_as_if_it_were_open(tmp_path):
     shown = desk.disguised("Ada", alias)
     assert (shown.state, shown.reviewer, shown.key) == ("", "", alias) and alias > desk.queue.last_edit
     assert desk.disguised("Bob", alias) is None
+    seen = desk.queue.entry
+    desk.answer(drawn, "accept", "", reviewer="Ada")
+    assert desk.queue.entry > seen and not desk.news("Bob", seen)  # who knows what was a check is not blind
+    assert desk.undo("Ada") == 1 and desk.check("Ada") == drawn  # it may be asked again
     desk.close()
 
 

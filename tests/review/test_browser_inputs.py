@@ -13,7 +13,7 @@ from jointset.review import Filters, open_desk
 from served import serve
 
 BIG, TINY = 1500, 8
-PICTURES = ["big.png", "tiny.png", "passwd", "words.png", "gone.png"]
+PICTURES = ["big.png", "tiny.png", "passwd", "words.png", "gone.png", "tiny.png"]
 CELL = "<i>x</i>" * (10 * 2**20 // 8)
 
 

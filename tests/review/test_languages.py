@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from crafted import EVIL, HOSTILE, craft
+from jointset.ledger import Decision, Ledger
 from jointset.operations import OPERATIONS
 from jointset.review.app import HERE, Pages
 from jointset.review.phrases import PHRASES, UNITS
@@ -111,6 +112,12 @@ def test_a_chinese_page_has_no_english_left(server):
     pages = [("door", door[2]), ("wrong", wrong[2])]
     pages += [(path, server.ask(path, headers=CHINESE)[2]) for path in (*get, *queues, *issues, *rows)]
     pages += [(f"{path} {sent}", server.ask(path, sent, headers=CHINESE)[2]) for path, sent in written]
+    with Ledger(server.run.directory.ledger) as ledger:
+        done = ledger.decide([Decision("d", "r9", "mood", "", "keep", "good", "good")], reviewer="Bob")
+        ledger.retract(done.batch, reviewer="Bob")
+    news = server.ask("/news?after=0&edit=0", headers=CHINESE)[2]
+    assert "撤回" in news.decode() and "Bob" in news.decode()
+    pages += [("news", news.replace(b"Bob", b""))]
     pages += [("forged", server.ask("/decide", form, csrf="x", headers=CHINESE)[2])]
     left = {name: words for name, body in pages if (words := english(body.decode()))}
     assert not left

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from browsing import look
 from jointset import config
 from jointset.project import execute
 from jointset.review.ranges import ranged
@@ -144,6 +145,21 @@ def test_a_sound_is_played_and_sought_in_by_hand_and_by_key(site, chromium, tmp_
     share = float(audio.get_attribute("data-sought"))
     assert share == pytest.approx(0.75, abs=0.05)
     assert audio.evaluate("a => a.currentTime / a.duration") >= share - 0.02
+
+    slider = page.locator(".seek")
+    assert slider.get_attribute("aria-valuenow") == str(round(100 * share)) and slider.get_attribute(
+        "aria-label"
+    )
+    page.focus(".seek")
+    for stroke, wanted in (("Home", 0), ("ArrowRight", 5), ("PageUp", 25), ("ArrowLeft", 20)):
+        page.keyboard.press(stroke)
+        page.wait_for_function("v => document.querySelector('.seek').ariaValueNow === v", arg=str(wanted))
+        page.wait_for_function(
+            "v => Math.abs(Number(document.querySelector('audio').dataset.sought) - v) < 0.002",
+            arg=wanted / 100,
+        )
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    look(axe, page)
 
     zoom = page.locator(".zoom")
     small = zoom.locator("img").bounding_box()["width"]

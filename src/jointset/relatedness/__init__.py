@@ -11,7 +11,7 @@ from jointset.relatedness.copies import Sameness, same_content
 from jointset.relatedness.dynamics import loss_ratios, training_rates
 from jointset.relatedness.fisher import fisher
 from jointset.relatedness.gradients import conflict_rate, gradient_cosine
-from jointset.relatedness.grouping import Group, Grouping, group_tasks
+from jointset.relatedness.grouping import Group, Grouping, company, group_tasks
 from jointset.relatedness.h_score import h_score, h_score_of
 from jointset.relatedness.information import information
 from jointset.relatedness.leep import leep, leep_score
@@ -43,6 +43,7 @@ __all__ = [
     "affinity",
     "association",
     "choose_auxiliaries",
+    "company",
     "conflict_rate",
     "consensus",
     "fisher",

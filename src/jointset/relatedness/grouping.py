@@ -13,6 +13,7 @@ from jointset.relatedness.affinity import Affinity
 
 EXACT = 11  # tasks up to which the optimum is found: 3^11 pairs of sets
 BEAM = 64
+BELOW = 1 / 3
 
 Score = Callable[[tuple[str, ...], str], float]
 
@@ -81,6 +82,29 @@ def group_tasks(
     bound = float(np.maximum(gain.max(axis=0), 0).sum()) if score is None else float("nan")
     named = [tuple(names[i] for i in _bits(b)) for b in parts]
     return Grouping(tuple(Group(m, m) for m in named), worth, bound, False)
+
+
+def company(affinity: Affinity, *, below: float = BELOW) -> Score:
+    """A score of groups for affinities that nobody measured by training: the sum of those of the others to the task.
+
+    A mean would part tasks that help each other for the sake of the few that help most; more rows help, too. What is
+    below 0, such as less than chance, is no evidence of harm, and counts ``below`` of its size. NaN counts nothing.
+
+    >>> values = np.array([[1, 0.9, 0.2, -0.3], [0.9, 1, 0.2, -0.3], [0.2, 0.2, 1, -0.3], [-0.3, -0.3, -0.3, 1]])
+    >>> found = Affinity("consensus", ("a", "b", "c", "d"), values, "share", (-1, 1))
+    >>> [g.serves for g in group_tasks(found, 3, score=company(found)).groups]
+    [('a', 'b', 'c'), ('d',)]
+    >>> [g.serves for g in group_tasks(found, 3).groups]
+    [('a', 'b'), ('c',), ('d',)]
+    """
+    value = np.where(np.isfinite(affinity.values), affinity.values, 0.0)
+    value = np.where(value < 0, below * value, value)
+
+    def score(members: tuple[str, ...], task: str) -> float:
+        j = affinity.index(task)
+        return float(sum(value[affinity.index(m), j] for m in members if m != task))
+
+    return score
 
 
 Value = Callable[[int, int], float]  # of a set (bits) to a member

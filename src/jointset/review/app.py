@@ -125,13 +125,13 @@ class Pages:
             at = desk.index(key) if key is not None else -1
             facts = self._blind_facts(request, key) or views.item(desk, at if at >= 0 else None)
             return self._page(request, "item.html", **facts)
-        filters, told = read_filters(request.query_params), dict[str, Any]()
+        filters = read_filters(request.query_params)
         if check is not None:  # it stands before the item that comes next
             key, by = check.resume, by - 1 if by > 0 else by
-        index = desk.step(filters, key, by)
-        if index is None and key is not None and desk.index(key) >= 0:
-            index, told = desk.index(key), {"ended": True}
-        return self._page(request, "item.html", **told, **views.item(desk, index))
+        to = desk.step(filters, key, by)
+        if to is None and key is not None and desk.index(key) >= 0:
+            return self._page(request, "item.html", ended=True, **views.item(desk, desk.index(key)))
+        return self._page(request, "item.html", **views.item(desk, to))
 
     async def decide(self, request: Request) -> Response:
         """Write a decision down, and show what comes next."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -104,12 +103,11 @@ def disguised(item: Item, alias: int, check: Check, usual: Mapping[tuple[str, st
 def usual_status(queue: Queue) -> dict[tuple[str, str], str]:
     """(task, action) → the status that most of its edits have."""
     edits = queue.key > 0
-    kinds = zip(
-        *(queue.codes[n][edits].tolist() for n in ("task", "action")),
-        queue.status[edits].tolist(),
-        strict=True,
-    )
-    found: dict[tuple[str, str], str] = {}
-    for (task, action, status), _ in Counter(kinds).most_common():
-        found.setdefault((queue.names["task"][task], queue.names["action"][action]), STATUSES[status])
-    return found
+    names = (queue.names["task"], queue.names["action"], STATUSES)
+    codes = (*(queue.codes[n][edits] for n in ("task", "action")), queue.status[edits])
+    size = tuple(map(len, names))
+    count = np.bincount(np.ravel_multi_index(codes, size), minlength=int(np.prod(size))).reshape(size)
+    return {
+        (names[0][t], names[1][a]): STATUSES[int(count[t, a].argmax())]
+        for t, a in np.argwhere(count.sum(axis=2))
+    }

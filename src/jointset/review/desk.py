@@ -75,9 +75,10 @@ class Desk:
         self.ledger.close()
 
     def news(self, reviewer: str, after: int) -> list[dict[str, Any]]:
-        """What others wrote after an entry, of the last hundred."""
+        """What others wrote after an entry, of the last hundred; not of blind checks."""
         self.refresh()
-        return [e for e in self.queue.recent if e["id"] > after and e["reviewer"] != reviewer]
+        others = [e for e in self.queue.recent if e["id"] > after and e["reviewer"] != reviewer]
+        return [e for e in others if e["verb"] != "check" and e["batch"] not in self._answered]
 
     def item(self, index: int, *, brief: bool = False) -> Item:
         """The item at an index."""
@@ -131,7 +132,7 @@ class Desk:
             batch = stack.pop()
             count = self.ledger.retract(batch, reviewer=reviewer)
             if count:
-                self.checks.again(reviewer, self._answered.pop(batch, 0))
+                self.checks.again(reviewer, self._answered.get(batch, 0))
                 self.queue.heed(self.ledger)
                 return count
         return 0

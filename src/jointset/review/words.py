@@ -46,6 +46,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "skip": ("skip", "跳过"),
     "flag": ("flag", "标记"),
     "undo": ("undo", "撤销"),
+    "retract": ("took back", "撤回"),
     "next": ("next", "下一个"),
     "previous": ("previous", "上一个"),
     "help": ("Keys", "快捷键"),

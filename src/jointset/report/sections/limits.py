@@ -36,6 +36,11 @@ def limits(material: Material) -> Section:
         for n, t in material.summary.get("tasks", {}).items()
         if t.get("verdict") == "not judged"
     ]
+    found += [
+        f"{n} is {t['with_leaks']['note']}. The verdict goes by the rest; the other figures of this page have them in."
+        for n, t in material.summary.get("tasks", {}).items()
+        if t.get("with_leaks")
+    ]
     if not np.concatenate([d.trusted for d in material.rows.datasets.values()]).any():
         found.append("No rows were marked as trusted, so that nothing anchors the estimate of the noise.")
     notes = [n for e in material.events if e.get("event") == "prepared" for n in e.get("notes", [])]

@@ -26,10 +26,12 @@
   };
   const STEPS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -20, PageUp: 20, Home: -100, End: 100 };
 
-  document.addEventListener("load", (event) => {  // a few pixels are shown as they are; more are smoothed
-    const image = event.target;
-    if (image.matches && image.matches(".zoom img, .thumb")) image.classList.toggle("tiny", Math.max(image.naturalWidth, image.naturalHeight) <= 64);
-  }, true);
+  const asTheyAre = (image) => {  // a few pixels are shown as they are; more are smoothed
+    if (image.matches && image.matches(".zoom img, .thumb") && image.naturalWidth) image.classList.toggle("tiny", Math.max(image.naturalWidth, image.naturalHeight) <= 64);
+  };
+  document.addEventListener("load", (event) => asTheyAre(event.target), true);
+  document.querySelectorAll(".zoom img").forEach(asTheyAre);  // those that were there first
+  let pointed = null;  // the line that was clicked by mouse: whoever did is done with it
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -45,8 +47,8 @@
     }
     if (typing(document.activeElement) || document.querySelector("dialog[open]")) return;
     const onControl = document.activeElement && document.activeElement.matches("button, a, summary, audio");
-    const clicked = onControl && document.activeElement.matches(".line:not(:focus-visible)");  // by mouse: that is over
-    if (event.key === " " && onControl && !clicked) return;  // a focused button is pressed by Space, as everywhere
+    if (event.key === "Tab") pointed = null;
+    if (event.key === " " && onControl && document.activeElement !== pointed) return;  // a focused button is pressed by Space, as everywhere
     const target = byKey(event.key.length === 1 ? event.key.toLowerCase() : event.key);
     if (!target) return;
     event.preventDefault();
@@ -58,6 +60,7 @@
   });
 
   document.addEventListener("click", (event) => {
+    pointed = event.detail ? event.target.closest(".line") : null;
     const tab = event.target.closest("[data-held]");
     if (tab) {
       document.querySelectorAll("[data-held]").forEach((el) => el.setAttribute("aria-pressed", String(el === tab)));
