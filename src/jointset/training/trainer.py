@@ -147,9 +147,11 @@ class Trainer:
             self.optimizer.zero_grad()
             if self.watch:
                 self.watch.heard(losses)
+                if not isinstance(self.weighting, GramianWeighting):
+                    self.watch.before(losses, self.epoch * len(self.sampler) + number)
             told = None if shown.mixup else self.owner  # inputs of any two rows were mixed
             owner = told if told is None else whose(told[rows], list(losses), self.problem.tasks)
-            loss = self._backward(losses, each, self.model.penalty(trunk), shared, owner, number)
+            loss = self._backward(losses, each, self.model.penalty(trunk), shared, owner)
             if loss is None:
                 continue
             self.model.before_step()
@@ -192,17 +194,13 @@ class Trainer:
         penalty: Tensor | None,
         shared: Shared,
         rows: Tensor | None,
-        number: int,
     ) -> float | None:
         """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed.
 
-        ``halves`` are the losses that ``losses`` are the means of, or they alone; ``rows`` says whose task each row is,
-        ``number`` is the step's in its epoch; ``None`` comes back where no
-        gradient could be used.
+        ``halves`` are the losses that ``losses`` are the means of, or they alone; ``rows`` says whose task each row is;
+        ``None`` comes back where no gradient could be used.
         """
         method = self.weighting
-        if self.watch and not isinstance(method, GramianWeighting):
-            self.watch.before(losses, self.epoch * len(self.sampler) + number)
         if not isinstance(method, LossWeighting) and shared.parameters:
             if penalty is not None:
                 penalty.backward(retain_graph=True)
@@ -215,9 +213,9 @@ class Trainer:
                 rows=rows,
                 way=self.settings.gramian,
             )
+            loss = torch.stack([x.detach() for x in losses.values()]).sum()
             if self.watch:
                 self.watch.lent(step)
-            loss = torch.stack([x.detach() for x in losses.values()]).sum()
         else:  # tasks that share nothing have nothing to settle
             own = method if isinstance(method, LossWeighting) else Equal()
             leaves = self.optimizer.parameters
@@ -327,9 +325,9 @@ class Trainer:
         }
         best, scores = self.stopping.best_epoch, self.stopping.scores
         score = scores[best - 1] if scores else float("nan")
-        running = self.watch.found() if self.watch else None
+        running, steps = self.watch.found() if self.watch else None, self.steps.record()
         passes = self.sampler.effective_epochs()
-        return Fit(self.model, best, score, passes, margin, tuple(scores), running, self.steps.record())
+        return Fit(self.model, best, score, passes, margin, tuple(scores), running, steps)
 
     def save(self, path: Path) -> None:
         """Write everything that :meth:`restore` needs to go on to the same weights."""
@@ -347,8 +345,8 @@ class Trainer:
             "epoch": self.epoch,
             "stopping": self.stopping.state(),
             "sampler": self.sampler.state(),
-            "watch": self.watch.values() if self.watch else None,
             "steps": self.steps.record(),
+            "watch": self.watch.values() if self.watch else None,
         }
         checkpoints.save(path, tensors, values)
 

@@ -59,9 +59,15 @@ def in_half(known: Mapping[str, tuple[Tensor, Tensor]], rows: Tensor) -> dict[st
     >>> known = {"a": (torch.tensor([1, 0]), torch.tensor([1.0, 0.0])), "b": (torch.tensor([1, 0]), torch.ones(2))}
     >>> in_half(known, torch.tensor([False, True]))
     {'b': (tensor([1, 0]), tensor([0., 1.]))}
+    >>> in_half({"a": (torch.tensor([1, -1]), torch.ones(2))}, torch.tensor([False, True]))
+    {}
     """
     found = {n: (y, w * (rows if w.ndim == 1 else rows[:, None])) for n, (y, w) in known.items()}
-    return {n: (y, w) for n, (y, w) in found.items() if bool((w > 0).any())}
+    return {n: (y, w) for n, (y, w) in found.items() if bool(((w > 0) & _labelled(y)).any())}
+
+
+def _labelled(labels: Tensor) -> Tensor:
+    return ~labels.isnan() if labels.is_floating_point() else labels >= 0
 
 
 def mean_of(halves: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
