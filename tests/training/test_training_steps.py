@@ -8,11 +8,13 @@ import torch
 
 from jointset.errors import ConfigError
 from jointset.records import HOLDOUT, TRAIN
+from jointset.training import trainer
 from jointset.training.loop import fit
 from jointset.training.mixup import Mixup
 from jointset.training.settings import TrainSettings
 from jointset.training.steps import lines
 from jointset.training.trainer import Trainer
+from jointset.weighting import backward
 
 SETTINGS = TrainSettings(epochs=5, batch_size=32, learning_rate=0.01, checkpoint_seconds=0.0)
 
@@ -122,3 +124,54 @@ def test_partners_of_rows_that_tasks_share_are_drawn_from_the_whole_batch(proble
     assert torch.equal(
         Mixup.draw(32, 1.0, rng(0), groups).partner, Mixup.draw(32, 1.0, rng(0)).partner
     )  # one group is no group
+
+
+@pytest.mark.parametrize("weighting", ["modo", "sdmgrad"])
+@pytest.mark.parametrize("disjoint", [False, True])
+def test_methods_of_two_batches_see_the_halves_of_one(problem, rows, monkeypatch, weighting, disjoint):
+    """Every task is in both, no row in two, and mixed rows stay in theirs."""
+    given = apart(problem) if disjoint else problem
+    train = np.intersect1d(rows[0], np.flatnonzero(given.usable()))
+    seen, partners, draw = [], [], Mixup.draw
+
+    def spy(first, *, second, **options):
+        seen.append((set(first), set(second)))
+        return backward(first, second=second, **options)
+
+    def drawn(n, alpha, rng, groups=None):
+        found = draw(n, alpha, rng, groups)
+        partners.append((groups[found.partner.numpy()] == groups).all())
+        return found
+
+    monkeypatch.setattr(trainer, "backward", spy)
+    monkeypatch.setattr(trainer.Mixup, "draw", drawn)
+    settings = dataclasses.replace(SETTINGS, weighting=weighting, epochs=3)
+    found = fit(given, train, rows[1], settings, seed=0)
+    everything = {t.name for t in problem.tasks}
+    both = [first == second == everything for first, second in seen]
+    assert np.mean(both) > 0.8 and all(first | second == everything for first, second in seen[:3])
+    assert all(partners) and not found.steps["absent"]
+    assert disjoint or found.curve[-1] > 0.05
+
+
+def test_what_a_method_of_two_batches_sees_is_one_half_against_the_other(problem, rows, monkeypatch):
+    """A task's two losses are over different rows: their mean is the loss of the batch, up to unlike counts."""
+    settings = dataclasses.replace(SETTINGS, weighting="modo", mixup=0.0)
+    run = Trainer(problem, *rows, settings, 0, False)
+    whole, kept = [], []
+    plain = Trainer._losses
+
+    def spy(self, logits, auxiliary, known, mixup):
+        kept.append({n: w.clone() for n, (_, w) in known.items()})
+        return plain(self, logits, auxiliary, known, mixup)
+
+    monkeypatch.setattr(Trainer, "_losses", spy)
+    run.one_epoch(most=2)
+    for first, second in zip(kept[::2], kept[1::2], strict=True):
+        for name in first.keys() & second.keys():
+            assert not bool(((first[name] > 0) & (second[name] > 0)).any())
+            rows_of = [
+                (w[name] > 0).flatten(1).any(1) if w[name].ndim == 2 else w[name] > 0 for w in (first, second)
+            ]
+            whole.append(int(rows_of[0].sum()) - int(rows_of[1].sum()))
+    assert max(map(abs, whole)) <= len(problem.tasks)

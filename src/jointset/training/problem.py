@@ -142,6 +142,10 @@ class LabelBatches:
             if bool(self.known[n][index].any())
         }
 
+    def known_of(self, index: Tensor) -> dict[str, Tensor]:
+        """What is labelled of the rows ``index`` (b,), by task."""
+        return {n: known[index] for n, known in self.known.items()}
+
     def owner(self, rows: Ints) -> Ints | None:
         """The number of the one task that each row of the problem is labelled for, −1 = none, ``(N,)``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,15 @@ from jointset.training.problem import LabelBatches, Problem
 from jointset.training.settings import TrainSettings
 from jointset.training.steps import Steps
 from jointset.training.stopping import Stopping
-from jointset.training.weighed import one_pass, weighting_of, whose
+from jointset.training.weighed import (
+    half_of,
+    in_half,
+    mean_of,
+    one_pass,
+    two_batches,
+    weighting_of,
+    whose,
+)
 from jointset.weighting import Equal, GramianWeighting, LossWeighting, Step, backward
 from jointset.weighting.backward import IDLE
 from jointset.weighting.shared import Shared
@@ -122,23 +130,26 @@ class Trainer:
             self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
             index = torch.from_numpy(rows)
             shown = self._shown(rows, index, steps)
-            mixup = shown.mixup or self._mixup(rows)
+            half = half_of(self.labels.known_of(index)) if two_batches(self.weighting) else None
+            mixup = shown.mixup or self._mixup(rows, half)
             trunk = self.model.trunk(shown.batch, len(rows), self._mix(index, shown, mixup, steps))
             logits, _ = self.model.outputs(trunk)
             known = shown.labels(self.labels.batch(index))
             known = {n: found for n, found in known.items() if n not in resting}
-            losses = self._losses(logits, self.model.auxiliary(trunk), known, mixup)
-            losses = self.steps.sound(losses, self.epoch) if losses else losses
+            sides = [None] if half is None else [torch.from_numpy(half == side) for side in (0, 1)]
+            parts = [known if side is None else in_half(known, side) for side in sides]
+            auxiliary = self.model.auxiliary(trunk)
+            each = [self._losses(logits, auxiliary, part, mixup) for part in parts]
+            each = [self.steps.sound(part, self.epoch) if part else part for part in each]
+            losses = each[0] if half is None else mean_of(each)
             if not losses:
                 continue
             self.optimizer.zero_grad()
             if self.watch:
                 self.watch.heard(losses)
-                if not isinstance(self.weighting, GramianWeighting):
-                    self.watch.before(losses, self.epoch * len(self.sampler) + number)
             told = None if shown.mixup else self.owner  # inputs of any two rows were mixed
             owner = told if told is None else whose(told[rows], list(losses), self.problem.tasks)
-            loss = self._backward(losses, self.model.penalty(trunk), shared, owner)
+            loss = self._backward(losses, each, self.model.penalty(trunk), shared, owner, number)
             if loss is None:
                 continue
             self.model.before_step()
@@ -177,29 +188,36 @@ class Trainer:
     def _backward(
         self,
         losses: dict[str, Tensor],
+        halves: Sequence[dict[str, Tensor]],
         penalty: Tensor | None,
         shared: Shared,
         rows: Tensor | None,
+        number: int,
     ) -> float | None:
         """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed.
 
-        ``rows`` says whose task each row is; ``None`` comes back where no gradient could be used.
+        ``halves`` are the losses that ``losses`` are the means of, or they alone; ``rows`` says whose task each row is,
+        ``number`` is the step's in its epoch; ``None`` comes back where no
+        gradient could be used.
         """
         method = self.weighting
+        if self.watch and not isinstance(method, GramianWeighting):
+            self.watch.before(losses, self.epoch * len(self.sampler) + number)
         if not isinstance(method, LossWeighting) and shared.parameters:
             if penalty is not None:
                 penalty.backward(retain_graph=True)
             step = backward(
-                losses,
+                halves[0],
+                second=halves[1] if len(halves) == 2 else None,
                 weighting=method,
                 shared=shared,
                 state=self.weighting_state,
                 rows=rows,
                 way=self.settings.gramian,
             )
-            loss = torch.stack([x.detach() for x in losses.values()]).sum()
             if self.watch:
                 self.watch.lent(step)
+            loss = torch.stack([x.detach() for x in losses.values()]).sum()
         else:  # tasks that share nothing have nothing to settle
             own = method if isinstance(method, LossWeighting) else Equal()
             leaves = self.optimizer.parameters
@@ -239,10 +257,10 @@ class Trainer:
             defer = make_loss(task).defer
             head.late.fill_(int(defer is not None and self.epoch >= defer * self.settings.epochs))
 
-    def _mixup(self, rows: Ints) -> Mixup | None:
+    def _mixup(self, rows: Ints, half: Ints | None) -> Mixup | None:
         if self.settings.mixup <= 0 or len(rows) < 2:
             return None
-        groups = None if self.owner is None else self.owner[rows]
+        groups = half if self.owner is None else self.owner[rows]
         return Mixup.draw(len(rows), self.settings.mixup, self.rng, groups)
 
     def _losses(
@@ -309,9 +327,9 @@ class Trainer:
         }
         best, scores = self.stopping.best_epoch, self.stopping.scores
         score = scores[best - 1] if scores else float("nan")
-        running, steps = self.watch.found() if self.watch else None, self.steps.record()
+        running = self.watch.found() if self.watch else None
         passes = self.sampler.effective_epochs()
-        return Fit(self.model, best, score, passes, margin, tuple(scores), running, steps)
+        return Fit(self.model, best, score, passes, margin, tuple(scores), running, self.steps.record())
 
     def save(self, path: Path) -> None:
         """Write everything that :meth:`restore` needs to go on to the same weights."""
@@ -329,8 +347,8 @@ class Trainer:
             "epoch": self.epoch,
             "stopping": self.stopping.state(),
             "sampler": self.sampler.state(),
-            "steps": self.steps.record(),
             "watch": self.watch.values() if self.watch else None,
+            "steps": self.steps.record(),
         }
         checkpoints.save(path, tensors, values)
 

@@ -46,7 +46,7 @@ class Step:
         Numbers in the parameters of which a gradient a task was formed after all, by the operation that uses them:
         exact as well, at K times their memory.
     gramian
-        ``(k, k)`` of the present tasks, in the order of ``weights``.
+        ``(k, k)`` of the present tasks, in the order of ``weights``; of two batches, that of their mean.
     """
 
     state: State
@@ -64,6 +64,7 @@ def backward(
     weighting: Weighting,
     shared: Shared | Part | Iterable[Part],
     features: Tensor | Sequence[Tensor] | None = None,
+    second: Mapping[str, Tensor | None] | None = None,
     state: State | None = None,
     rows: Tensor | None = None,
     way: str = "auto",
@@ -90,6 +91,10 @@ def backward(
         once, which is faster. All else that the losses depend on is the tasks' own.
     features
         The tensors that the heads read, for a Gramian at the features; found in the graph for ``way="features"``.
+    second
+        For methods derived for two batches (``samples`` is 2): the losses on the other one, or on the other half of
+        the same, by name. The gradients are those of the mean of both. A task that is in one alone counts as if it
+        were the same in both.
     state
         What the last step returned, or ``weighting.init(tasks)``; not needed for methods that keep none.
     rows
@@ -118,6 +123,8 @@ def backward(
     _check(named, parameters, way, rows)
     if not isinstance(weighting, (LossWeighting, GramianWeighting, JacobianWeighting)):
         raise ArrayError(f"{WHERE}: {type(weighting).__name__} is none of the three kinds of weighting")
+    if second is not None:
+        return _of_two(named, second, weighting, shared, features, state, way)
     state = _state(weighting, state, list(named))
     present, absent = _present(named)
     if not present:
@@ -125,19 +132,13 @@ def backward(
     if isinstance(weighting, LossWeighting):
         done = descend(present, weighting, state, leaves=leaves_of(*present.values()), recover=recover)
         return Step(done.state, absent={**absent, **done.absent})
-    graph = read(list(present.values()), parameters)
-    if not graph.shared:
-        raise ArrayError(
-            f"{WHERE}: none of the losses depends on a parameter of shared; "
-            "name the modules that the tasks share, and check that they require gradients"
-        )
+    graph = _read(list(present.values()), parameters)
     if isinstance(weighting, JacobianWeighting):
         return _by_jacobian(graph, present, absent, weighting, state, parameters, shared.memory)
     edges = _edges(graph, features, way)
     if rows is not None and len(present) < len(named):
         rows = _renumbered(rows, [list(named).index(n) for n in present])
-    if way == "auto" and (features is not None or weighting.at_features):
-        way = "features"
+    way = "features" if way == "auto" and (features is not None or weighting.at_features) else way
     return _by_gramian(graph, present, absent, weighting, state, edges, way, rows, shared.memory)
 
 
@@ -161,6 +162,47 @@ def _by_gramian(
     return Step(state, by_name, absent, found.way, note, found.formed, gramian)
 
 
+def _of_two(
+    first: Mapping[str, Tensor | None], second: Mapping[str, Tensor | None], weighting: Weighting, shared: Shared,
+    features: Tensor | Sequence[Tensor] | None, state: State | None, way: str,
+) -> Step:  # fmt: skip
+    """The step of a method on ⟨g_i, g'_j⟩: a part of the Gramian of all losses on either batch."""
+    if not isinstance(weighting, GramianWeighting) or weighting.samples != 2:
+        raise ArrayError(
+            f"{WHERE}: {type(weighting).__name__} takes one batch; second is for methods of two, such as MoDo"
+        )
+    named = list(dict.fromkeys([*first, *second]))
+    state = _state(weighting, state, named)
+    batches = [_present(first), _present(second)]
+    names = [n for present, _ in batches for n in present]
+    losses = [loss for present, _ in batches for loss in present.values()]
+    absent = {n: why for _, reasons in reversed(batches) for n, why in reasons.items() if n not in names}
+    if not losses:
+        return Step(state, absent=absent)
+    graph = _read(losses, shared.parameters)
+    way = "features" if way == "auto" and features is not None else way
+    found, note = find(graph, losses, _edges(graph, features, way), way=way, memory=shared.memory)
+    kept, idle, left_out = _judged(names, found.gramian.diagonal(), found.passes, {})
+    unsound = {n for n, why in left_out.items() if why != IDLE}
+    for k in (k for k in (*kept, *idle) if names[k] not in unsound):
+        accumulate((p, g / names.count(names[k])) for p, g in found.passes.own([k]))
+    kept = [k for k in kept if names[k] not in unsound]
+    tasks = list(dict.fromkeys(names[k] for k in kept))
+    absent |= {n: why for n, why in left_out.items() if n not in tasks}
+    if not tasks:
+        return Step(state, absent=absent, way=found.way, note=note)
+    of = {n: [k for k in kept if names[k] == n] for n in tasks}
+    crossed = found.gramian[[k[0] for k in of.values()]][:, [k[-1] for k in of.values()]]
+    mean = found.gramian.new_zeros(len(tasks), len(names))
+    for i, places in enumerate(of.values()):
+        mean[i, places] = 1.0 / len(places)
+    values = mean @ torch.stack([loss.detach() for loss in losses]).to(mean)
+    weights, state = weighting.weigh(crossed, values, tasks, state)
+    accumulate(found.combined((weights.to(mean) @ mean)[kept], kept))
+    by_name = dict(zip(tasks, weights.tolist(), strict=True))
+    return Step(state, by_name, absent, found.way, note, found.formed, mean @ found.gramian @ mean.T)
+
+
 def _by_jacobian(
     graph: Graph, present: dict[str, Tensor], absent: dict[str, str], weighting: JacobianWeighting,
     state: State, parameters: Sequence[Tensor], memory: Memory,
@@ -176,6 +218,16 @@ def _by_jacobian(
         accumulate(found.scattered(combined))
         accumulate(passes.own(kept))
     return Step(state, absent=absent, way="jacobian")
+
+
+def _read(losses: Sequence[Tensor], parameters: Sequence[Tensor]) -> Graph:
+    graph = read(losses, parameters)
+    if not graph.shared:
+        raise ArrayError(
+            f"{WHERE}: none of the losses depends on a parameter of shared; "
+            "name the modules that the tasks share, and check that they require gradients"
+        )
+    return graph
 
 
 def _named(losses: Mapping[str, Tensor | None] | Sequence[Tensor | None]) -> dict[str, Tensor | None]:

@@ -16,7 +16,8 @@ class MoDo(GramianWeighting):
     """The multiple-gradient weights, approached by a step per batch (Chen et al. 2023, arXiv 2305.20057, algorithm 1).
 
     λ ← Π(λ − γ (G + ρI) λ), Π onto the simplex. In the paper G = J₁J₂ᵀ with the gradients of two independent batches,
-    so that it is right on average; hand in such a matrix where you have one. Out of a single batch its diagonal is
+    so that it is right on average; hand in such a matrix where you have one, or the losses of both as ``second`` of
+    ``backward``; a run hands in the halves of each batch. Out of a single batch its diagonal is
     too large by the variance of the gradients, which holds λ closer to even (the more so for noisy tasks), like a
     ``rho`` of that size. ``gamma`` multiplies squared gradients and has to fit their scale.
 

@@ -22,7 +22,8 @@ class SDMGrad(GramianWeighting):
     large is w̃.
 
     In the paper the matrix is J₁J₂ᵀ with the gradients of two independent batches, and the weights apply to a third;
-    hand in such a matrix where you have one. Out of a single batch its diagonal is too large by the variance of the
+    hand in such a matrix where you have one, or the losses of both as ``second`` of ``backward``; a run hands in the
+    halves of each batch. Out of a single batch its diagonal is too large by the variance of the
     gradients, which holds w closer to even. It is divided by the squared mean length of the gradients, as in the
     authors' code, so that ``lr`` means the same at any scale.
 
