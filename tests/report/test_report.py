@@ -136,6 +136,20 @@ def test_the_checks_of_the_data_and_the_shift_between_datasets(make, tmp_path):
     assert ">0.81<" in page and "labels right" in page
 
 
+def test_copies_and_leaks_are_shown_in_pairs(page, make, tmp_path):
+    section = page[page.index('id="copies"') : page.index('id="sources"')]
+    for said in (
+        "held-out rows that stand in the training rows: 1 of 1",
+        "rows that nearly stand earlier: 1 of 1",
+    ):
+        assert said in section
+    assert ">0.97<" in section and "d r0" in section and "9.0" not in section  # an outlier is no copy
+    clean = make(tmp_path)
+    for file in clean.directory.path.glob("rounds/*/data_issues.parquet"):
+        file.unlink()
+    assert 'id="copies"' not in report.write(clean.directory).read_text(encoding="utf-8")
+
+
 def test_joint_against_single_is_told_where_the_run_compared_them(make, tmp_path):
     run = make(tmp_path).directory
     summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from jointset.report.sections.affinity import affinity
 from jointset.report.sections.base import Section
 from jointset.report.sections.calibration import calibration
 from jointset.report.sections.confusion import confusion
+from jointset.report.sections.copies import copies
 from jointset.report.sections.data import data
 from jointset.report.sections.edits import edits
 from jointset.report.sections.environment import environment
@@ -34,6 +35,7 @@ SECTIONS: dict[str, Callable[[Material], Section | None]] = {
     "calibration": calibration,
     "tail": tail,
     "data": data,
+    "copies": copies,
     "findings": findings,
     "affinity": affinity,
     "sources": sources,
