@@ -231,6 +231,12 @@ def folder(tmp_path) -> Folder:
 
 
 @pytest.fixture(scope="session")
+def make_folder():
+    """Makes folders of the small configuration, for runs that several tests read."""
+    return Folder
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A finished run of the small configuration; read it, do not change it."""
     folder = Folder(tmp_path_factory.mktemp("finished")).write()

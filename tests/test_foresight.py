@@ -54,12 +54,12 @@ def odd(folder):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, make_folder):
     """A run of the four tasks, and the events that it told; read it, do not change it."""
-    from conftest import Folder
-
     events = []
-    return odd.__wrapped__(Folder(tmp_path_factory.mktemp("odd"))).write().execute(emit=events.append), events
+    return odd.__wrapped__(make_folder(tmp_path_factory.mktemp("odd"))).write().execute(
+        emit=events.append
+    ), events
 
 
 def test_random_labels_are_dropped_and_a_relation_that_a_linear_model_misses_is_kept(run):

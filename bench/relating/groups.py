@@ -114,7 +114,8 @@ def few(names: Sequence[str], seed: int) -> list[str]:
 
 
 def table(found: Mapping[tuple[str, int], Sequence[Mapping[str, float]]]) -> str:
-    """A line per way to group, a column per set and number of groups: gain over alone, and its share of the best's."""
+    """A line per way to group, a column per set and number of groups: gain over alone, its share of the best on test
+    rows, and that of each seed."""
     heads = [f"{name}, at most {groups}" for name, groups in found]
     lines = [f"| grouping | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     rows = list(dict.fromkeys(r for seeds in found.values() for one in seeds for r in one))
@@ -125,7 +126,7 @@ def table(found: Mapping[tuple[str, int], Sequence[Mapping[str, float]]]) -> str
                 cells.append("not feasible")
                 continue
             gain = [one[row] - one["alone"] for one in seeds]
-            best = "best on the rows to judge"
+            best = "best on the test rows"
             whole = float(np.mean([one[best] - one["alone"] for one in seeds])) if best in seeds[0] else 0.0
             share = f" ({np.mean(gain) / whole:.0%} of the best's)" if whole > 0 and row != "alone" else ""
             each = ", ".join(f"{g:+.4f}" for g in gain)

@@ -30,6 +30,7 @@ RAREST = 100  # labels beside the commonest
 LEVEL = 0.02  # p-value above which a task is suspected; of random ones a fiftieth stays below
 PERMUTATIONS = (49, 199)  # of a first look, which settles most tasks, and of a second
 SURE = 0.01  # p-value from which held-out predictions are worth something
+HELD_OUT = (80, 40)  # the same of held-out labels: few let a weak model look worthless
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +162,8 @@ def says_nothing(labels: NDArray[Any], outputs: Floats, *, seed: int = 0) -> boo
     >>> says_nothing(y, np.eye(2)[y]), says_nothing(y, np.random.default_rng(0).random((200, 2)))
     (False, True)
     """
+    if not enough(labels, *HELD_OUT):
+        return False
     if not (np.ptp(outputs, axis=0) > 1e-6).any():
         return True
     return label_signal({"task": labels}, outputs, level=SURE, seed=seed)["task"].outcome == "no signal"
@@ -188,13 +191,13 @@ def _copy(work: Work, found: Sameness) -> bool:
     return any(s.kind == "copy" for s in same_content({n: y[rows] for n, y in pair.items()}))
 
 
-def enough(labels: NDArray[Any]) -> bool:
-    """Whether a task has labels enough for a missing signal to mean something."""
+def enough(labels: NDArray[Any], fewest: int = FEWEST, rarest: int = RAREST) -> bool:
+    """Whether a task has labels enough for a missing signal to mean something: so many, and beside the commonest."""
 
     def one(column: NDArray[Any]) -> bool:
         there = column[known(column)]
-        if len(there) < FEWEST or column.dtype.kind == "f":
-            return len(there) >= FEWEST
-        return bool(len(there) - np.bincount(there).max() >= RAREST)
+        if len(there) < fewest or column.dtype.kind == "f":
+            return len(there) >= fewest
+        return bool(len(there) - np.bincount(there).max() >= rarest)
 
     return any(map(one, parts(labels)))

@@ -55,14 +55,14 @@ def test_a_saved_model_is_the_one_that_was_trained(folder, monkeypatch):
     kept = {}
     whole = summary.write_model
 
-    def watched(outcome):
+    def watched(outcome, found):
         from jointset import stages
 
         problem = outcome.bench.problem(outcome.overlay)
         model, _ = stages.load_model(problem, outcome.last.path, 0)
         people = outcome.bench.work.pool.rows_of("people")
         kept["outputs"] = predict(model, problem.inputs, np.arange(people.start, people.stop))[0]
-        whole(outcome)
+        whole(outcome, found)
 
     monkeypatch.setattr(summary, "write_model", watched)
     folder.settings["model"] |= {"sharing": {"method": "cgc", "encoders": "separate"}}

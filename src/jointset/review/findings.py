@@ -6,11 +6,9 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jointset.report.rows import where
 from jointset.rundir import RunDirectory
 
 CODES = ("exact_duplicate", "near_duplicate", "leak_source", "leaked_copy", "leaked_near_copy")
@@ -40,13 +38,15 @@ class Findings:
 
     def twins(self, dataset: str, row: str) -> tuple[Twin, ...]:
         """Up to five copies of a row; those that lie across the split first, each other row once."""
+        if not self._files:
+            return ()
         own = pc.and_(pc.equal(self._table["dataset"], dataset), pc.equal(self._table["row"], row))
         pointing = pc.match_substring(
             self._table["evidence"], json.dumps(f"{dataset}/{row}", ensure_ascii=False)
         )
         found: dict[tuple[str, str], Twin] = {}
         for mask, back in ((own, False), (pointing, True)):
-            for line in self._table.take(pa.array(np.flatnonzero(where(mask)))).to_pylist():
+            for line in self._table.filter(mask).to_pylist():
                 twin = _back(line) if back else _twin(line)
                 if twin is not None and (twin.dataset, twin.row) != (dataset, row):
                     known = found.setdefault((twin.dataset, twin.row), twin)
@@ -58,8 +58,6 @@ class Findings:
     def _table(self) -> pa.Table:
         import pyarrow.parquet as pq
 
-        if not self._files:
-            return pa.table({name: pa.array([], pa.string()) for name in COLUMNS})
         return pq.read_table(self._files[-1], columns=COLUMNS, filters=[("code", "in", CODES)])
 
 
