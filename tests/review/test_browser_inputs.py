@@ -93,6 +93,16 @@ def test_an_enlarged_picture_has_all_its_pixels(page, server, keys):
     until(page, lambda: image.evaluate("i => getComputedStyle(i).imageRendering") == "pixelated")
 
 
+def test_alike_rows_are_shown_with_picture_and_words(page, server, keys):
+    show(page, server, row_with(keys, "tiny.png"))
+    alike = page.locator(".alike li")
+    assert alike.count() > 1 and page.locator(".alike .note").nth(1).inner_text()
+    sources = page.locator(".alike img").evaluate_all("all => all.map(i => i.getAttribute('src'))")
+    assert len(sources) == alike.count() and all("kind=thumb&near=" in source for source in sources)
+    for more in ("near=-1&kind=thumb", "near=1000000&kind=thumb", "near=0&kind=full", "near=0&kind=sound"):
+        assert page.request.get(f"http://127.0.0.1:{server.port}/media?key=1&{more}").status == 404
+
+
 @pytest.mark.parametrize(
     ("picture", "told"),
     [
@@ -104,7 +114,7 @@ def test_an_enlarged_picture_has_all_its_pixels(page, server, keys):
 def test_a_picture_that_is_not_shown_has_a_reason_in_its_place(page, server, keys, picture, told):
     wanted = row_with(keys, picture)
     show(page, server, wanted)
-    assert told in page.inner_text("#item .unshown") and page.locator("#item img").count() == 0
+    assert told in page.inner_text("#item .unshown") and page.locator("#item .input img").count() == 0
     for kind in ("image", "full", "thumb"):
         status, _, body = server.ask(f"/media?key={wanted}&kind={kind}&column=0")
         assert status == 404 and told in body.decode() and b"root:" not in body

@@ -279,8 +279,11 @@ class Pages:
         if index < 0 or kind not in (*views.SIDES, "sound"):
             return Response("no such medium", 404)
         try:
-            found = views.medium(desk, index, kind, whole(query.get("column")) or 0)
+            column, near = whole(query.get("column")) or 0, whole(query.get("near"))
+            found = views.medium(desk, index, kind, column, near)
         except (DataError, MissingExtra) as error:
+            if near is not None:  # it only illustrates, and is left out
+                return Response(status_code=204)
             return Response(self._speech(request).phrase(str(error)), 404)
         if found is None:
             return Response("no such medium", 404)

@@ -15,6 +15,7 @@ from jointset.review.forms import to_query
 from jointset.review.items import Item, recipe_of
 from jointset.review.queue import ADD, CHECK, ORDERS, Filters
 
+ALIKE = 120  # characters of a neighbour's texts or cells
 SIDES = {"thumb": 64, "image": 512, "full": 4096}  # the most pixels a side of a picture has
 
 
@@ -53,12 +54,17 @@ def blind(desk: Desk, reviewer: str, alias: int | None) -> dict[str, Any] | None
     return _facts(desk, desk.index(check.key), made) if check and made else None
 
 
-def medium(desk: Desk, index: int, kind: str, number: int) -> tuple[bytes, str] | None:
+def medium(
+    desk: Desk, index: int, kind: str, number: int, near: int | None = None
+) -> tuple[bytes, str] | None:
     """A picture or a sound of an item, decoded and written anew, and its type; None where there is none.
 
-    Only of columns that are inputs. Raises DataError, or MissingExtra, for what cannot be shown.
+    ``near`` is the place of another row that is shown in a small picture beside it. Only of columns that are inputs.
+    Raises DataError, or MissingExtra, for what cannot be shown.
     """
-    data, row = desk.rows.dataset_at(int(desk.queue.place[index]))
+    if near is not None and not (kind == "thumb" and 0 <= near < len(desk.rows)):
+        return None
+    data, row = desk.rows.dataset_at(int(desk.queue.place[index]) if near is None else near)
     columns = data.inputs.get("audio" if kind == "sound" else "image", ())
     if not 0 <= number < len(columns):
         return None
@@ -75,6 +81,7 @@ def _facts(desk: Desk, index: int, made: Item) -> dict[str, Any]:
         "item": made,
         "waves": [_wave(data, column, row) for column in made.sounds],
         "unshown": [_unshown(data, column, row) for column in made.images],
+        "alike": [_alike(desk, n.place) for n in made.near],
         "reliable": desk.reliability(made.task, made.action),
         "seen": desk.queue.entry,
     }
@@ -83,6 +90,14 @@ def _facts(desk: Desk, index: int, made: Item) -> dict[str, Any]:
 @lru_cache(maxsize=4)  # the page asks whether it can be shown, then for the picture itself
 def _picture(data: Rows, column: str, row: int, side: int) -> bytes | None:
     return media.image(data, column, row, side, enlarge=False)
+
+
+def _alike(desk: Desk, place: int) -> tuple[bool, str]:
+    """Whether a neighbour has a picture, and the beginning of its texts or cells."""
+    data, row = desk.rows.dataset_at(place)
+    said = [text for _, text in media.texts(data, row, ALIKE)]
+    said += [f"{c.column} {c.value}" for c in media.cells(data, row) if c.value != ""] if not said else []
+    return bool(data.inputs.get("image")), " · ".join(said)
 
 
 def _unshown(data: Rows, column: str, row: int) -> str:
