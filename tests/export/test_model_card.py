@@ -20,7 +20,7 @@ SCORES = {
 @pytest.fixture
 def text():
     return model_card(
-        "demo",
+        "moods",
         TASKS,
         inputs={"d": {"text": ["body", "a`b"]}},
         scores=SCORES,
@@ -42,7 +42,8 @@ def test_the_hub_reads_it(text, tmp_path):
     path = tmp_path / "README.md"
     path.write_text(text, encoding="utf-8")
     data = hub.ModelCard.load(path).data
-    assert data.library_name == "jointset" and data.model_name == "demo"
+    told = data.to_dict()
+    assert told["library_name"] == "jointset" and [m["name"] for m in told["model-index"]] == ["moods"]
     found = {(r.task_name, r.metric_type): (r.metric_value, r.dataset_split) for r in data.eval_results}
     assert found == {
         ("mood", "accuracy"): (0.75, "validation"),

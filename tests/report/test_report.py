@@ -102,9 +102,18 @@ def test_what_other_checks_recorded_is_shown_whatever_its_shape(make, tmp_path):
         "affinity": {"cka": np.eye(3).tolist(), "chosen": ["mood"]},
         "odd": [[{"deep": {"deeper": [1, None, float("nan")]}}], "text", 3],
     }
-    page = report.write(make(tmp_path, facts=facts).directory).read_text(encoding="utf-8")
+    directory = make(tmp_path, facts=facts).directory
+    cosine = {
+        "tasks": ["mood", "topics"],
+        "values": [[1.0, -0.37], [-0.37, 1.0]],
+        "support": [[40, 38], [38, 41]],
+    }
+    watched = {"where": "features", "every": 18, "affinity": {"gradient_cosine": cosine}}
+    directory.affinity.write_text(json.dumps(watched), encoding="utf-8")
+    page = report.write(directory).read_text(encoding="utf-8")
     assert "3 copies" in page and "no shift" in page and "&lt;b&gt;r2&lt;/b&gt;" in page
     assert {"findings", "affinity"} <= {a["id"] for a in Page(page).named("section")}
+    assert "-0.37" in page and "in at most 41 steps" in page
 
 
 def test_the_checks_of_the_data_and_the_shift_between_datasets(make, tmp_path):

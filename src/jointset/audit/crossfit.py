@@ -74,9 +74,8 @@ class Linear:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
-        self.used = (
-            np.unique(points.indices) if sparse(points) else None
-        )  # a hashed vocabulary is mostly empty
+        # a hashed vocabulary is mostly empty
+        self.used = np.unique(points.indices) if sparse(points) else None
         self.middle = None if sparse(points) else points.mean(axis=0)
         self.scale = None if sparse(points) else np.maximum(points.std(axis=0), 1e-6)
         strength = STRENGTH if self.middle is not None else OF_TERMS

@@ -92,11 +92,12 @@ def item(
     task = queue.rows.tasks[name["task"]]
     number = list(queue.rows.tasks).index(task.name)
     row_id = data.ids[row].as_py()
-    given = evidence.label_name(task, data.given[task.name][row], name["position"])
     recipe = recipe_of(data.name, row_id, name["new"]) if name["action"] == ADD else None
-    suggested = "" if name["action"] in ("drop", "weight") else name["new"]
     if recipe is not None:
         given, suggested = "", recipe.told()
+    else:
+        given = evidence.label_name(task, data.given[task.name][row], name["position"])
+        suggested = "" if name["action"] in ("drop", "weight") else name["new"]
     position = "" if recipe else name["position"]  # the finding is about the row it is derived from
     told = evidence.said(ledger, int(queue.round[index]), data.name, row_id, task.name, position)
     top = evidence.probabilities(outputs, number, task, place, name["position"])
@@ -128,21 +129,26 @@ def item(
         why=tuple((k, str(told[k])) for k in ("because", "with", "p_given", "margin") if k in told),
         images=data.inputs.get("image", ()),
         sounds=data.inputs.get("audio", ()),
-        texts=tuple(
-            (
-                column,
-                ((text, ""),)
-                if brief
-                else tuple(evidence.marked_text(data, column, text, task, given, suggested)),
-            )
-            for column, text in media.texts(data, row)
-        ),
+        texts=_texts(data, row, task, None if brief else (given, suggested)),
         cells=tuple(media.cells(data, row)),
         copies=() if brief else _copies(data, row),
         twins=() if brief or findings is None else findings.twins(data.name, row_id),
         state=DECIDED[state] if state else "",
         reviewer=list(queue.reviewers.code)[queue.reviewer[index]] if queue.reviewer[index] >= 0 else "",
         flagged=bool(queue.flagged[index]),
+    )
+
+
+def _texts(
+    data: Rows, row: int, task: Task, sides: tuple[str, str] | None
+) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """(column, pieces) of the row's texts, words that speak for one of the ``sides``, given and suggested, marked."""
+    return tuple(
+        (
+            column,
+            tuple(evidence.marked_text(data, column, text, task, *sides)) if sides else ((text, ""),),
+        )
+        for column, text in media.texts(data, row)
     )
 
 

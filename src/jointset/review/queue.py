@@ -356,11 +356,17 @@ def _cells_with(values: pa.ChunkedArray, text: str) -> Bools:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return where(pc.match_substring(values, text, ignore_case=True))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        try:
-            return where(pc.equal(values.cast(pa.float64(), safe=False), float(text)))
-        except ValueError:
-            pass
+        number = _number(text)
+        if number is not None:
+            return where(pc.equal(values.cast(pa.float64(), safe=False), number))
     return np.zeros(len(values), bool)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _counted(codes: NDArray[Any], names: Any) -> list[tuple[str, int]]:

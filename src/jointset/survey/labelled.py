@@ -28,7 +28,7 @@ from jointset.records import TEST, TRAIN, Bools, Ints, Predictions, Task, is_lab
 from jointset.survey.alone import InputChecks, comparable
 from jointset.survey.inputs import PoolInputs
 from jointset.survey.sections import Section
-from jointset.survey.sides import once, shift_of_shares
+from jointset.survey.sides import Divisions, once, shift_of_shares
 
 SIMPLE: dict[str, Any] = {"text": simple_texts, "image": simple_images, "audio": simple_sounds}
 ARTEFACT = 0.95  # area from which simple features of media say too much
@@ -48,14 +48,15 @@ def check_labels(work: Work, inputs: PoolInputs, alone: InputChecks, now: Labels
     """All checks that read labels, in the order in which they are told."""
     simple = {m: SIMPLE[m](p.data) for m, p in inputs.by_modality.items() if m in SIMPLE}
     sections = _shift_of_inputs(work, inputs, alone)
+    near, usable = alone.duplicates.near, comparable(work)
+    divisions = Divisions.of(work, near)
     for task in work.tasks:
         codes = as_classes(task, now.labels[task.name])
         probs = _probs(work, inputs, alone, task, codes, now)
         sections += _conflicts(work, alone, task, now, probs)
         sections += _shortcuts(work, inputs, alone, task, now, simple)
         sections += _shift_of_labels(work, alone, task, codes, probs)
-        near = alone.duplicates.near
-        sections += shift_of_shares(work, near, comparable(work), task, now.labels[task.name])
+        sections += shift_of_shares(work, near, divisions, usable, task, now.labels[task.name])
         sections += _tails(work, task, now, probs)
     if now.predictions is not None:
         sections += _at_a_loss(work, alone, now.predictions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -56,9 +57,8 @@ def sites_of(work: Work, dataset: Dataset, near: Ints) -> dict[str, Sides]:
         largest = np.argsort(-counts, kind="stable")[:MOST_SITES]
         sides = {str(names[k]): once(start + known[codes == k], near) for k in sorted(largest.tolist())}
         big = {n: rows for n, rows in sides.items() if len(rows) >= FEWEST}
-        if (
-            len(big) > 1 and sum(map(len, big.values())) >= len(known) / 2
-        ):  # a few groups, not the largest of many
+        most = sum(map(len, big.values())) >= len(known) / 2  # a few groups, not the largest of many
+        if len(big) > 1 and most:
             found[column] = big
     return found
 
@@ -120,9 +120,8 @@ def drift(work: Work, inputs: PoolInputs, near: Ints) -> list[Section]:
         if times is None:
             continue
         rows = work.pool.rows_of(dataset.name).start + np.flatnonzero(np.isfinite(times))
-        ties = np.random.default_rng(work.config.seed).random(
-            len(rows)
-        )  # else the place in the file breaks them
+        # at random, else the place in the file breaks them
+        ties = np.random.default_rng(work.config.seed).random(len(rows))
         order = np.argsort(np.lexsort((ties, times[np.isfinite(times)])))
         found = find_order(inputs.embedding[rows], order=order, groups=near[rows], seed=work.config.seed)
         named = np.full(len(found.findings), f"over {dataset.time}", object)
@@ -133,8 +132,25 @@ def drift(work: Work, inputs: PoolInputs, near: Ints) -> list[Section]:
     return out
 
 
+@dataclass(frozen=True, eq=False)
+class Divisions:
+    """By dataset its sites and groups, and the time of every row; read once, for all tasks."""
+
+    sites: Mapping[str, tuple[Sides, ...]]
+    times: Mapping[str, Floats | None]
+
+    @classmethod
+    def of(cls, work: Work, near: Ints) -> Divisions:
+        """Those that the configuration names."""
+        datasets = work.pool.datasets
+        return cls(
+            {d.name: tuple(sites_of(work, d, near).values()) for d in datasets},
+            {d.name: times_of(d) for d in datasets},
+        )
+
+
 def shift_of_shares(
-    work: Work, near: Ints, usable: list[Dataset], task: Task, labels: NDArray[Any]
+    work: Work, near: Ints, divisions: Divisions, usable: list[Dataset], task: Task, labels: NDArray[Any]
 ) -> list[Section]:
     """The given labels of every two datasets that have the task; within a dataset, those of train and held out, of
     its sites, and of its quarters in time."""
@@ -152,8 +168,8 @@ def shift_of_shares(
         if len(split["train"]) < len(own):
             pairs = [("train", s) for s in ("holdout", "test") if len(split[s])]
             out.append(_shares(task, labels, pairs, split, dataset.name))
-        sides = list(sites_of(work, dataset, near).values())
-        times = times_of(dataset)
+        sides = list(divisions.sites[dataset.name])
+        times = divisions.times[dataset.name]
         if times is not None:
             sides.append(_periods(own, times[own - work.pool.rows_of(dataset.name).start], near))
         for parts in sides:

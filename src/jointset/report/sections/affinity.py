@@ -1,10 +1,10 @@
-"""How tasks relate, where it was measured."""
+"""How the tasks went together in training, where it was watched."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from jointset.report.generic import heat, render
+from jointset.report.generic import heat
 from jointset.report.html import bounded, element, note
 from jointset.report.material import Material
 from jointset.report.sections.base import Section
@@ -18,35 +18,19 @@ SAID = {
 
 
 def affinity(material: Material) -> Section | None:
-    """Affinities between tasks from the facts or the summary, and what was watched in training; None without."""
-    found: Any = material.last_facts.get("affinity") or material.summary.get("affinity") or {}
-    parts = watched(material)
-    if not found and not parts:
-        return None
-    tasks = list(material.tasks)
-    measures = found if isinstance(found, dict) else {"affinity": found}
-    for name, value in measures.items():
-        square = (
-            isinstance(value, list) and len(value) == len(tasks) and all(isinstance(r, list) for r in value)
-        )
-        shown = heat(value, tasks, tasks, str(name), "of ↓ on →") if square else render(value, str(name))
-        parts.append([element("h3", str(name).replace("_", " ")), shown])
-    return Section("affinity", "Affinity between tasks", bounded(parts))
-
-
-def watched(material: Material) -> list[Any]:
-    """How gradients and losses went together in the first joint training."""
+    """How gradients and losses went together in the first joint training; None where it was not watched."""
     file = material.directory.affinity
     if not file.is_file():
-        return []
+        return None
     taken = read_json(file)
     parts: list[Any] = []
     for name, found in taken["affinity"].items():
         values = [[None if i == j else v for j, v in enumerate(row)] for i, row in enumerate(found["values"])]
         if any(v is not None for row in values for v in row):
             parts.append([element("h3", SAID[name]), heat(values, found["tasks"], found["tasks"], name)])
-    if parts:
-        steps = max(max(row) for row in taken["affinity"]["gradient_cosine"]["support"])
-        told = f"Gradients of {taken['where']}, in at most {steps:,} steps of the first joint training."
-        parts.append(note(told, " Greater is more alike, but for conflicts."))
-    return parts
+    if not parts:
+        return None
+    steps = max(max(row) for row in taken["affinity"]["gradient_cosine"]["support"])
+    told = f"Gradients of {taken['where']}, in at most {steps:,} steps of the first joint training."
+    parts.append(note(told, " Greater is more alike, but for conflicts."))
+    return Section("affinity", "Affinity between tasks", bounded(parts))

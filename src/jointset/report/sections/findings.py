@@ -13,7 +13,6 @@ ELSEWHERE = (
     "data",
     "noise_rate",
     "noise_matrix",
-    "affinity",
     "seconds",
     "started",
     "finished",
