@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import Node
 
 BLOCKS = 4  # of rows; a symmetric product then costs 5/8 of the full one
+LITTLE = 1 << 16  # numbers in deltas, of which a product takes no longer than three more calls
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,18 @@ class Layer(ABC):
     def gradients(self, delta: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The parameters with their gradients out of one ``delta`` ``(R, O)``."""
 
-    def rows(self, arrived: Sequence[Tensor | None]) -> Tensor | None:
-        """What arrived at the uses as one delta ``(R, O)``; ``None`` if nothing did."""
+    def rows(self, arrived: Sequence[Tensor | None], *tasks: int) -> Tensor | None:
+        """What arrived at the uses, each ``(*tasks, …)``, as one delta ``(*tasks, R, O)``; ``None`` if nothing did."""
         if all(a is None for a in arrived):
             return None
         if len(arrived) == 1:
-            return arrived[0].reshape(self.size)  # type: ignore[union-attr]
-        delta = precise(next(a for a in arrived if a is not None)).new_zeros(self.size)
+            return arrived[0].reshape(*tasks, *self.size)  # type: ignore[union-attr]
+        delta = precise(next(a for a in arrived if a is not None)).new_zeros(*tasks, *self.size)
         start = 0
         for node, part in zip(self.nodes, arrived, strict=True):
             n = rows_of(node, self.size[1])
             if part is not None:
-                delta[start : start + n] = part.reshape(n, -1)
+                delta[..., start : start + n, :] = part.reshape(*tasks, n, -1)
             start += n
         return delta
 
@@ -103,6 +104,8 @@ def kernel_gramian(kernel: Kernel, deltas: Tensor) -> Tensor:
     the second term is the first one transposed, so that half of the product is never formed.
     """
     k, rows, _ = deltas.shape
+    if deltas.numel() < LITTLE:
+        return torch.matmul(kernel(slice(None), slice(None)), deltas).reshape(k, -1) @ deltas.reshape(k, -1).T
     half = deltas.new_zeros(k, k)
     for at, on in triangle(rows):
         moved = torch.matmul(halve_diagonal(kernel(at, on)), deltas[:, on])  # (k, block, o)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge
+from torch.autograd.graph import GradientEdge, Node
 
 from jointset.weighting.gramian.found import Found
-from jointset.weighting.gramian.graph import leaf_of
+from jointset.weighting.gramian.graph import leaf_of, shape_of
 from jointset.weighting.gramian.layer import precise
 from jointset.weighting.gramian.memory import Memory
 from jointset.weighting.gramian.passes import FromBoundary, Passes, Target
 from jointset.weighting.gramian.uses import formed, layers_of, uses_of
+
+SMALL = 1 << 20  # numbers that arrive at a layer, over all tasks
+SHARE = 0.25  # of the tasks that reach a layer, on average: zeros are carried from the others
 
 
 class Layers(Found):
@@ -35,12 +39,41 @@ class Layers(Found):
         leaves = [leaf_of(n) for n in passes.shared]
         self.rest = [p for p in leaves if p is not None and id(p) not in covered]
         self.formed = formed({leaf: used for leaf, used in uses.items() if id(leaf_of(leaf)) not in covered})
-        self._collect(tasks, memory)
+        little = memory.vectorised and _little(
+            [u.node for used in uses.values() for u in used], passes, tasks
+        )
+        at_once = little and self._collect_at_once(tasks, memory)
+        if not at_once:
+            self._collect(tasks, memory)
         self.gramian = self._gramian(tasks)
+        if at_once and not bool(torch.isfinite(self.gramian).all()):
+            self._collect(tasks, memory)
+            self.gramian = self._gramian(tasks)
+
+    def _collect_at_once(self, tasks: int, memory: Memory) -> bool:
+        """Make all passes as one, which pays where operations take longer to call than to carry out; whether it did."""
+        found = self.passes.run_all([*self._nodes(), *self.rest])
+        if found is None:
+            memory.vectorised = False
+            return False
+        self.deltas, start = [], 0
+        for layer in self.layers:
+            rows = layer.rows(found[start : start + len(layer.nodes)], tasks)
+            self.deltas.append(self._like().new_zeros(tasks, *layer.size) if rows is None else precise(rows))
+            start += len(layer.nodes)
+        self.jacobian = memory.take("gradients", (tasks, sum(p.numel() for p in self.rest)), self._like())
+        flatten(self.rest, found[start:], self.jacobian)
+        return True
+
+    def _nodes(self) -> list[Target]:
+        return [GradientEdge(n, 0) for layer in self.layers for n in layer.nodes]
+
+    def _like(self) -> Tensor:
+        return precise(next(iter(leaf_of(n) for n in self.passes.graph.shared)))  # type: ignore[arg-type]
 
     def _collect(self, tasks: int, memory: Memory) -> None:
-        targets: list[Target] = [GradientEdge(n, 0) for layer in self.layers for n in layer.nodes]
-        like = precise(next(iter(leaf_of(n) for n in self.passes.graph.shared)))  # type: ignore[arg-type]
+        targets: list[Target] = self._nodes()
+        like = self._like()
         self.deltas = [
             memory.take(f"deltas.{i}", (tasks, *layer.size), like) for i, layer in enumerate(self.layers)
         ]
@@ -74,15 +107,22 @@ class Layers(Found):
                 yield parameter, w * grad
 
 
+def _little(nodes: Sequence[Node], passes: Passes, tasks: int) -> bool:
+    """Whether one pass of all tasks is likely to take less than one each."""
+    reached = sum(passes.graph.reach[n].bit_count() for n in nodes)
+    largest = max((math.prod(shape_of(n)) for n in nodes), default=0)
+    return tasks * largest <= SMALL and reached >= SHARE * tasks * len(nodes)
+
+
 def flatten(parameters: Sequence[Tensor], grads: Sequence[Tensor | None], out: Tensor) -> None:
-    """Gradients one after the other into ``out`` ``(P,)``; zeros for ``None``."""
+    """Gradients one after the other into ``out``, ``(P,)``, or ``(K, P)`` of K tasks; zeros for ``None``."""
     start = 0
     for parameter, grad in zip(parameters, grads, strict=True):
-        part = out[start : start + parameter.numel()]
+        part = out[..., start : start + parameter.numel()]
         if grad is None:
             part.zero_()
         else:
-            part.copy_((grad.to_dense() if grad.is_sparse else grad).reshape(-1))
+            part.copy_((grad.to_dense() if grad.is_sparse else grad).reshape(part.shape))
         start += parameter.numel()
 
 

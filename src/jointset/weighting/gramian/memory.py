@@ -13,8 +13,8 @@ class Memory:
     """Blocks by name; what was taken under a name is overwritten when the name is taken again.
 
     Fresh blocks of many megabytes come from the system page by page at every step, which can take as long as
-    filling them. ``crowded`` says whether several tasks shared a row at the last step: it changes what is kept in
-    passing, and no result.
+    filling them. ``crowded`` says whether several tasks shared a row at the last step, ``vectorised`` whether passes of
+    all tasks at once have worked so far: they change what is kept in passing, and how long it takes.
 
     >>> memory = Memory()
     >>> first, second = (memory.take("a", (2, 3), torch.zeros(1)) for _ in range(2))
@@ -25,6 +25,7 @@ class Memory:
     def __init__(self) -> None:
         self._blocks: dict[str, Tensor] = {}
         self.crowded = True
+        self.vectorised = True
 
     def take(self, name: str, shape: Sequence[int], like: Tensor) -> Tensor:
         """An uninitialised tensor of the type and on the device of ``like``."""

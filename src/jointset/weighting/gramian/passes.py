@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
 
@@ -31,6 +33,14 @@ class Passes(ABC):
     @abstractmethod
     def run(self, task: int, targets: Sequence[Target], *, last: bool = False) -> Gradients:
         """The gradients of a task; ``None`` where it does not depend on the target. ``last`` frees the graph."""
+
+    def run_all(self, targets: Sequence[Target]) -> Gradients | None:
+        """The gradients of all tasks in one vectorised pass, each ``(K, …)``; ``None`` where there is no such pass.
+
+        Zero goes where a task does not reach, and 0 · ∞ is not a number: what is not finite is to be asked for again,
+        task by task, and for that the graph is kept.
+        """
+        return None
 
     @abstractmethod
     def total(self, weights: Tensor, tasks: Sequence[int], targets: Sequence[Tensor]) -> Gradients:
@@ -97,6 +107,24 @@ class FromBoundary(Passes):
     def run(self, task: int, targets: Sequence[Target], *, last: bool = False) -> Gradients:
         """See :meth:`Passes.run`."""
         return self.push(self.heads.of(task), targets, last=last)
+
+    def run_all(self, targets: Sequence[Target]) -> Gradients | None:
+        """See :meth:`Passes.run_all`; ``None`` where something in the graph cannot be vectorised."""
+        pairs = zip(self.cut.edges, self.heads.by_task, strict=True)
+        there = [(GradientEdge(*e), d) for e, d in pairs if d is not None]
+        if not there or not targets:
+            return None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # of operations that vmap would take one by one
+                return list(
+                    torch.autograd.grad(
+                        [e for e, _ in there], targets, [d for _, d in there],  # type: ignore[arg-type]
+                        retain_graph=True, allow_unused=True, is_grads_batched=True,
+                    )
+                )  # fmt: skip
+        except (RuntimeError, Warning):
+            return None
 
     def total(self, weights: Tensor, tasks: Sequence[int], targets: Sequence[Tensor]) -> Gradients:
         """See :meth:`Passes.total`."""
