@@ -35,6 +35,7 @@ SECTIONS: dict[str, Callable[[int], dict[str, Any]]] = {
     "100,000 × 64: outliers": peer.large,
     "Datalab: outliers": peer.outliers,
     "Datalab: near-copies and order": peer.copies_and_order,
+    "Datalab: 100,000 × 64": peer.large_both,
 }
 
 

@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,33 +22,84 @@ from bench.datasets import data_file
 from jointset import audit
 
 LARGE = (100_000, 64)
-CODE = """
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+FRAME = """
 import json, sys, time, numpy as np, contextlib, io
-from cleanlab import Datalab
-x = np.load(sys.argv[1]); kinds = json.loads(sys.argv[2]); out = {}
-started = time.perf_counter()
-with contextlib.redirect_stdout(io.StringIO()):
-    lab = Datalab(data={"row": np.arange(len(x))})
-    lab.find_issues(features=x, issue_types={k: {} for k in kinds})
-out["seconds"] = time.perf_counter() - started
-frame = lab.get_issues()
-scores = {k: frame[k + "_score"].to_numpy() for k in kinds}
-np.savez(sys.argv[3], **scores, **{"is_" + k: frame["is_" + k + "_issue"].to_numpy() for k in kinds})
-print(json.dumps(out))
+{imports}
+def resident(name):
+    return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith(name + ":")) / 1024
+def found(x):
+    {work}
+    return out
+points = np.load(sys.argv[1]); kinds = json.loads(sys.argv[2]); seed = int(sys.argv[4])
+found(points[:500])  # what is imported at the first call is not counted
+open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+before, started = resident("VmRSS"), time.perf_counter()
+out = found(points)
+print(json.dumps({{"seconds": time.perf_counter() - started, "MiB": resident("VmHWM") - before}}))
+np.savez(sys.argv[3], **out)
 """
+DATALAB = FRAME.format(
+    imports="from cleanlab import Datalab",
+    work="""
+    with contextlib.redirect_stdout(io.StringIO()):
+        lab = Datalab(data={"row": np.arange(len(x))})
+        lab.find_issues(features=x, issue_types={k: {} for k in kinds})
+    frame = lab.get_issues()
+    out = {k: frame[k + "_score"].to_numpy() for k in kinds}
+    out.update({"is_" + k: frame["is_" + k + "_issue"].to_numpy() for k in kinds})
+""",
+)
+OURS = FRAME.format(
+    imports="from jointset import audit",
+    work="""
+    out = {}
+    if "outlier" in kinds:
+        out["outlier"] = audit.find_outliers(x, seed=seed).score
+    if "near_duplicate" in kinds:
+        pairs = audit.find_duplicates(x, kind="embedding", seed=seed).pairs
+        out["is_near_duplicate"] = np.isin(np.arange(len(x)), np.r_[pairs.first, pairs.second])
+    if "non_iid" in kinds:
+        out["is_non_iid"] = np.array([audit.find_order(x, seed=seed).outcome == "found"])
+""",
+)
+SIDES = {"jointset": OURS, "Datalab": DATALAB}
+Side = tuple[dict[str, np.ndarray], dict[str, float]]
 
 
-def peer(points: np.ndarray, kinds: tuple[str, ...]) -> tuple[dict[str, np.ndarray], float]:
-    """Datalab's scores and flags by kind of issue, and its seconds (imports left out)."""
-    python = os.environ.get("JOINTSET_PEER")
+def side(name: str, points: np.ndarray, kinds: tuple[str, ...], seed: int) -> Side:
+    """Scores and flags of one side by kind of issue; its seconds, and peak memory above what it held before.
+
+    In a process of its own; imports and the reading of the points are left out of both figures.
+    """
+    python = sys.executable if name == "jointset" else os.environ.get("JOINTSET_PEER")
     if not python or not Path(python).is_file():
         sys.exit("JOINTSET_PEER: name the python of an environment that holds cleanlab[datalab]==2.9.*")
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/x.npy", points)
-        line = [python, "-c", CODE, f"{folder}/x.npy", json.dumps(kinds), f"{folder}/out.npz"]
-        done = subprocess.run(line, check=True, capture_output=True, text=True)
+        line = [
+            python,
+            "-c",
+            SIDES[name],
+            f"{folder}/x.npy",
+            json.dumps(kinds),
+            f"{folder}/out.npz",
+            str(seed),
+        ]
+        done = subprocess.run(line, check=True, capture_output=True, text=True, env={**os.environ, **THREADS})
         with np.load(f"{folder}/out.npz") as stored:
-            return dict(stored), float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+            return dict(stored), json.loads(done.stdout.splitlines()[-1])
+
+
+def both(
+    points: np.ndarray, kinds: tuple[str, ...], seed: int
+) -> tuple[list[dict[str, np.ndarray]], dict[str, str]]:
+    """What each side found, and what each took, as rows of a table."""
+    found, took = zip(*(side(name, points, kinds, seed) for name in SIDES), strict=True)
+    return list(found), {
+        "seconds": " / ".join(f"{t['seconds']:.2f}" for t in took),
+        "MiB": " / ".join(f"{t['MiB']:.0f}" for t in took),
+    }
 
 
 def _sets(seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -88,16 +138,13 @@ def _sets(seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def outliers(seed: int) -> dict[str, Any]:
-    """Area under the curve of strangers."""
+    """Area under the curve of strangers; jointset / Datalab."""
     out: dict[str, Any] = {}
     for name, (points, truth) in _sets(seed).items():
-        started = time.perf_counter()
-        ours = audit.find_outliers(points, seed=seed)
-        seconds = time.perf_counter() - started
-        theirs, peer_seconds = peer(points, ("outlier",))
-        areas = [audit.area(truth.astype(int), -s) for s in (ours.score, theirs["outlier"])]
-        out[f"{name}: area, jointset | Datalab"] = f"{areas[0]:.3f} | {areas[1]:.3f}"
-        out[f"{name}: seconds"] = f"{seconds:.2f} | {peer_seconds:.2f}"
+        found, took = both(points, ("outlier",), seed)
+        areas = [audit.area(truth.astype(int), -f["outlier"]) for f in found]
+        out[f"{name}: area"] = " / ".join(f"{a:.3f}" for a in areas)
+        out |= {f"{name}: {k}": v for k, v in took.items()}
     return out
 
 
@@ -110,33 +157,40 @@ def copies_and_order(seed: int) -> dict[str, Any]:
     shuffled = points[rng.permutation(len(points))]
     copied = rng.permutation(len(points))[:30]
     spread = shuffled.std(axis=0)
-    both = np.vstack([shuffled, shuffled[copied] + rng.normal(0, 0.005, (30, shuffled.shape[1])) * spread])
-    truth = np.isin(np.arange(len(both)), np.r_[copied, np.arange(len(points), len(both))])
-    pairs = audit.find_duplicates(both, kind="embedding", seed=seed).pairs
-    flagged = np.isin(np.arange(len(both)), np.r_[pairs.first, pairs.second])
-    theirs, _ = peer(both, ("near_duplicate",))
-    found = {"jointset": flagged, "Datalab": theirs["is_near_duplicate"]}
-    out: dict[str, Any] = {
-        f"near-copies, {n}": f"recall {m[truth].mean():.2f}, precision {truth[m].mean() if m.any() else 0:.2f}"
-        for n, m in found.items()
-    }
-    ours = [audit.find_order(p, seed=seed).outcome == "found" for p in (points, shuffled)]
-    datalab = [bool(peer(p, ("non_iid",))[0]["is_non_iid"].any()) for p in (points, shuffled)]
-    out["order seen, on a shuffle: jointset"] = f"{ours[0]}, {ours[1]}"
-    out["order seen, on a shuffle: Datalab"] = f"{datalab[0]}, {datalab[1]}"
+    every = np.vstack([shuffled, shuffled[copied] + rng.normal(0, 0.005, (30, shuffled.shape[1])) * spread])
+    truth = np.isin(np.arange(len(every)), np.r_[copied, np.arange(len(points), len(every))])
+    found, took = both(every, ("near_duplicate",), seed)
+    out: dict[str, Any] = {f"near-copies: {k}": v for k, v in took.items()}
+    for name, one in zip(SIDES, found, strict=True):
+        m = one["is_near_duplicate"].astype(bool)
+        out[f"near-copies, {name}"] = (
+            f"recall {m[truth].mean():.2f}, precision {truth[m].mean() if m.any() else 0:.2f}"
+        )
+    for name, p in (("as it stands", points), ("a shuffle", shuffled)):
+        found, took = both(p, ("non_iid",), seed)
+        out[f"order, {name}: seen"] = " / ".join("yes" if f["is_non_iid"].any() else "no" for f in found)
+        out |= {f"order, {name}: {k}": v for k, v in took.items()}
     return out
 
 
-def large(seed: int) -> dict[str, Any]:
-    """Seconds for outliers over 100,000 × 64 numbers with a structure of 200 clusters."""
+def clusters(seed: int) -> np.ndarray:
+    """100,000 × 64 numbers with a structure of 200 clusters."""
     rng = np.random.default_rng(seed)
     n, d = LARGE
     centres = rng.normal(size=(200, d)) * 2
-    points = (centres[rng.integers(0, 200, n)] + rng.normal(size=(n, d))).astype(np.float32)
-    started, cpu = time.perf_counter(), time.process_time()
-    found = audit.find_outliers(points, seed=seed)
-    return {
-        "seconds": time.perf_counter() - started,
-        "processor seconds": time.process_time() - cpu,
-        "outliers": len(found.findings),
-    }
+    return (centres[rng.integers(0, 200, n)] + rng.normal(size=(n, d))).astype(np.float32)
+
+
+def large(seed: int) -> dict[str, Any]:
+    """Seconds for outliers over 100,000 × 64 numbers."""
+    _, took = side("jointset", clusters(seed), ("outlier",), seed)
+    return {"processor seconds of one thread": took["seconds"], "peak MiB": took["MiB"]}
+
+
+def large_both(seed: int) -> dict[str, Any]:
+    """The same beside the peer, and near-copies."""
+    points, out = clusters(seed), {}
+    for kind in ("outlier", "near_duplicate"):
+        _, took = both(points, (kind,), seed)
+        out |= {f"{kind}: {k}": v for k, v in took.items()}
+    return out
