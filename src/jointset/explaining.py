@@ -14,6 +14,7 @@ from jointset.data import Overlay
 from jointset.errors import DataError, nearest
 from jointset.interpret import Attribution, Rows, attribute, influence_on, target_of
 from jointset.interpret.attribution import columns_of
+from jointset.models.grouped import TaskGroup
 from jointset.prepare import Work
 from jointset.records import TRAIN, Task
 from jointset.rundir import RunDirectory
@@ -177,7 +178,8 @@ def _behind(
 ) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]:  # fmt: skip
     """The training labels with the largest and the smallest influence on the prediction."""
     task = target.task
-    problem = set_up(directory, work, lambda event: None).problem(overlay)
+    own = TaskGroup(tuple(t.name for t in saved.network.serving(task.name).tasks))
+    problem = set_up(directory, work, lambda event: None).problem(overlay).of_group(own)
     train = np.flatnonzero(problem.usable() & (work.pool.split == TRAIN))
     label: Any = np.array([target.index], np.int64)
     if (
