@@ -190,7 +190,8 @@ def _behind(
         label = np.full((1, task.n_outputs), -1, np.int8)
         label[0, target.index] = 1
     judged = Rows(saved.prepared(table, dataset, root), np.zeros(1, np.int64), task.name, label)
-    found = influence_on([saved.network], problem, train, {"it": judged})
+    # plain products: of one row they name rows like it, with curvature also opposite rows of the other class
+    found = influence_on([saved.network], problem, train, {"it": judged}, damping=None)
     entries: dict[tuple[str, int], float] = {}
     for (source, _), score in found.scores.items():
         known = np.flatnonzero(np.isfinite(score) & (score != 0))
