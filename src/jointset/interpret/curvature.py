@@ -10,7 +10,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from jointset.interpret.gradients import RowGradients
-from jointset.records import Floats
+from jointset.records import Floats, Ints
 
 DAMPING = 0.1
 SPARSE = (
@@ -19,24 +19,59 @@ SPARSE = (
 
 
 @dataclass(frozen=True, eq=False)
+class Direction:
+    """A gradient or a step of one layer, ``(in, out)``: ``values`` ``(c, out)`` at the rows ``columns`` ``(c,)``, or at
+    all, less the outer product of ``along`` ``(in,)`` and ``back`` ``(out,)`` where there is one.
+
+    Tables of n-grams have a million rows, of which a sample touches few.
+    """
+
+    values: Floats
+    columns: Ints | None = None
+    along: Floats | None = None
+    back: Floats | None = None
+
+    def dot(self, inputs: Any, deltas: Any) -> Floats:
+        """Inner products with gradients δ_i h_iᵀ of rows, ``(n,)``."""
+        made = np.asarray((inputs if self.columns is None else inputs[:, self.columns]) @ self.values)
+        if self.along is not None:
+            made = made - np.outer(inputs @ self.along, self.back)  # type: ignore[arg-type]
+        return np.asarray((made * deltas).sum(1, dtype=np.float64))
+
+
+def mean_direction(inputs: Any, deltas: Any) -> Direction:
+    """The mean gradient of rows."""
+    rows = max(len(deltas), 1)
+    if not sparse.issparse(inputs):
+        return Direction(np.asarray((inputs.T @ deltas) / rows))
+    columns = np.unique(inputs.indices).astype(np.int64)
+    return Direction(np.asarray(inputs[:, columns].T @ deltas) / rows, columns)
+
+
+@dataclass(frozen=True, eq=False)
 class Factors:
     """The curvature of one layer as A ⊗ S: of what goes in, A = E[h hᵀ] ``(in, in)``, and of what comes back,
     S = E[δ δᵀ] ``(out, out)`` (Martens and Grosse 2015, eq. 8), both damped.
 
-    For a bag of n-grams A is the diagonal of variances plus the mean's outer product: ``variance`` ``(in,)``, ``mean``.
+    For a bag of n-grams A is the diagonal of variances, ``incoming`` ``(in,)``, plus the outer product of the ``mean``.
     """
 
     incoming: Floats
     outgoing: Floats
     mean: Floats | None = None
 
-    def step(self, gradient: Floats) -> Floats:
-        """A⁻¹ G S⁻¹ of a gradient G ``(in, out)``."""
+    def step(self, gradient: Direction) -> Direction:
+        """A⁻¹ G S⁻¹ of a gradient G."""
         if self.mean is None:
-            half = linalg.solve(self.incoming, gradient, assume_a="pos")
-        else:  # (D + m mᵀ)⁻¹ by Sherman and Morrison
-            half, along = gradient / self.incoming[:, None], self.mean / self.incoming
-            half -= np.outer(along, self.mean @ half) / (1.0 + self.mean @ along)
+            half = linalg.solve(self.incoming, gradient.values, assume_a="pos")
+            return Direction(self._back(half))
+        at = slice(None) if gradient.columns is None else gradient.columns
+        half = gradient.values / self.incoming[at][:, None]  # (D + m mᵀ)⁻¹ by Sherman and Morrison
+        along = self.mean / self.incoming
+        back = (self.mean[at] @ half) / (1.0 + self.mean @ along)
+        return Direction(self._back(half), gradient.columns, along, self._back(back[None])[0])
+
+    def _back(self, half: Floats) -> Floats:
         return np.asarray(linalg.solve(self.outgoing, half.T, assume_a="pos").T)
 
 
@@ -44,7 +79,7 @@ def factors(found: Sequence[RowGradients], *, damping: float = DAMPING) -> dict[
     """The curvature of every layer over the rows of all of ``found``; 0 < ``damping``, a share of the mean eigenvalue.
 
     >>> one = RowGradients({"head": np.ones((4, 1))}, {"head": np.array([[1.0, 0], [1, 1], [1, 0], [1, 1]])})
-    >>> factors([one], damping=1e-9)["head"].step(np.array([[1.0], [0.0]])).round(3).ravel().tolist()
+    >>> factors([one], damping=1e-9)["head"].step(Direction(np.array([[1.0], [0.0]]))).values.round(3).ravel().tolist()
     [2.0, -2.0]
     """
     parts: dict[str, list[tuple[Any, Any]]] = {}
@@ -55,7 +90,7 @@ def factors(found: Sequence[RowGradients], *, damping: float = DAMPING) -> dict[
     return {name: _of_layer(own, damping) for name, own in parts.items()}
 
 
-def steps(gradients: Mapping[str, Any], curvature: Mapping[str, Factors]) -> dict[str, Any]:
+def steps(gradients: Mapping[str, Direction], curvature: Mapping[str, Factors]) -> dict[str, Direction]:
     """The step of every layer whose curvature is known."""
     return {n: curvature[n].step(g) for n, g in gradients.items() if n in curvature}
 

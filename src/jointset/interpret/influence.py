@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ArrayError
-from jointset.interpret.curvature import DAMPING, factors, steps
+from jointset.interpret.curvature import DAMPING, Direction, factors, mean_direction, steps
 from jointset.interpret.gradients import RowGradients, labelled_rows, row_gradients
 from jointset.models.inputs import Inputs
 from jointset.models.joint import JointModel
@@ -167,16 +167,14 @@ def _without_head(found: RowGradients) -> RowGradients:
     return RowGradients(*({n: x for n, x in p.items() if n != "head"} for p in (found.deltas, found.inputs)))
 
 
-def _mean(found: RowGradients) -> dict[str, Any]:
-    """The mean gradient by layer, ``(in, out)``."""
-    return {n: np.asarray((found.inputs[n].T @ d) / max(len(d), 1)) for n, d in found.deltas.items()}
+def _mean(found: RowGradients) -> dict[str, Direction]:
+    """The mean gradient by layer."""
+    return {n: mean_direction(found.inputs[n], d) for n, d in found.deltas.items()}
 
 
-def _products(own: RowGradients, mean: Mapping[str, Any], *, same: bool) -> Floats:
+def _products(own: RowGradients, mean: Mapping[str, Direction], *, same: bool) -> Floats:
     """Each row's inner product with the mean gradient, ``(n,)``; heads meet only those of their own task."""
     names = [n for n in own.deltas if n in mean and (same or n != "head")]
     if not names:
         return np.zeros(len(next(iter(own.deltas.values()))) if own.deltas else 0)
-    return np.asarray(
-        sum(((own.inputs[n] @ mean[n]) * own.deltas[n]).sum(1, dtype=np.float64) for n in names)
-    )
+    return np.asarray(sum(mean[n].dot(own.inputs[n], own.deltas[n]) for n in names))
