@@ -169,7 +169,8 @@ class Run:
     def affinity(self) -> dict[str, Affinity]:
         """How the tasks' gradients and losses went together in the first joint training, by measure; {} for one task.
 
-        ``gradient_cosine``, ``conflict_rate`` and, of five epochs or more, ``loss_ratios``.
+        ``gradient_cosine``, ``conflict_rate``, ``lookahead`` (what a step on the source does to the target's loss, to
+        first order) and, of five epochs or more, ``loss_ratios``.
         """
         from jointset.relatedness import Affinity
 

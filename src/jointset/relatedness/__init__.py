@@ -10,7 +10,7 @@ from jointset.relatedness.consensus import consensus
 from jointset.relatedness.copies import Sameness, same_content
 from jointset.relatedness.dynamics import loss_ratios, training_rates
 from jointset.relatedness.fisher import fisher
-from jointset.relatedness.gradients import conflict_rate, gradient_cosine
+from jointset.relatedness.gradients import conflict_rate, first_order_lookahead, gradient_cosine
 from jointset.relatedness.grouping import Group, Grouping, company, group_tasks
 from jointset.relatedness.h_score import h_score, h_score_of
 from jointset.relatedness.information import information
@@ -46,6 +46,7 @@ __all__ = [
     "company",
     "conflict_rate",
     "consensus",
+    "first_order_lookahead",
     "fisher",
     "gradient_cosine",
     "group_tasks",
