@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jointset import apart
 from jointset.config import load
@@ -232,3 +234,32 @@ def test_pooling_gains_are_of_tasks_with_the_same_labels_on_other_rows():
     assert set(found) == {"a", "b", "c"} and found["c"] < -0.2 < found["a"]
     same = dict.fromkeys("ab", y)
     assert pooling_gains(tasks[:2], same, x) == {}, "tasks of the same rows are not pooled"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_class_is_looked_at_too(seed):
+    rng = np.random.default_rng(seed)
+    site = np.repeat(np.arange(8), 2000)
+    y = (rng.random(len(site)) < 0.002).astype(int)
+    tasks = [Task(f"t{i}", "binary", ("no", "yes")) for i in range(8)]
+    labels = {t.name: np.where(site == i, y, -1) for i, t in enumerate(tasks)}
+    found = pooling_gains(tasks, labels, rng.normal(size=(len(site), 3)), seed=seed)
+    assert set(found) == {n for n, own in labels.items() if (own == 1).any()}
+
+
+@settings(max_examples=8)
+@given(st.permutations(["like", "alike", "against", "rare", "rarer"]), st.integers(0, 99))
+def test_gains_of_one_task_are_never_those_of_another(order, seed):
+    """Whatever else is there, and in whatever order: only one of them says the opposite of all others."""
+    rng = np.random.default_rng(seed)
+    site, x = np.repeat(np.arange(5), 400), rng.normal(size=(2000, 2))
+    at = order.index("against")
+    y = np.where(site == at, x[:, 0] < 0, x[:, 0] > 0).astype(int)
+    for name, positives in (("rare", 4), ("rarer", 1)):
+        here = site == order.index(name)
+        y[here] = x[here, 0] >= np.sort(x[here, 0])[-positives]
+    tasks = [Task(n, "binary", ("no", "yes")) for n in order]
+    labels = {n: np.where(site == i, y, -1) for i, n in enumerate(order)}
+    found = pooling_gains(tasks, labels, x, seed=seed)
+    assert set(found) == set(order)
+    assert found["against"] < -0.02 < min(found["like"], found["alike"])

@@ -24,7 +24,7 @@ ROWS, MEDIA_ROWS = 2000, 1000  # of each dataset; images and sounds take longer 
 MOST_ROWS = 20_000  # of all
 POOLED_ROWS = 4000  # of the datasets of a task together
 PARTNERS = 8  # tasks of the same labels that are pooled in pairs
-TURNS = 3  # draws of the folds, whose gains are averaged
+TURNS = 3  # draws of the folds, over which losses are averaged
 FEWEST = 800  # labels below which nothing is concluded from a missing signal
 RAREST = 100  # labels beside the commonest
 LEVEL = 0.02  # p-value above which a task is suspected; of random ones a fiftieth stays below
@@ -79,14 +79,21 @@ def foresee(work: Work) -> Foresight:
         copies=groups_of_copies(list(material.labels), same),
         same=same,
         pooling=pooled(work, sample, material, rows=POOLED_ROWS),
-        gains=pooling_gains(work.tasks, material.labels, material.features, material.groups),
+        gains=pooling_gains(
+            work.tasks, material.labels, material.features, material.groups, seed=work.config.seed
+        ),
         rows=len(sample),
         seconds=time.monotonic() - started,
     )
 
 
 def pooling_gains(
-    tasks: Sequence[Task], labels: Mapping[str, NDArray[Any]], features: Floats, groups: Ints | None = None
+    tasks: Sequence[Task],
+    labels: Mapping[str, NDArray[Any]],
+    features: Floats,
+    groups: Ints | None = None,
+    *,
+    seed: int = 0,
 ) -> dict[str, float]:
     """What tasks of the same labels on other rows add to each other: task → the best gain by pooling, over its spread.
 
@@ -115,15 +122,11 @@ def pooling_gains(
         apart = {(a, b) for a in alike for b in alike if a != b and not (there[a] & there[b]).any()}
         if not apart:
             continue
-        each = [
-            pool_datasets(
-                y, names, features[rows], groups=own, rows=POOLED_ROWS // len(alike), seed=turn
-            ).gain
-            for turn in range(TURNS)
-        ]
-        value = np.mean([g.values for g in each], axis=0)
-        for j, target in enumerate(each[0].tasks):
-            others = [value[i, j] for i, s in enumerate(each[0].tasks) if (s, target) in apart]
+        gain = pool_datasets(
+            y, names, features[rows], groups=own, rows=POOLED_ROWS // len(alike), turns=TURNS, seed=seed
+        ).gain
+        for j, target in enumerate(gain.tasks):
+            others = [gain.values[i, j] for i, s in enumerate(gain.tasks) if (s, target) in apart]
             if others and np.isfinite(others).any():
                 found[target] = float(np.nanmax(others))
     return found
