@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -40,6 +40,7 @@ def pool_datasets(
     groups: Any = None,
     rows: int = 2000,
     turns: int = 1,
+    pairs: Collection[tuple[str, str]] | None = None,
     seed: int = 0,
 ) -> Pooling:
     """Judge every ordered pair of datasets that label one task.
@@ -56,6 +57,7 @@ def pool_datasets(
     groups : ``(n,)`` rows that stay in one fold, such as copies.
     rows : at most so many of each dataset are used, every class by its share, of a rare one ten if there are.
     turns : draws of the folds of these rows, over which a row's loss is averaged.
+    pairs : the (source, target) to judge, where not all of them.
 
     Raises ArrayError.
 
@@ -79,7 +81,7 @@ def pool_datasets(
         str(d): _drawn(np.flatnonzero((names == d) & known(y)), y, rows, rng)
         for d in dict.fromkeys(names.tolist())
     }
-    usable = [d for d, r in here.items() if len(r) >= FEWEST and np.ptp(y[r]) > 0]
+    usable = [d for d, r in here.items() if told_apart(y[r])]
     t = len(usable)
     value, low, high = (np.full((t, t), np.nan) for _ in range(3))
     support = np.zeros((t, t), np.int64)
@@ -87,7 +89,7 @@ def pool_datasets(
         own = _losses(x, y, here[target], here[target][:0], folds)
         spread = _constant(y[here[target]])
         for i, source in enumerate(usable):
-            if i == j:
+            if i == j or (pairs is not None and (source, target) not in pairs):
                 continue
             both = _losses(x, y, here[target], here[source], folds)
             gains = (own - both) / spread
@@ -113,6 +115,16 @@ def _named(gain: Affinity, where: Any) -> dict[str, tuple[str, ...]]:
         target: tuple(source for i, source in enumerate(gain.tasks) if where[i, j])
         for j, target in enumerate(gain.tasks)
     }
+
+
+def told_apart(labels: Array) -> bool:
+    """Whether labels are enough to pool: 40 of them, not all the same.
+
+    >>> told_apart(np.tile([0, 1, -1], 20)), told_apart(np.tile([1, -1], 40))
+    (True, False)
+    """
+    there = labels[known(labels)]
+    return len(there) >= FEWEST and bool(np.ptp(there) > 0)
 
 
 def _drawn(rows: Ints, y: Array, most: int, rng: np.random.Generator) -> Ints:
