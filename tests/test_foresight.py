@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jointset import apart
+from jointset import apart, relating
 from jointset.config import load
 from jointset.console.foreseen import lines
 from jointset.data import apply
@@ -288,3 +288,14 @@ def test_of_many_tasks_the_likeliest_partners_are_tried():
     told = list(lines({"foreseen": Foresight(gains=found).record()}))
     assert "bare: what rows of tasks of the same labels add was not looked at" in told[0]
     assert "16 tasks have the same labels in more than 8 other datasets" in told[1]
+
+
+def test_relate_advises_by_the_thresholds_of_a_run(odd, monkeypatch):
+    del odd.settings["tasks"]["crossed"]
+    work = prepare(load(odd.write().config), odd.path / "data")
+    told = {rows: relating.relate(work, measures=["association"], rows=rows) for rows in (2000, 600)}
+    dropped = {rows: {t.task for t in found.treatments if t.action == "drop"} for rows, found in told.items()}
+    assert dropped == {2000: set(foresee(work).signals), 600: set()} and dropped[2000] == {"coin"}
+    assert "too few labels to tell" in told[600].signals["coin"].reason
+    named = {step.source for step in told[600].choices["real"].steps}
+    assert "coin" in named, "it stays among the candidates"

@@ -16,9 +16,18 @@ from numpy.typing import NDArray
 
 from jointset.prepare import Work
 from jointset.records import TEST, Floats, Ints, Task, is_labelled
-from jointset.relatedness import Pooling, Sameness, Signal, label_signal, pool_datasets, same_content
-from jointset.relatedness.columns import graded, known, parts
+from jointset.relatedness import (
+    Pooling,
+    Sameness,
+    Signal,
+    label_signal,
+    pool_datasets,
+    same_content,
+    sure_signal,
+)
+from jointset.relatedness.columns import graded, known
 from jointset.relatedness.pooling import told_apart
+from jointset.relatedness.signal import enough
 from jointset.relating import material_of, plain, pooled, sampled
 
 ROWS, MEDIA_ROWS = 2000, 1000  # of each dataset; images and sounds take longer to read
@@ -26,10 +35,6 @@ MOST_ROWS = 20_000  # of all
 POOLED_ROWS = 4000  # of the datasets of a task together
 PARTNERS = 8  # tasks of the same labels whose rows are tried for one
 TURNS = 3  # draws of the folds, over which losses are averaged
-FEWEST = 800  # labels below which nothing is concluded from a missing signal
-RAREST = 100  # labels beside the commonest
-LEVEL = 0.02  # p-value above which a task is suspected; of random ones a fiftieth stays below
-PERMUTATIONS = (49, 199)  # of a first look, which settles most tasks, and of a second
 SURE = 0.01  # p-value from which held-out predictions are worth something
 HELD_OUT = (80, 40)  # the same of held-out labels: few let a weak model look worthless
 
@@ -221,11 +226,8 @@ def missing_signals(
     ['random']
     """
     asked = {n: y for n, y in labels.items() if enough(y)}
-    for permutations in PERMUTATIONS:
-        if asked:
-            found = label_signal(asked, features, permutations=permutations, level=LEVEL, seed=seed)
-            asked = {n: y for n, y in asked.items() if found[n].outcome == "no signal"}
-    return {n: found[n] for n in asked}
+    found = sure_signal(asked, features, seed=seed) if asked else {}
+    return {n: s for n, s in found.items() if s.outcome == "no signal"}
 
 
 def says_nothing(labels: NDArray[Any], outputs: Floats, *, seed: int = 0) -> bool:
@@ -265,15 +267,3 @@ def _copy(work: Work, found: Sameness) -> bool:
     pair = {n: work.given[n][work.pool.split != TEST] for n in (found.source, found.target)}
     rows = np.all([is_labelled(y) for y in pair.values()], axis=0)
     return any(s.kind == "copy" for s in same_content({n: y[rows] for n, y in pair.items()}))
-
-
-def enough(labels: NDArray[Any], fewest: int = FEWEST, rarest: int = RAREST) -> bool:
-    """Whether a task has labels enough for a missing signal to mean something: so many, and beside the commonest."""
-
-    def one(column: NDArray[Any]) -> bool:
-        there = column[known(column)]
-        if len(there) < fewest or column.dtype.kind == "f":
-            return len(there) >= fewest
-        return bool(len(there) - np.bincount(there).max() >= rarest)
-
-    return any(map(one, parts(labels)))
