@@ -1,16 +1,18 @@
 """What is made of affinities: auxiliaries, groups, treatments, copies, random labels, pools."""
 
+import time
 from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jointset.errors import ArrayError
 from jointset.relatedness import (
     Affinity,
     choose_auxiliaries,
+    company,
     consensus,
     group_tasks,
     label_signal,
@@ -76,6 +78,40 @@ def test_a_beam_is_near_the_optimum_and_within_its_bound(seed):
     assert beam.value >= 0.85 * exact.value
     total = sum(worth(values, *(2 * [[int(t[1:]) for t in g.trained]])) for g in beam.groups)
     assert total == pytest.approx(beam.value)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000), st.integers(1, 4), st.floats(-1, 1))
+def test_the_bound_of_company_and_of_means_is_one_and_is_reached_where_all_help(seed, groups, shift):
+    found = gains(np.random.default_rng(seed).normal(size=(6, 6)) + shift)
+    for score in (None, company(found)):
+        exact = group_tasks(found, groups, score=score)
+        beam = group_tasks(found, groups, score=score, exact_up_to=0)
+        assert beam.value <= exact.value + 1e-9 <= beam.bound + 2e-9
+    helpful = gains(np.abs(found.values))
+    assert group_tasks(helpful, groups, score=company(helpful), exact_up_to=0).share == 1.0
+
+
+def test_many_tasks_are_grouped_in_little_time_with_a_bound_that_is_known():
+    names = [f"task{i}" for i in range(41)]
+    found = gains(np.random.default_rng(0).uniform(-1, 1, (41, 41)), names)
+    begun = time.process_time()
+    for score, least in ((company(found), 0.7), (None, 0.3)):
+        made = group_tasks(found, 3, score=score)
+        assert least < made.share <= 1 and sorted(t for g in made.groups for t in g.serves) == sorted(names)
+    assert time.process_time() - begun < 5
+
+
+def test_a_score_of_many_tasks_is_asked_once_for_each_group_and_has_no_bound():
+    asked = []
+
+    def score(members, task):
+        asked.append((members, task))
+        return len(members) % 5 - 2.0
+
+    found = group_tasks(gains(np.zeros((14, 14))), 3, score=score)
+    assert len(set(asked)) == len(asked) and np.isnan(found.share)
+    assert found.value == sum((len(g.serves) % 5 - 2.0) * len(g.serves) for g in found.groups)
 
 
 def test_more_groups_are_never_worth_less_and_twelve_tasks_are_parted_by_their_blocks():

@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from jointset.prepare import Work
+    from jointset.relatedness import Grouping
     from jointset.relating import Relations
 
 MARKS = {"keep": "✔", "drop": "✘", "merge": "⚠", "alone": "⚠", "branch": "⚠", "down-weight": "⚠"}
@@ -80,7 +81,7 @@ def render(found: Relations) -> Iterator[str]:
     yield from (f"⚠ {s.reason}" for s in found.same if s.kind == "determines")
     if found.grouping is not None:
         yield ""
-        yield from _groups(found)
+        yield from groups_told(found.grouping)
     for task, pooling in found.pooling.items():
         yield ""
         yield f"datasets of {task} (gain in {pooling.gain.unit}, 90 % intervals over rows)"
@@ -108,11 +109,14 @@ def _evidence(found: Relations, source: str, target: str) -> str:
     return ", ".join(told)
 
 
-def _groups(found: Relations) -> Iterator[str]:
-    grouping = found.grouping
-    if grouping is None:
-        return
-    how = "the best possible" if grouping.exact else f"{grouping.share:.0%} of what none exceeds"
+def groups_told(grouping: Grouping) -> Iterator[str]:
+    """Groups as lines, and how near they are to the best."""
+    if grouping.exact:
+        how = "the best possible"
+    elif grouping.share == grouping.share:
+        how = f"at least {grouping.share:.0%} of the best"
+    else:
+        how = "how near to the best is not known"
     yield f"groups ({how}; value {grouping.value:.2f})"
     for number, group in enumerate(grouping.groups, 1):
         helps = [t for t in group.trained if t not in group.serves]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,15 +43,18 @@ class TransferGain:
 
     def predicted(self, members: Sequence[str], target: str) -> float:
         """The surrogate's gain of ``target`` in a set; what was trained keeps its measured gain, and 0 is alone."""
-        tasks, chosen = self.affinity.tasks, set(members)
-        others = [s for s in tasks if s in chosen and s != target]
+        chosen = frozenset(members)
+        others = [i for i, s in enumerate(self.affinity.tasks) if s in chosen and s != target]
         if not others:
             return 0.0
-        for training in self.trainings:
-            if set(training.tasks) == chosen:
-                return training.gain[target]
+        if chosen in self._by_set:
+            return self._by_set[chosen].gain[target]
         j = self.affinity.index(target)
-        return float(self.intercepts[j] + np.mean([self.effects[self.affinity.index(s), j] for s in others]))
+        return float(self.intercepts[j] + np.mean(self.effects[others, j]))
+
+    @cached_property
+    def _by_set(self) -> dict[frozenset[str], Training]:
+        return {frozenset(t.tasks): t for t in self.trainings}
 
 
 def measure_transfer(
