@@ -128,8 +128,19 @@ def relate(
     gain = measure_transfer(train, names, budget, seed=work.config.seed) if train and budget else None
     if gain is not None:
         found["transfer_gain"] = gain.affinity
-    treated = treatments(names, signals=signals, same=same, gain=gain.affinity if gain else None)
-    usable = [t.task for t in treated if t.action not in ("drop", "merge")]
+    usable = [
+        t.task for t in treatments(names, signals=signals, same=same) if t.action not in ("drop", "merge")
+    ]
+    grouping = _grouped(together, gain, usable, groups) if groups and usable else None
+    treated = treatments(
+        names,
+        signals=signals,
+        same=same,
+        gain=gain.affinity if gain else None,
+        joint=gain.joint if gain else None,
+        margin=work.config.relatedness.margin,
+        grouping=grouping,
+    )
     ranked, floor = (gain.affinity, 0.0) if gain else (together, HARDLY)
     return Relations(
         affinities=found,
@@ -138,7 +149,7 @@ def relate(
         same=same,
         choices={t: _chosen(ranked, floor, t, treated, same, signals[t]) for t in targets or names},
         treatments=treated,
-        grouping=_grouped(together, gain, usable, groups) if groups and usable else None,
+        grouping=grouping,
         pooling=pooled(work, sample, material),
         skipped=skipped,
         rows=len(sample),

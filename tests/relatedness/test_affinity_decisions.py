@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jointset.errors import ArrayError
 from jointset.relatedness import (
     Affinity,
+    Signal,
     choose_auxiliaries,
     company,
     consensus,
@@ -20,6 +21,7 @@ from jointset.relatedness import (
     same_content,
     treatments,
 )
+from jointset.relatedness.transfer_gain import Training
 
 
 def gains(values, tasks=None, **more) -> Affinity:
@@ -155,11 +157,11 @@ def test_the_measured_check_outranks_the_affinity():
 
 
 def test_treatments_by_the_first_reason_that_holds():
-    values = np.array([[0, -0.2, 0, 0], [0.3, 0, 0, 0], [0, -0.1, 0, 0], [0, 0, 0, 0.0]])
-    interval = {"low": values - 0.05, "high": values + 0.05}
+    values = np.array([[0, -0.2, 0, 0], [0.3, 0, 0, 0], [0, -0.1, 0, 0], [0.2, 0.1, 0, 0.0]])
+    interval = {"low": values - 0.02, "high": values + 0.02}
     by = {t.task: t for t in treatments(("t0", "t1", "t2", "t3"), gain=gains(values, **interval))}
-    assert [by[f"t{i}"].action for i in range(4)] == ["branch", "keep", "alone", "keep"]
-    assert "makes t1 worse" in by["t0"].reason
+    assert [by[f"t{i}"].action for i in range(4)] == ["keep", "branch", "keep", "keep"]
+    assert "t0, t2 make it worse" in by["t1"].reason and "better by t3" in by["t1"].reason
     unsure = treatments(("t0", "t1", "t2", "t3"), gain=gains(values, low=values - 1, high=values + 1))
     assert {t.action for t in unsure} == {"keep"}
     rate = gains(np.array([[0, 0.9, 0.9], [0.9, 0, 0], [0.9, 0, 0.0]]))
@@ -168,6 +170,50 @@ def test_treatments_by_the_first_reason_that_holds():
     ]  # fmt: skip
     with pytest.raises(ArrayError, match="it says nothing of task 't9'"):
         treatments(("t9",), gain=gains(values))
+
+
+def test_the_victim_is_set_apart_not_the_source_of_harm_and_only_beyond_the_margin():
+    values = np.array([[0, 0.03, -0.05], [0.02, 0, -0.05], [0, 0, 0.0]])
+    tasks = ("a", "b", "c")
+    narrow = {"low": values - 1e-4, "high": values + 1e-4}
+    assert [t.action for t in treatments(tasks, gain=gains(values, tasks, **narrow))] == [
+        "keep", "keep", "alone",
+    ]  # fmt: skip
+    faint = np.array([[0, 0, -0.0013], [0, 0, -0.0013], [0, 0, 0.0]])
+    tiny = {"low": faint - 1e-5, "high": faint + 1e-5}
+    assert {t.action for t in treatments(tasks, gain=gains(faint, tasks, **tiny))} == {"keep"}
+    assert treatments(tasks, gain=gains(faint, tasks, **tiny), margin=0.001)[2].action == "alone"
+
+
+def test_bounds_are_widened_for_the_number_of_sources():
+    values = np.full((21, 21), 0.5)
+    low, high = gains(values, low=values - 1.6449, high=values + 1.6449).simultaneous()
+    assert low[0, 1] == pytest.approx(0.5 - 2.807, abs=1e-3)  # the normal quantile of 1 - .05 / 20
+    assert high[0, 1] == pytest.approx(0.5 + 2.807, abs=1e-3)
+
+
+def test_what_the_training_of_all_costs_decides_where_it_was_measured():
+    values = np.array([[0, 0.0, -0.05], [0.0, 0, 0.04], [0, 0, 0.0]])
+    gain, tasks = gains(values, ("a", "b", "c")), ("a", "b", "c")
+
+    def joint(at):
+        return Training(tasks, {"a": 0.0, "b": 0.0, "c": at}, dict.fromkeys(tasks, 1e-6), 0.0)
+
+    assert treatments(tasks, gain=gain, joint=joint(0.02))[2].action == "keep"
+    assert treatments(tasks, gain=gain, joint=joint(-0.03))[2].action == "branch"
+    dropped = {"a": Signal("a", "no signal", "random", 0.5, 0.5, 0.5, 900)}
+    assert [t.action for t in treatments(tasks, gain=gain, joint=joint(-0.03), signals=dropped)] == [
+        "drop", "keep", "keep",
+    ]  # fmt: skip
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4))
+def test_treatments_agree_with_the_groups_beside_them(seed, groups):
+    found = gains(np.random.default_rng(seed).normal(size=(5, 5)))
+    made = group_tasks(found, groups)
+    alone = {g.trained[0] for g in made.groups if len(g.trained) == 1} if len(made.groups) > 1 else set()
+    treated = treatments(found.tasks, gain=found, grouping=made)
+    assert {t.task for t in treated if t.action == "alone"} == alone
 
 
 def test_copies_and_random_labels_are_told_from_real_ones():

@@ -160,6 +160,39 @@ def test_intervals_of_measured_pairs_hold_the_truth_as_often_as_they_say():
     assert 0.8 <= np.mean(held) <= 0.97
 
 
+def by_chance(seed: int, t: int = 12, rows: int = 400):
+    """Tasks that nothing helps nor harms: every training is its rows' level and noise."""
+    rng = np.random.default_rng(seed)
+    tasks, level = tuple(f"t{i}" for i in range(t)), rng.normal(0.3, 0.5, (t, rows))
+
+    def train(chosen):
+        noisy = {n: level[tasks.index(n)] + rng.normal(0, 0.3, rows) for n in chosen}
+        return {n: (float(x.mean()), x) for n, x in noisy.items()}
+
+    return tasks, train
+
+
+def test_of_tasks_that_nothing_harms_few_are_set_apart():
+    by_all, by_pairs = [], []
+    for seed in range(10):
+        tasks, train = by_chance(seed)
+        found = measure_transfer(train, tasks, 12 + 1 + 66)
+        for kept, joint in ((by_all, found.joint), (by_pairs, None)):
+            treated = treatments(tasks, gain=found.affinity, joint=joint)
+            kept.append(np.mean([t.action != "keep" for t in treated]))
+    assert np.mean(by_all) <= 0.05 and np.mean(by_pairs) <= 0.05
+
+
+def test_without_scores_of_rows_nothing_is_sure():
+    def train(chosen):
+        return {n: (0.5 - 0.1 * (len(chosen) > 1), np.empty(0)) for n in chosen}
+
+    found = measure_transfer(train, TASKS, 5)
+    off = ~np.eye(3, dtype=bool)
+    assert np.isinf(found.affinity.low[off]).all() and np.isinf(found.affinity.high[off]).all()
+    assert {t.action for t in treatments(TASKS, gain=found.affinity, joint=found.joint)} == {"keep"}
+
+
 def test_mistakes_of_a_training_are_told():
     with pytest.raises(ArrayError, match="no score of task 'b'"):
         measure_transfer(lambda s: {"a": (1.0, np.ones(3))}, ("a", "b"), 4)

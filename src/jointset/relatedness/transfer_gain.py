@@ -30,6 +30,12 @@ class Training:
     variance: Mapping[str, float]
     seconds: float
 
+    def interval(self, task: str) -> tuple[float, float, float]:
+        """Gain of a task, and the bounds of its 90 % interval: infinite where no variance is known."""
+        gain, variance = self.gain[task], self.variance[task]
+        error = WIDTH * float(np.sqrt(variance)) if np.isfinite(variance) else np.inf
+        return gain, gain - error, gain + error
+
 
 @dataclass(frozen=True, eq=False)
 class TransferGain:
@@ -52,6 +58,11 @@ class TransferGain:
         j = self.affinity.index(target)
         return float(self.intercepts[j] + np.mean(self.effects[others, j]))
 
+    @property
+    def joint(self) -> Training | None:
+        """The training of all tasks."""
+        return self._by_set.get(frozenset(self.affinity.tasks))
+
     @cached_property
     def _by_set(self) -> dict[frozenset[str], Training]:
         return {frozenset(t.tasks): t for t in self.trainings}
@@ -68,7 +79,8 @@ def measure_transfer(
     """Measure what training together gains each task, with at most ``budget`` calls of ``train``.
 
     ``train(tasks)`` trains these tasks jointly and gives, for each, a score that grows with quality and the scores of
-    the same held-out rows every time, ``(m,)``, whose mean it is or nearly so (empty where there are none). The gain is
+    the same held-out rows every time, ``(m,)``, whose mean it is or nearly so (empty where there are none, and then no
+    interval is known). The gain is
     the score less that of training alone; its standard error is that of the paired rows, and for one seed: what other
     seeds would do is not in it. Sets are chosen by :func:`~jointset.relatedness.plan.plan_trainings`. Sets that were
     not trained are predicted by a linear surrogate after Li, Nguyen and Zhang (2023), per target: gain ≈ intercept +
@@ -108,7 +120,8 @@ def surrogate(tasks: Sequence[str], trainings: Sequence[Training]) -> tuple[Floa
     """Effects ``(t, t)`` of sources on targets, intercepts ``(t,)``, and the variance ``(t, t)`` of their sums.
 
     The intercept is what company does whoever it is; effects are deviations from it, and the penalty holds them alone.
-    A source that was never trained with a target has effect 0, and a wide variance.
+    A source that was never trained with a target has effect 0, and a wide variance. A target without scores of rows has
+    variance NaN: what is left over after the fit of a few trainings does not tell it.
     """
     t = len(tasks)
     effects, intercepts, variance = np.zeros((t, t)), np.zeros(t), np.full((t, t), np.nan)
@@ -125,8 +138,8 @@ def surrogate(tasks: Sequence[str], trainings: Sequence[Training]) -> tuple[Floa
         weights = inverse @ design.T @ gains
         rest = gains - design @ weights
         freedom = max(len(mine) - float(np.trace(inverse @ design.T @ design)), 1.0)
-        sampling = float(np.nanmean([g.variance[target] for g in mine])) if mine else 0.0
-        noise = max(float(rest @ rest) / freedom, sampling if np.isfinite(sampling) else 0.0)
+        sampled = [g.variance[target] for g in mine if np.isfinite(g.variance[target])]
+        noise = max(float(rest @ rest) / freedom, float(np.mean(sampled))) if sampled else np.nan
         intercepts[j], effects[:, j] = weights[0], weights[1:]
         for i in range(t):
             ask = np.zeros(t + 1)
