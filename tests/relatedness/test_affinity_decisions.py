@@ -156,6 +156,16 @@ def test_the_measured_check_outranks_the_affinity():
     assert choose_auxiliaries(gains(values), "t0", gain=gain, patience=1).chosen == ()
 
 
+def test_an_auxiliary_must_be_sure_where_intervals_are_known_and_the_search_ends_with_the_budget():
+    values = np.array([[0, 0, 0, 0], [0.05, 0, 0, 0], [0.04, 0, 0, 0], [0.03, 0, 0, 0.0]])
+    spread = np.array([[0, 0, 0, 0], [0.049, 0, 0, 0], [0.02, 0, 0, 0], [0.04, 0, 0, 0.0]])
+    found = choose_auxiliaries(gains(values, low=values - spread, high=values + spread), "t0")
+    assert found.chosen == ("t2",) and found.measure == "gain" and found.steps[0].reason == "not surely"
+    unsure = choose_auxiliaries(gains(values), "t0", gain=lambda chosen: (0.05, -0.01, 0.11))
+    assert unsure.chosen == () and "not surely better" in unsure.reason
+    assert choose_auxiliaries(gains(values), "t0", gain=lambda chosen: None).trainings == 0
+
+
 def test_treatments_by_the_first_reason_that_holds():
     values = np.array([[0, -0.2, 0, 0], [0.3, 0, 0, 0], [0, -0.1, 0, 0], [0.2, 0.1, 0, 0.0]])
     interval = {"low": values - 0.02, "high": values + 0.02}

@@ -74,7 +74,8 @@ def render(found: Relations) -> Iterator[str]:
     for target, choice in found.choices.items():
         yield ""
         yield f"{target} ← {choice.reason}"
-        for source, value in found.consensus.top(target, SHOWN):
+        ranked = found.affinities.get(choice.measure, found.consensus)
+        for source, value in ranked.top(target, SHOWN):
             yield f"    {value:+.2f} {source}: {_evidence(found, source, target)}"
     yield ""
     yield from (f"{MARKS[t.action]} {t.task}: {t.action}; {t.reason}" for t in found.treatments)
@@ -93,11 +94,15 @@ def render(found: Relations) -> Iterator[str]:
 
 
 def _evidence(found: Relations, source: str, target: str) -> str:
-    """What each measure says of a pair; the level of chance in brackets."""
+    """What each measure says of a pair; the level of chance, or the interval, in brackets."""
     told = []
     for name, affinity in found.affinities.items():
         value = affinity[source, target]
         if value != value:
+            continue
+        if affinity.low is not None and affinity.high is not None:
+            at = affinity.index(source), affinity.index(target)
+            told.append(f"{name} {value:+.3f} {_interval(affinity.low[at], affinity.high[at])}")
             continue
         chance = affinity.chance
         beside = (
@@ -107,6 +112,12 @@ def _evidence(found: Relations, source: str, target: str) -> str:
         )
         told.append(f"{name} {value:.2g}{beside}")
     return ", ".join(told)
+
+
+def _interval(low: float, high: float) -> str:
+    """Bounds in brackets."""
+    known = low > float("-inf") and high < float("inf")
+    return f"[{low:+.3f}, {high:+.3f}]" if known else "[interval not known]"
 
 
 def groups_told(grouping: Grouping) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -46,6 +46,9 @@ class TransferGain:
     trainings: tuple[Training, ...]
     effects: Floats  # (t, t) of the surrogate, source by target
     intercepts: Floats  # (t,)
+    alone: Mapping[str, tuple[float, Floats]] = field(
+        default_factory=dict
+    )  # of each task, as ``train`` gave it
 
     def predicted(self, members: Sequence[str], target: str) -> float:
         """The surrogate's gain of ``target`` in a set; what was trained keeps its measured gain, and 0 is alone."""
@@ -57,6 +60,11 @@ class TransferGain:
             return self._by_set[chosen].gain[target]
         j = self.affinity.index(target)
         return float(self.intercepts[j] + np.mean(self.effects[others, j]))
+
+    @property
+    def spent(self) -> int:
+        """How many trainings it took."""
+        return len(self.alone) + len(self.trainings)
 
     @property
     def joint(self) -> Training | None:
@@ -104,16 +112,40 @@ def measure_transfer(
         if len(chosen) == 1:
             alone[chosen[0]] = found[chosen[0]]
             continue
-        gains = {t: found[t][0] - alone[t][0] for t in chosen}
-        spread = {t: _variance(found[t][1], alone[t][1]) for t in chosen}
-        done.append(Training(chosen, gains, spread, seconds))
+        done.append(_training(found, chosen, alone, seconds))
     effects, intercepts, variance = surrogate(names, done)
     return TransferGain(
         _affinity(names, done, effects, intercepts, variance, time.perf_counter() - started),
         tuple(done),
         effects,
         intercepts,
+        alone,
     )
+
+
+@dataclass
+class Check:
+    """The measured gain of a target with auxiliaries: as trained before, or by one of the trainings that are ``left``.
+
+    What :func:`~jointset.relatedness.choose_auxiliaries` asks for its ``gain``.
+    """
+
+    train: Callable[[tuple[str, ...]], Trained]
+    found: TransferGain
+    target: str
+    left: int
+
+    def __call__(self, auxiliaries: tuple[str, ...]) -> tuple[float, float, float] | None:
+        """Gain and 90 % interval; None where no training is left."""
+        chosen = {self.target, *auxiliaries}
+        names = tuple(t for t in self.found.affinity.tasks if t in chosen)
+        known = next((t for t in self.found.trainings if t.tasks == names), None)
+        if known is None:
+            if self.left < 1:
+                return None
+            self.left -= 1
+            known = _training(_checked(self.train(names), names), names, self.found.alone, float("nan"))
+        return known.interval(self.target)
 
 
 def surrogate(tasks: Sequence[str], trainings: Sequence[Training]) -> tuple[Floats, Floats, Floats]:
@@ -184,6 +216,16 @@ def _affinity(
         low=np.where(np.isfinite(error), values - error, -np.inf),
         high=np.where(np.isfinite(error), values + error, np.inf),
     )
+
+
+def _training(
+    found: Mapping[str, tuple[float, Floats]],
+    tasks: tuple[str, ...],
+    alone: Mapping[str, tuple[float, Floats]],
+    seconds: float,
+) -> Training:
+    gains = {t: found[t][0] - alone[t][0] for t in tasks}
+    return Training(tasks, gains, {t: _variance(found[t][1], alone[t][1]) for t in tasks}, seconds)
 
 
 def _checked(found: Trained, tasks: tuple[str, ...]) -> dict[str, tuple[float, Floats]]:
