@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jointset.data import Overlay
     from jointset.leaving_out import LeftOut
     from jointset.prepare import Work
+    from jointset.relatedness import Grouping
     from jointset.relating import Relations
     from jointset.workbench import Bench
 
@@ -101,14 +102,15 @@ def render(found: Relations) -> Iterator[str]:
     for target, choice in found.choices.items():
         yield ""
         yield f"{target} ← {choice.reason}"
-        for source, value in found.consensus.top(target, SHOWN):
+        ranked = found.affinities.get(choice.measure, found.consensus)
+        for source, value in ranked.top(target, SHOWN):
             yield f"    {value:+.2f} {source}: {_evidence(found, source, target)}"
     yield ""
     yield from (f"{MARKS[t.action]} {t.task}: {t.action}; {t.reason}" for t in found.treatments)
     yield from (f"⚠ {s.reason}" for s in found.same if s.kind == "determines")
     if found.grouping is not None:
         yield ""
-        yield from _groups(found)
+        yield from groups_told(found.grouping)
     for task, pooling in found.pooling.items():
         yield ""
         yield f"datasets of {task} (gain in {pooling.gain.unit}, 90 % intervals over rows)"
@@ -120,11 +122,15 @@ def render(found: Relations) -> Iterator[str]:
 
 
 def _evidence(found: Relations, source: str, target: str) -> str:
-    """What each measure says of a pair; the level of chance in brackets."""
+    """What each measure says of a pair; the level of chance, or the interval, in brackets."""
     told = []
     for name, affinity in found.affinities.items():
         value = affinity[source, target]
         if value != value:
+            continue
+        if affinity.low is not None and affinity.high is not None:
+            at = affinity.index(source), affinity.index(target)
+            told.append(f"{name} {value:+.3f} {_interval(affinity.low[at], affinity.high[at])}")
             continue
         chance = affinity.chance
         beside = (
@@ -136,11 +142,20 @@ def _evidence(found: Relations, source: str, target: str) -> str:
     return ", ".join(told)
 
 
-def _groups(found: Relations) -> Iterator[str]:
-    grouping = found.grouping
-    if grouping is None:
-        return
-    how = "the best possible" if grouping.exact else f"{grouping.share:.0%} of what none exceeds"
+def _interval(low: float, high: float) -> str:
+    """Bounds in brackets."""
+    known = low > float("-inf") and high < float("inf")
+    return f"[{low:+.3f}, {high:+.3f}]" if known else "[interval not known]"
+
+
+def groups_told(grouping: Grouping) -> Iterator[str]:
+    """Groups as lines, and how near they are to the best."""
+    if grouping.exact:
+        how = "the best possible"
+    elif grouping.share == grouping.share:
+        how = f"at least {grouping.share:.0%} of the best"
+    else:
+        how = "how near to the best is not known"
     yield f"groups ({how}; value {grouping.value:.2f})"
     for number, group in enumerate(grouping.groups, 1):
         helps = [t for t in group.trained if t not in group.serves]
