@@ -320,7 +320,7 @@ def test_an_input_that_a_site_lacks_is_none_there(cli, file, tmp_path):
     done, out = part(cli, tmp_path / "people.parquet", "--by", "town")
     assert done.code == 0 and "'cost' is empty at 1 sites and no input there (Aarhus)" in done.out
     settings = config.load(out / "jointset.yaml")
-    assert tuple(settings.datasets["Aarhus"].inputs["tabular"]) == ("age",)
+    assert settings.datasets["Aarhus"].inputs["tabular"] == "age"
     prepare(settings, tmp_path / "cache")
     done, _ = part(
         cli, tmp_path / "people.parquet", "--by", "town", inputs="tabular=cost", out=tmp_path / "n"
