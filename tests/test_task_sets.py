@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 
+from jointset.cli.relate import render
 from jointset.data import apply
 from jointset.records import Edits
+from jointset.relating import relate
 from jointset.task_sets import trainer
 
 
@@ -29,3 +31,28 @@ def test_the_command_measures_gains_within_a_budget(folder, cli):
     gain = found["affinity"]["transfer_gain"]
     assert np.array(gain["support"]).max() >= 2 and gain["seconds"] > 0
     assert sorted(t for g in found["groups"]["groups"] for t in g["serves"]) == sorted(gain["tasks"])
+
+
+def test_trainings_that_are_left_check_auxiliaries_and_the_text_shows_intervals(bench):
+    """Gains planted in a callable: of level, price with risky; by the pair alone nothing else is sure."""
+    asked = []
+
+    def train(tasks):
+        asked.append(tasks)
+        rng = np.random.default_rng(len(asked))
+        lift = {"level": 0.1 * ("price" in tasks) + 0.1 * ("risky" in tasks)}
+        rows = {t: 0.5 + lift.get(t, 0.0) + rng.normal(0, 0.02, 200) for t in tasks}
+        return {t: (float(r.mean()), r) for t, r in rows.items()}
+
+    names = [t.name for t in bench.work.tasks]
+    pairs = len(names) * (len(names) - 1) // 2
+    budget = len(names) + 1 + pairs + 2
+    found = relate(bench.work, measures=["association"], targets=["level"], train=train, budget=budget)
+    assert found.choices["level"].measure == "transfer_gain" and len(asked) <= budget
+    assert set(found.choices["level"].chosen) == {"price", "risky"}
+    assert any(set(t) == {"level", "price", "risky"} for t in asked[len(names) + 1 + pairs :])
+    shown = [line for line in render(found) if line.startswith("    ") and "price: " in line]
+    assert "transfer_gain +0.1" in shown[0] and "[+0." in shown[0]
+    noise = relate(bench.work, measures=["association"], targets=["kinds"], train=train, budget=budget)
+    assert noise.choices["kinds"].measure == "consensus"
+    assert "no measured gain is surely above 0" in noise.choices["kinds"].reason

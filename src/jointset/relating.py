@@ -29,14 +29,14 @@ from jointset.relatedness import (
     company,
     consensus,
     group_tasks,
-    label_signal,
     measure_transfer,
     pool_datasets,
     same_content,
+    sure_signal,
     treatments,
 )
 from jointset.relatedness.table import TELLING, lookup
-from jointset.relatedness.transfer_gain import Trained
+from jointset.relatedness.transfer_gain import Check, Trained
 from jointset.survey.inputs import read_inputs
 
 ROWS = 2000  # of each dataset that are looked at
@@ -105,7 +105,8 @@ def relate(
     ``measures`` names some of those before training (all by default), ``targets`` the tasks that auxiliaries are chosen
     for (all by default), ``groups`` how many networks may be trained (0: no grouping). Held-out and test rows are not
     looked at. With ``train``, tasks → score and scores of rows, ``budget`` trainings measure what the measures guess,
-    and the advice is drawn from the gains. Raises ConfigError for a name that is not there.
+    and the advice is drawn from the gains; those that are left when every pair is measured check sets of auxiliaries.
+    Raises ConfigError for a name that is not there.
     """
     started = time.monotonic()
     names = [t.name for t in work.tasks]
@@ -123,22 +124,33 @@ def relate(
         raise ConfigError(f"measure {asked[0]}: {skipped[asked[0]]}; choose another")
     telling = [a for m, a in found.items() if m in TELLING]
     together = consensus(telling or list(found.values()))
-    signals = label_signal(material.labels, material.features, seed=work.config.seed)
+    signals = sure_signal(material.labels, material.features, seed=work.config.seed)
     same = same_content(material.labels)
     gain = measure_transfer(train, names, budget, seed=work.config.seed) if train and budget else None
     if gain is not None:
         found["transfer_gain"] = gain.affinity
-    treated = treatments(names, signals=signals, same=same, gain=gain.affinity if gain else None)
-    usable = [t.task for t in treated if t.action not in ("drop", "merge")]
-    ranked, floor = (gain.affinity, 0.0) if gain else (together, HARDLY)
+    usable = [
+        t.task for t in treatments(names, signals=signals, same=same) if t.action not in ("drop", "merge")
+    ]
+    grouping = _grouped(together, gain, usable, groups) if groups and usable else None
+    treated = treatments(
+        names,
+        signals=signals,
+        same=same,
+        gain=gain.affinity if gain else None,
+        joint=gain.joint if gain else None,
+        margin=work.config.relatedness.margin,
+        grouping=grouping,
+    )
+    left = budget - gain.spent if gain else 0
     return Relations(
         affinities=found,
         consensus=together,
         signals=signals,
         same=same,
-        choices={t: _chosen(ranked, floor, t, treated, same, signals[t]) for t in targets or names},
+        choices=_choices(targets or names, together, gain, train, left, _excluded(treated, same), signals),
         treatments=treated,
-        grouping=_grouped(together, gain, usable, groups) if groups and usable else None,
+        grouping=grouping,
         pooling=pooled(work, sample, material),
         skipped=skipped,
         rows=len(sample),
@@ -183,27 +195,64 @@ def _grouped(together: Affinity, gain: TransferGain | None, usable: Sequence[str
     return group_tasks(_only(together, usable), groups, score=company(together))
 
 
+def _excluded(treated: Sequence[Treatment], same: Sequence[Sameness]) -> dict[str, dict[str, str]]:
+    """By task what must not be its auxiliary, each with the reason; none at all for a task that is dropped."""
+    dropped = {t.task: t.reason for t in treated if t.action == "drop"}
+    out = {t.task: dict(dropped) for t in treated if t.task not in dropped}
+    for s in same:
+        for target, source in ((s.source, s.target), (s.target, s.source)):
+            if s.kind == "copy" and target in out:
+                out[target][source] = f"a copy: {s.reason}"
+    return out
+
+
+def _choices(
+    targets: Sequence[str],
+    together: Affinity,
+    gain: TransferGain | None,
+    train: Callable[[tuple[str, ...]], Trained] | None,
+    left: int,
+    excluded: Mapping[str, dict[str, str]],
+    signals: Mapping[str, Signal],
+) -> dict[str, Choice]:
+    """Auxiliaries of every target; what trainings are ``left`` of the budget is shared among them."""
+    found = {}
+    for place, target in enumerate(targets):
+        if target not in excluded:
+            found[target] = Choice(target, (), measure=together.measure)
+            continue
+        check = Check(train, gain, target, left // (len(targets) - place)) if gain and train else None
+        share = check.left if check else 0
+        found[target] = _chosen(target, together, gain, check, excluded[target], signals[target])
+        left -= share - check.left if check else 0
+    return found
+
+
 def _chosen(
-    ranked: Affinity,
-    floor: float,
     target: str,
-    treated: Sequence[Treatment],
-    same: Sequence[Sameness],
+    together: Affinity,
+    gain: TransferGain | None,
+    check: Check | None,
+    exclude: dict[str, str],
     signal: Signal,
 ) -> Choice:
-    """The best few; of a target with too few labels to say which, all: it has the least to lose by company."""
-    exclude = {t.task: t.reason for t in treated if t.action == "drop"}
-    for s in same:
-        if s.kind == "copy" and target in (s.source, s.target):
-            exclude[s.target if s.source == target else s.source] = f"a copy: {s.reason}"
-    own = next(t for t in treated if t.task == target)
-    if own.action == "drop":
-        return Choice(target, ())
-    found = choose_auxiliaries(ranked, target, most=MOST_AUXILIARIES, floor=floor, exclude=exclude)
-    if found.chosen or signal.outcome != "not judged" or ranked.measure != "consensus":
-        return found
-    others = tuple(t.task for t in treated if t.task != target and t.task not in exclude)
-    return dataclasses.replace(found, chosen=others)
+    """The best few, by what surely gains where that was measured; of a target with too few labels to say which, all: it
+    has the least to lose by company."""
+    note = ""
+    if gain:
+        found = choose_auxiliaries(gain.affinity, target, most=MOST_AUXILIARIES, gain=check, exclude=exclude)
+        if found.chosen:
+            return found
+        note = "no measured gain is surely above 0; chosen by the measures"
+        harm = gain.affinity.simultaneous()[1][:, gain.affinity.index(target)] < 0
+        exclude = {
+            n: "measured, it does harm" for n, h in zip(gain.affinity.tasks, harm, strict=True) if h
+        } | exclude
+    found = choose_auxiliaries(together, target, most=MOST_AUXILIARIES, floor=HARDLY, exclude=exclude)
+    if not found.chosen and signal.outcome == "not judged":
+        others = tuple(t for t in together.tasks if t != target and t not in exclude)
+        return dataclasses.replace(found, chosen=others, note=note)
+    return dataclasses.replace(found, note=note)
 
 
 def _only(together: Affinity, tasks: Sequence[str]) -> Affinity:

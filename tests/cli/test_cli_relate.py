@@ -4,6 +4,9 @@ import json
 
 import numpy as np
 
+from jointset.cli.relate import groups_told
+from jointset.relatedness import Affinity, company, group_tasks
+
 
 def with_odd_tasks(folder):
     """The small configuration with a copy of a task and one whose labels are drawn."""
@@ -62,3 +65,14 @@ def test_mistakes_are_one_line(folder, cli):
     ):
         done = cli("relate", folder.config, option, value)
         assert done.code == 2 and said in done.err and done.err.count("\n") == 1
+
+
+def test_groups_say_how_near_to_the_best_they_are():
+    names = [f"t{i}" for i in range(12)]
+    found = Affinity("gain", tuple(names), np.ones((12, 12)), "skill", (-1, 1))
+
+    def told(score):
+        return "\n".join(groups_told(group_tasks(found, 3, score=score)))
+
+    assert "groups (at least 100% of the best; value 132.00)" in told(company(found))
+    assert "groups (how near to the best is not known" in told(lambda members, task: 1.0)

@@ -1,16 +1,19 @@
 """What is made of affinities: auxiliaries, groups, treatments, copies, random labels, pools."""
 
+import time
 from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jointset.errors import ArrayError
 from jointset.relatedness import (
     Affinity,
+    Signal,
     choose_auxiliaries,
+    company,
     consensus,
     group_tasks,
     label_signal,
@@ -18,6 +21,7 @@ from jointset.relatedness import (
     same_content,
     treatments,
 )
+from jointset.relatedness.transfer_gain import Training
 
 
 def gains(values, tasks=None, **more) -> Affinity:
@@ -78,6 +82,40 @@ def test_a_beam_is_near_the_optimum_and_within_its_bound(seed):
     assert total == pytest.approx(beam.value)
 
 
+@settings(max_examples=25)
+@given(st.integers(0, 10_000), st.integers(1, 4), st.floats(-1, 1))
+def test_the_bound_of_company_and_of_means_is_one_and_is_reached_where_all_help(seed, groups, shift):
+    found = gains(np.random.default_rng(seed).normal(size=(6, 6)) + shift)
+    for score in (None, company(found)):
+        exact = group_tasks(found, groups, score=score)
+        beam = group_tasks(found, groups, score=score, exact_up_to=0)
+        assert beam.value <= exact.value + 1e-9 <= beam.bound + 2e-9
+    helpful = gains(np.abs(found.values))
+    assert group_tasks(helpful, groups, score=company(helpful), exact_up_to=0).share == 1.0
+
+
+def test_many_tasks_are_grouped_in_little_time_with_a_bound_that_is_known():
+    names = [f"task{i}" for i in range(41)]
+    found = gains(np.random.default_rng(0).uniform(-1, 1, (41, 41)), names)
+    begun = time.process_time()
+    for score, least in ((company(found), 0.7), (None, 0.3)):
+        made = group_tasks(found, 3, score=score)
+        assert least < made.share <= 1 and sorted(t for g in made.groups for t in g.serves) == sorted(names)
+    assert time.process_time() - begun < 5
+
+
+def test_a_score_of_many_tasks_is_asked_once_for_each_group_and_has_no_bound():
+    asked = []
+
+    def score(members, task):
+        asked.append((members, task))
+        return len(members) % 5 - 2.0
+
+    found = group_tasks(gains(np.zeros((14, 14))), 3, score=score)
+    assert len(set(asked)) == len(asked) and np.isnan(found.share)
+    assert found.value == sum((len(g.serves) % 5 - 2.0) * len(g.serves) for g in found.groups)
+
+
 def test_more_groups_are_never_worth_less_and_twelve_tasks_are_parted_by_their_blocks():
     blocks = np.kron(np.eye(4), np.ones((3, 3))) * 2 - 1
     one, four = (group_tasks(gains(blocks), g) for g in (1, 4))
@@ -118,12 +156,22 @@ def test_the_measured_check_outranks_the_affinity():
     assert choose_auxiliaries(gains(values), "t0", gain=gain, patience=1).chosen == ()
 
 
+def test_an_auxiliary_must_be_sure_where_intervals_are_known_and_the_search_ends_with_the_budget():
+    values = np.array([[0, 0, 0, 0], [0.05, 0, 0, 0], [0.04, 0, 0, 0], [0.03, 0, 0, 0.0]])
+    spread = np.array([[0, 0, 0, 0], [0.049, 0, 0, 0], [0.02, 0, 0, 0], [0.04, 0, 0, 0.0]])
+    found = choose_auxiliaries(gains(values, low=values - spread, high=values + spread), "t0")
+    assert found.chosen == ("t2",) and found.measure == "gain" and found.steps[0].reason == "not surely"
+    unsure = choose_auxiliaries(gains(values), "t0", gain=lambda chosen: (0.05, -0.01, 0.11))
+    assert unsure.chosen == () and "not surely better" in unsure.reason
+    assert choose_auxiliaries(gains(values), "t0", gain=lambda chosen: None).trainings == 0
+
+
 def test_treatments_by_the_first_reason_that_holds():
-    values = np.array([[0, -0.2, 0, 0], [0.3, 0, 0, 0], [0, -0.1, 0, 0], [0, 0, 0, 0.0]])
-    interval = {"low": values - 0.05, "high": values + 0.05}
+    values = np.array([[0, -0.2, 0, 0], [0.3, 0, 0, 0], [0, -0.1, 0, 0], [0.2, 0.1, 0, 0.0]])
+    interval = {"low": values - 0.02, "high": values + 0.02}
     by = {t.task: t for t in treatments(("t0", "t1", "t2", "t3"), gain=gains(values, **interval))}
-    assert [by[f"t{i}"].action for i in range(4)] == ["branch", "keep", "alone", "keep"]
-    assert "makes t1 worse" in by["t0"].reason
+    assert [by[f"t{i}"].action for i in range(4)] == ["keep", "branch", "keep", "keep"]
+    assert "t0, t2 make it worse" in by["t1"].reason and "better by t3" in by["t1"].reason
     unsure = treatments(("t0", "t1", "t2", "t3"), gain=gains(values, low=values - 1, high=values + 1))
     assert {t.action for t in unsure} == {"keep"}
     rate = gains(np.array([[0, 0.9, 0.9], [0.9, 0, 0], [0.9, 0, 0.0]]))
@@ -132,6 +180,50 @@ def test_treatments_by_the_first_reason_that_holds():
     ]  # fmt: skip
     with pytest.raises(ArrayError, match="it says nothing of task 't9'"):
         treatments(("t9",), gain=gains(values))
+
+
+def test_the_victim_is_set_apart_not_the_source_of_harm_and_only_beyond_the_margin():
+    values = np.array([[0, 0.03, -0.05], [0.02, 0, -0.05], [0, 0, 0.0]])
+    tasks = ("a", "b", "c")
+    narrow = {"low": values - 1e-4, "high": values + 1e-4}
+    assert [t.action for t in treatments(tasks, gain=gains(values, tasks, **narrow))] == [
+        "keep", "keep", "alone",
+    ]  # fmt: skip
+    faint = np.array([[0, 0, -0.0013], [0, 0, -0.0013], [0, 0, 0.0]])
+    tiny = {"low": faint - 1e-5, "high": faint + 1e-5}
+    assert {t.action for t in treatments(tasks, gain=gains(faint, tasks, **tiny))} == {"keep"}
+    assert treatments(tasks, gain=gains(faint, tasks, **tiny), margin=0.001)[2].action == "alone"
+
+
+def test_bounds_are_widened_for_the_number_of_sources():
+    values = np.full((21, 21), 0.5)
+    low, high = gains(values, low=values - 1.6449, high=values + 1.6449).simultaneous()
+    assert low[0, 1] == pytest.approx(0.5 - 2.807, abs=1e-3)  # the normal quantile of 1 - .05 / 20
+    assert high[0, 1] == pytest.approx(0.5 + 2.807, abs=1e-3)
+
+
+def test_what_the_training_of_all_costs_decides_where_it_was_measured():
+    values = np.array([[0, 0.0, -0.05], [0.0, 0, 0.04], [0, 0, 0.0]])
+    gain, tasks = gains(values, ("a", "b", "c")), ("a", "b", "c")
+
+    def joint(at):
+        return Training(tasks, {"a": 0.0, "b": 0.0, "c": at}, dict.fromkeys(tasks, 1e-6), 0.0)
+
+    assert treatments(tasks, gain=gain, joint=joint(0.02))[2].action == "keep"
+    assert treatments(tasks, gain=gain, joint=joint(-0.03))[2].action == "branch"
+    dropped = {"a": Signal("a", "no signal", "random", 0.5, 0.5, 0.5, 900)}
+    assert [t.action for t in treatments(tasks, gain=gain, joint=joint(-0.03), signals=dropped)] == [
+        "drop", "keep", "keep",
+    ]  # fmt: skip
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4))
+def test_treatments_agree_with_the_groups_beside_them(seed, groups):
+    found = gains(np.random.default_rng(seed).normal(size=(5, 5)))
+    made = group_tasks(found, groups)
+    alone = {g.trained[0] for g in made.groups if len(g.trained) == 1} if len(made.groups) > 1 else set()
+    treated = treatments(found.tasks, gain=found, grouping=made)
+    assert {t.task for t in treated if t.action == "alone"} == alone
 
 
 def test_copies_and_random_labels_are_told_from_real_ones():

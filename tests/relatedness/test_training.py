@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from jointset.errors import ArrayError
 from jointset.relatedness import (
+    choose_auxiliaries,
     conflict_rate,
+    first_order_lookahead,
     gradient_cosine,
     group_tasks,
     lookahead,
@@ -22,6 +24,7 @@ from jointset.relatedness import (
 from jointset.relatedness import gradients as accumulate
 from jointset.relatedness import tag as looks
 from jointset.relatedness.gradients import start, step
+from jointset.relatedness.transfer_gain import Check
 
 TASKS = ("a", "b", "c")
 
@@ -66,6 +69,32 @@ def test_conflicts_lead_to_a_lower_weight():
     g = np.array([[1.0, 0.1], [-1, 0.2], [-1, 0.0]])
     rate = conflict_rate(accumulate.step(accumulate.start(3), g @ g.T), TASKS)
     assert [t.action for t in treatments(TASKS, conflict=rate)] == ["down-weight", "keep", "keep"]
+
+
+def test_the_first_order_is_what_a_small_step_does():
+    """Quadratics |θ − c_t|² + 1; a step that takes 1 % off a loss, made small, against the losses themselves."""
+    rng = np.random.default_rng(0)
+    theta, centres = rng.normal(size=4), rng.normal(size=(3, 4))
+
+    def losses(at):
+        return ((at - centres) ** 2).sum(1) + 1
+
+    grads = 2 * (theta - centres)
+    found = first_order_lookahead(step(start(3), grads @ grads.T, losses=losses(theta)), TASKS)
+    for i in range(3):
+        after = losses(theta - 1e-6 * grads[i])
+        fallen = 1 - after / losses(theta)
+        np.testing.assert_allclose(found.values[i], fallen / fallen[i], rtol=1e-4)
+
+
+def test_losses_that_say_nothing_are_left_out_of_the_lookahead():
+    gramian = np.array([[4.0, 1.0, -1.0], [1.0, 1.0, 0.5], [-1.0, 0.5, 1.0]])
+    state = step(start(3), gramian, losses=[2.0, np.nan, 1.0])
+    state = step(state, gramian, losses=[2.0, 0.0, 1.0])
+    state = step(state, gramian)
+    values = first_order_lookahead(state, TASKS).values
+    assert np.isnan(values[1]).all() and np.isnan(values[:, 1]).all()
+    assert values[0, 2] == pytest.approx(-0.5) and values[2, 0] == pytest.approx(-0.5)
 
 
 def test_lookahead_of_a_quadratic_is_its_closed_form():
@@ -158,6 +187,61 @@ def test_intervals_of_measured_pairs_hold_the_truth_as_often_as_they_say():
         off = ~np.eye(4, dtype=bool)
         held += ((found.low <= effects) & (effects <= found.high))[off].tolist()
     assert 0.8 <= np.mean(held) <= 0.97
+
+
+def by_chance(seed: int, t: int = 12, rows: int = 400):
+    """Tasks that nothing helps nor harms: every training is its rows' level and noise."""
+    rng = np.random.default_rng(seed)
+    tasks, level = tuple(f"t{i}" for i in range(t)), rng.normal(0.3, 0.5, (t, rows))
+
+    def train(chosen):
+        noisy = {n: level[tasks.index(n)] + rng.normal(0, 0.3, rows) for n in chosen}
+        return {n: (float(x.mean()), x) for n, x in noisy.items()}
+
+    return tasks, train
+
+
+def test_of_tasks_that_nothing_harms_few_are_set_apart():
+    by_all, by_pairs = [], []
+    for seed in range(10):
+        tasks, train = by_chance(seed)
+        found = measure_transfer(train, tasks, 12 + 1 + 66)
+        for kept, joint in ((by_all, found.joint), (by_pairs, None)):
+            treated = treatments(tasks, gain=found.affinity, joint=joint)
+            kept.append(np.mean([t.action != "keep" for t in treated]))
+    assert np.mean(by_all) <= 0.05 and np.mean(by_pairs) <= 0.05
+
+
+def test_auxiliaries_that_gain_by_chance_are_hardly_chosen_and_sure_ones_are():
+    chosen = []
+    for seed in range(6):
+        tasks, train = by_chance(seed)
+        found = measure_transfer(train, tasks, 12 + 1 + 66).affinity
+        chosen += [len(choose_auxiliaries(found, t).chosen) for t in tasks]
+    assert np.mean(chosen) <= 0.1
+    tasks, _, train = truth(0, 4)
+    found = measure_transfer(train, tasks, 4 + 1 + 6)
+    assert choose_auxiliaries(found.affinity, "t0").chosen == ("t1",)
+
+
+def test_a_check_takes_what_was_trained_and_then_the_trainings_that_are_left():
+    tasks, _, train = truth(0, 4)
+    found = measure_transfer(train, tasks, 4 + 1 + 6)
+    check = Check(train, found, "t0", 1)
+    assert found.spent == 11 and check(("t1",))[0] == found.affinity["t1", "t0"] and check.left == 1
+    value, low, high = check(("t1", "t2"))
+    assert low < value < high and check.left == 0
+    assert check(("t2", "t3")) is None and check(("t1", "t2", "t3"))[0] == found.joint.gain["t0"]
+
+
+def test_without_scores_of_rows_nothing_is_sure():
+    def train(chosen):
+        return {n: (0.5 - 0.1 * (len(chosen) > 1), np.empty(0)) for n in chosen}
+
+    found = measure_transfer(train, TASKS, 5)
+    off = ~np.eye(3, dtype=bool)
+    assert np.isinf(found.affinity.low[off]).all() and np.isinf(found.affinity.high[off]).all()
+    assert {t.action for t in treatments(TASKS, gain=found.affinity, joint=found.joint)} == {"keep"}
 
 
 def test_mistakes_of_a_training_are_told():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 12  # tasks of a printed table
+ALPHA = 0.05  # of targets for which a one-sided bound fails
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Affinity:
     symmetric : whether source and target may be exchanged.
     seconds : what it took.
     support : (t, t) rows that a value rests on.
-    low, high : (t, t) an interval of the value.
+    low, high : (t, t) an interval of the value, of 90 %; infinite where it is not known.
     chance : (t, t) the level that the values of unrelated pairs seldom exceed.
 
     Raises :class:`~jointset.errors.ArrayError` for arrays of another shape.
@@ -95,6 +96,25 @@ class Affinity:
     def above_chance(self) -> Bools:
         """Where the value exceeds that of unrelated pairs, ``(t, t)``; where no chance is known, exceeds zero."""
         return np.asarray(self.values > (0.0 if self.chance is None else self.chance))
+
+    def simultaneous(self) -> tuple[Floats, Floats]:
+        """Lower and upper bounds ``(t, t)`` that hold for all sources of a target at once; values without intervals.
+
+        The intervals, of 90 % each, are widened after Bonferroni as those of normal errors: each side fails for one
+        source or more with 5 % at most.
+
+        >>> one = np.array([[0.0, 0.2], [0.2, 0.0]])
+        >>> wide = Affinity("gain", ("a", "b"), one, "skill", (-1, 1), low=one - 0.1, high=one + 0.1).simultaneous()
+        >>> round(float(wide[0][0, 1]), 3), round(float(wide[1][0, 1]), 3)
+        (0.1, 0.3)
+        """
+        from scipy.stats import norm
+
+        sources = np.isfinite(self._off()).sum(axis=0)
+        wider = norm.isf(ALPHA / np.maximum(sources, 1)) / norm.isf(ALPHA)
+        low = self.values if self.low is None else self.values - wider * (self.values - self.low)
+        high = self.values if self.high is None else self.values + wider * (self.high - self.values)
+        return np.asarray(low), np.asarray(high)
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per ordered pair of different tasks: source, target, value, and what else is known of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -41,8 +42,8 @@ class Grouping:
 
     @property
     def share(self) -> float:
-        """Value over bound, in [0, 1] for a positive bound; 1 when exact."""
-        if self.exact:
+        """Value over bound, in [0, 1] for a positive bound; 1 when none exceeds it, NaN where that is not known."""
+        if self.exact or self.value >= self.bound - 1e-9:
             return 1.0
         return self.value / self.bound if self.bound > 0 else float("nan")
 
@@ -61,8 +62,8 @@ def group_tasks(
     A task's value in a group is the mean over the other members of ``affinity − floor`` (NaN counts as ``floor``), and
     0 alone; or ``score(members, task)``, such as a surrogate's prediction. With ``helpers`` a group may hold tasks
     that it does not serve. Up to ``exact_up_to`` tasks dynamic programming over subsets finds the optimum, beyond that
-    a beam search with moves of single tasks finds a good grouping without helpers, and Σ max(0, best affinity) bounds
-    it. Raises ArrayError.
+    a beam search with moves of single tasks finds a good grouping without helpers, with a bound where the value is that
+    of pairs: a mean, or :func:`company`. Raises ArrayError.
 
     >>> a = np.array([[0, 1, -1], [1, 0, -1], [-1, -1, 0.0]])
     >>> found = group_tasks(Affinity("gain", ("a", "b", "c"), a, "skill", (-1, 1)), 2)
@@ -78,13 +79,38 @@ def group_tasks(
     value = _from_matrix(gain) if score is None else _from_score(names, score)
     if n <= exact_up_to:
         return _optimum(names, value, groups, helpers)
-    parts, worth = _beam(n, value, groups)
-    bound = float(np.maximum(gain.max(axis=0), 0).sum()) if score is None else float("nan")
+    bound = float("nan")
+    if score is None or isinstance(score, Company):
+        pairs, mean = (gain, True) if score is None else (score.among(names), False)
+        worth, bound = _of_pairs(pairs, mean), _bound(pairs, groups, mean)
+    else:
+        worth = cache(lambda block: sum(value(block, i) for i in _bits(block)))
+    parts, total = _beam(n, worth, groups)
     named = [tuple(names[i] for i in _bits(b)) for b in parts]
-    return Grouping(tuple(Group(m, m) for m in named), worth, bound, False)
+    return Grouping(tuple(Group(m, m) for m in named), total, bound, False)
 
 
-def company(affinity: Affinity, *, below: float = BELOW) -> Score:
+@dataclass(frozen=True, eq=False)
+class Company:
+    """A score of groups: the sum of ``values[source, target]`` of the others to the task, ``(t, t)``."""
+
+    tasks: tuple[str, ...]
+    values: Floats
+
+    def __call__(self, members: tuple[str, ...], task: str) -> float:
+        """The sum for a member."""
+        place = {name: i for i, name in enumerate(self.tasks)}
+        return float(sum(self.values[place[m], place[task]] for m in members if m != task))
+
+    def among(self, names: Sequence[str]) -> Floats:
+        """The values between some of the tasks, 0 from a task to itself."""
+        keep = [self.tasks.index(n) for n in names]
+        found = self.values[np.ix_(keep, keep)]
+        np.fill_diagonal(found, 0.0)
+        return found
+
+
+def company(affinity: Affinity, *, below: float = BELOW) -> Company:
     """A score of groups for affinities that nobody measured by training: the sum of those of the others to the task.
 
     A mean would part tasks that help each other for the sake of the few that help most; more rows help, too. What is
@@ -98,16 +124,11 @@ def company(affinity: Affinity, *, below: float = BELOW) -> Score:
     [('a', 'b'), ('c',), ('d',)]
     """
     value = np.where(np.isfinite(affinity.values), affinity.values, 0.0)
-    value = np.where(value < 0, below * value, value)
-
-    def score(members: tuple[str, ...], task: str) -> float:
-        j = affinity.index(task)
-        return float(sum(value[affinity.index(m), j] for m in members if m != task))
-
-    return score
+    return Company(affinity.tasks, np.where(value < 0, below * value, value))
 
 
 Value = Callable[[int, int], float]  # of a set (bits) to a member
+Worth = Callable[[int], float]  # of a set (bits) to all its members
 
 
 def _from_matrix(gain: Floats) -> Value:
@@ -189,12 +210,43 @@ def _subsets(members: int) -> list[int]:
     return found
 
 
-def _beam(n: int, value: Value, groups: int) -> tuple[list[int], float]:
-    """Tasks one after another into one of the groups or a new one, the best 64 partial groupings kept; then moves."""
+def _of_pairs(pairs: Floats, mean: bool) -> Worth:
+    """The worth of a block: all its pairs' values ``(n, n)``, over one less than its size for a mean."""
 
     def worth(block: int) -> float:
-        return sum(value(block, i) for i in _bits(block))
+        inside = _bits(block)
+        if len(inside) < 2:
+            return 0.0
+        return float(pairs[np.ix_(inside, inside)].sum()) / (len(inside) - 1 if mean else 1)
 
+    return cache(worth)
+
+
+def _bound(pairs: Floats, groups: int, mean: bool) -> float:
+    """What no grouping exceeds: every task beside its best ``s − 1`` others, in a block of a size ``s`` of its own.
+
+    The sizes must allow ``groups`` blocks, Σ 1 / s ≤ groups, as a task takes 1 / s of its block. Any price λ ≥ 0 of a
+    block gives a bound, λ · groups + Σ max over s of (value − λ / s) (weak duality), and the best price the least.
+    """
+    from scipy.optimize import minimize_scalar
+
+    n, sizes, found = len(pairs), np.arange(1, len(pairs) + 1), []
+    for given in (pairs, (pairs + pairs.T) / 2):  # of a pair both tasks are in the block, or neither
+        others = np.sort(given.T[~np.eye(n, dtype=bool)].reshape(n, n - 1), axis=1)[:, ::-1]
+        gained = np.concatenate([np.zeros((n, 1)), np.cumsum(others, axis=1)], axis=1)  # (task, size − 1)
+        if mean:
+            gained = gained / np.maximum(sizes - 1, 1)
+
+        def at(price: float, gained: Floats = gained) -> float:
+            return float(price * groups + (gained - price / sizes).max(axis=1).sum())
+
+        most = max(float(np.abs(gained).sum()), 1e-9)
+        found += [at(0.0), float(minimize_scalar(at, bounds=(0.0, most), method="bounded").fun)]
+    return min(found)
+
+
+def _beam(n: int, worth: Worth, groups: int) -> tuple[list[int], float]:
+    """Tasks one after another into one of the groups or a new one, the best 64 partial groupings kept; then moves."""
     states: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
     for task in range(n):
         grown: dict[tuple[int, ...], float] = {}
@@ -208,9 +260,7 @@ def _beam(n: int, value: Value, groups: int) -> tuple[list[int], float]:
     return _moved(list(blocks), total, n, groups, worth)
 
 
-def _moved(
-    blocks: list[int], total: float, n: int, groups: int, worth: Callable[[int], float]
-) -> tuple[list[int], float]:
+def _moved(blocks: list[int], total: float, n: int, groups: int, worth: Worth) -> tuple[list[int], float]:
     """Move single tasks as long as one is better elsewhere."""
     better = True
     while better:

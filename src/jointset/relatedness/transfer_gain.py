@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,12 @@ class Training:
     variance: Mapping[str, float]
     seconds: float
 
+    def interval(self, task: str) -> tuple[float, float, float]:
+        """Gain of a task, and the bounds of its 90 % interval: infinite where no variance is known."""
+        gain, variance = self.gain[task], self.variance[task]
+        error = WIDTH * float(np.sqrt(variance)) if np.isfinite(variance) else np.inf
+        return gain, gain - error, gain + error
+
 
 @dataclass(frozen=True, eq=False)
 class TransferGain:
@@ -39,18 +46,34 @@ class TransferGain:
     trainings: tuple[Training, ...]
     effects: Floats  # (t, t) of the surrogate, source by target
     intercepts: Floats  # (t,)
+    alone: Mapping[str, tuple[float, Floats]] = field(
+        default_factory=dict
+    )  # of each task, as ``train`` gave it
 
     def predicted(self, members: Sequence[str], target: str) -> float:
         """The surrogate's gain of ``target`` in a set; what was trained keeps its measured gain, and 0 is alone."""
-        tasks, chosen = self.affinity.tasks, set(members)
-        others = [s for s in tasks if s in chosen and s != target]
+        chosen = frozenset(members)
+        others = [i for i, s in enumerate(self.affinity.tasks) if s in chosen and s != target]
         if not others:
             return 0.0
-        for training in self.trainings:
-            if set(training.tasks) == chosen:
-                return training.gain[target]
+        if chosen in self._by_set:
+            return self._by_set[chosen].gain[target]
         j = self.affinity.index(target)
-        return float(self.intercepts[j] + np.mean([self.effects[self.affinity.index(s), j] for s in others]))
+        return float(self.intercepts[j] + np.mean(self.effects[others, j]))
+
+    @property
+    def spent(self) -> int:
+        """How many trainings it took."""
+        return len(self.alone) + len(self.trainings)
+
+    @property
+    def joint(self) -> Training | None:
+        """The training of all tasks."""
+        return self._by_set.get(frozenset(self.affinity.tasks))
+
+    @cached_property
+    def _by_set(self) -> dict[frozenset[str], Training]:
+        return {frozenset(t.tasks): t for t in self.trainings}
 
 
 def measure_transfer(
@@ -64,7 +87,8 @@ def measure_transfer(
     """Measure what training together gains each task, with at most ``budget`` calls of ``train``.
 
     ``train(tasks)`` trains these tasks jointly and gives, for each, a score that grows with quality and the scores of
-    the same held-out rows every time, ``(m,)``, whose mean it is or nearly so (empty where there are none). The gain is
+    the same held-out rows every time, ``(m,)``, whose mean it is or nearly so (empty where there are none, and then no
+    interval is known). The gain is
     the score less that of training alone; its standard error is that of the paired rows, and for one seed: what other
     seeds would do is not in it. Sets are chosen by :func:`~jointset.relatedness.plan.plan_trainings`. Sets that were
     not trained are predicted by a linear surrogate after Li, Nguyen and Zhang (2023), per target: gain ≈ intercept +
@@ -88,23 +112,48 @@ def measure_transfer(
         if len(chosen) == 1:
             alone[chosen[0]] = found[chosen[0]]
             continue
-        gains = {t: found[t][0] - alone[t][0] for t in chosen}
-        spread = {t: _variance(found[t][1], alone[t][1]) for t in chosen}
-        done.append(Training(chosen, gains, spread, seconds))
+        done.append(_training(found, chosen, alone, seconds))
     effects, intercepts, variance = surrogate(names, done)
     return TransferGain(
         _affinity(names, done, effects, intercepts, variance, time.perf_counter() - started),
         tuple(done),
         effects,
         intercepts,
+        alone,
     )
+
+
+@dataclass
+class Check:
+    """The measured gain of a target with auxiliaries: as trained before, or by one of the trainings that are ``left``.
+
+    What :func:`~jointset.relatedness.choose_auxiliaries` asks for its ``gain``.
+    """
+
+    train: Callable[[tuple[str, ...]], Trained]
+    found: TransferGain
+    target: str
+    left: int
+
+    def __call__(self, auxiliaries: tuple[str, ...]) -> tuple[float, float, float] | None:
+        """Gain and 90 % interval; None where no training is left."""
+        chosen = {self.target, *auxiliaries}
+        names = tuple(t for t in self.found.affinity.tasks if t in chosen)
+        known = next((t for t in self.found.trainings if t.tasks == names), None)
+        if known is None:
+            if self.left < 1:
+                return None
+            self.left -= 1
+            known = _training(_checked(self.train(names), names), names, self.found.alone, float("nan"))
+        return known.interval(self.target)
 
 
 def surrogate(tasks: Sequence[str], trainings: Sequence[Training]) -> tuple[Floats, Floats, Floats]:
     """Effects ``(t, t)`` of sources on targets, intercepts ``(t,)``, and the variance ``(t, t)`` of their sums.
 
     The intercept is what company does whoever it is; effects are deviations from it, and the penalty holds them alone.
-    A source that was never trained with a target has effect 0, and a wide variance.
+    A source that was never trained with a target has effect 0, and a wide variance. A target without scores of rows has
+    variance NaN: what is left over after the fit of a few trainings does not tell it.
     """
     t = len(tasks)
     effects, intercepts, variance = np.zeros((t, t)), np.zeros(t), np.full((t, t), np.nan)
@@ -121,8 +170,8 @@ def surrogate(tasks: Sequence[str], trainings: Sequence[Training]) -> tuple[Floa
         weights = inverse @ design.T @ gains
         rest = gains - design @ weights
         freedom = max(len(mine) - float(np.trace(inverse @ design.T @ design)), 1.0)
-        sampling = float(np.nanmean([g.variance[target] for g in mine])) if mine else 0.0
-        noise = max(float(rest @ rest) / freedom, sampling if np.isfinite(sampling) else 0.0)
+        sampled = [g.variance[target] for g in mine if np.isfinite(g.variance[target])]
+        noise = max(float(rest @ rest) / freedom, float(np.mean(sampled))) if sampled else np.nan
         intercepts[j], effects[:, j] = weights[0], weights[1:]
         for i in range(t):
             ask = np.zeros(t + 1)
@@ -167,6 +216,16 @@ def _affinity(
         low=np.where(np.isfinite(error), values - error, -np.inf),
         high=np.where(np.isfinite(error), values + error, np.inf),
     )
+
+
+def _training(
+    found: Mapping[str, tuple[float, Floats]],
+    tasks: tuple[str, ...],
+    alone: Mapping[str, tuple[float, Floats]],
+    seconds: float,
+) -> Training:
+    gains = {t: found[t][0] - alone[t][0] for t in tasks}
+    return Training(tasks, gains, {t: _variance(found[t][1], alone[t][1]) for t in tasks}, seconds)
 
 
 def _checked(found: Trained, tasks: tuple[str, ...]) -> dict[str, tuple[float, Floats]]:

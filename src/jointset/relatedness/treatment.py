@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from jointset.errors import ArrayError
-from jointset.records import Bools
 from jointset.relatedness.affinity import Affinity
 from jointset.relatedness.copies import Sameness
+from jointset.relatedness.grouping import Grouping
 from jointset.relatedness.signal import Signal
+from jointset.relatedness.transfer_gain import Training
 
+MARGIN = 0.01  # that a run lets a task lose by company
 OFTEN = 0.5  # of the steps in conflict, from which a task is weighed down
 
 Action = Literal["keep", "drop", "merge", "alone", "branch", "down-weight"]
@@ -32,75 +34,101 @@ def treatments(
     tasks: Sequence[str],
     *,
     gain: Affinity | None = None,
+    joint: Training | None = None,
+    margin: float = MARGIN,
     conflict: Affinity | None = None,
     signals: Mapping[str, Signal] | None = None,
     same: Sequence[Sameness] = (),
+    grouping: Grouping | None = None,
 ) -> tuple[Treatment, ...]:
     """One treatment per task, by the first of these that holds.
 
     ``drop``: its labels are no nearer to the inputs than permuted ones (``signals``). ``merge``: it is a copy of a task
-    before it (``same``). With measured gains (``gain``, of a source to a target): a task that makes another worse is
-    trained ``alone`` where nothing makes it better itself, and gets a ``branch`` of its own where something does.
-    ``down-weight``: its gradient is against those of the others in more than half of the steps (``conflict``: the
-    rate). Else ``keep``. A gain is below zero when its interval is, or the value where there is no interval.
+    before it (``same``). ``alone``: company surely costs it more than ``margin``, and no other task surely helps it;
+    ``branch``, layers of its own: one does. ``down-weight``: its gradient is against those of the others in more than
+    half of the steps (``conflict``: the rate). Else ``keep``.
+
+    Company is the training of all tasks (``joint``) where it was measured and none of them is dropped; else every other
+    task by itself, by measured gains of a source to a target (``gain``), whose intervals are widened for their number.
+    So at most one target in twenty that nothing harms is set apart. Without intervals values count as sure. Beside a
+    ``grouping``, a task that has a group of its own is ``alone``, and one that has not is never.
 
     >>> values = np.array([[0.0, -0.1], [0.0, 0.0]])
     >>> [t.action for t in treatments(("a", "b"), gain=Affinity("gain", ("a", "b"), values, "skill", (-1, 1)))]
-    ['alone', 'keep']
+    ['keep', 'alone']
     """
     for affinity in (gain, conflict):
         missing = [t for t in tasks if affinity is not None and t not in affinity.tasks]
         if affinity is not None and missing:
             raise ArrayError(f"{affinity.measure}: it says nothing of task {missing[0]!r}")
+    told, found = signals or {}, []
     copied = {s.target: s for s in reversed(same) if s.kind == "copy"}
-    return tuple(_one(t, gain, conflict, (signals or {}).get(t), copied.get(t)) for t in tasks)
+    dropped = {t for t in tasks if t in told and told[t].outcome == "no signal"}
+    all_joint = joint if joint is not None and set(joint.tasks) == set(tasks) and not dropped else None
+    for task in tasks:
+        if task in dropped:
+            found.append(Treatment(task, "drop", told[task].reason))
+        elif task in copied:
+            why = f"{copied[task].reason}: it adds no information, and doubles the weight"
+            found.append(Treatment(task, "merge", why))
+        else:
+            own = _in_company(task, gain, all_joint, margin, dropped) or _weighed(task, conflict)
+            own = own or Treatment(task, "keep", "nothing speaks against it")
+            found.append(own if grouping is None else _beside(own, grouping))
+    return tuple(found)
 
 
-def _one(
-    task: str,
-    gain: Affinity | None,
-    conflict: Affinity | None,
-    signal: Signal | None,
-    copy: Sameness | None,
-) -> Treatment:
-    if signal is not None and signal.outcome == "no signal":
-        return Treatment(task, "drop", signal.reason)
-    if copy is not None:
-        return Treatment(task, "merge", f"{copy.reason}: it adds no information, and doubles the weight")
-    if gain is not None:
-        harmed, helped = _sides(gain, task)
-        if harmed:
-            named = ", ".join(harmed[:5])
-            if helped:
-                return Treatment(
-                    task, "branch", f"makes {named} worse, and is made better by {', '.join(helped[:5])}"
-                )
-            return Treatment(task, "alone", f"makes {named} worse, and nothing makes it better")
-    if conflict is not None:
-        i = conflict.index(task)
-        rates = np.delete(conflict.values[i], i)
-        rates = rates[np.isfinite(rates)]
-        if len(rates) and rates.mean() > OFTEN:
-            reason = f"its gradient is against the others' in {rates.mean():.0%} of the steps"
-            return Treatment(task, "down-weight", reason)
-    return Treatment(task, "keep", "nothing speaks against it")
+def _in_company(
+    task: str, gain: Affinity | None, joint: Training | None, margin: float, dropped: Collection[str]
+) -> Treatment | None:
+    """Apart, if company surely costs the task more than the margin."""
+    worse, better = ([], []) if gain is None else _sides(gain, task, margin, dropped)
+    if joint is not None:
+        value, low, high = joint.interval(task)
+        if high >= -margin:
+            return None
+        harm = f"training with all others makes it worse ({value:+.3f} [{low:+.3f}, {high:+.3f}])"
+    elif worse:
+        harm = f"{', '.join(worse[:5])} {'makes' if len(worse) == 1 else 'make'} it worse"
+    else:
+        return None
+    if better:
+        return Treatment(task, "branch", f"{harm}, and it is made better by {', '.join(better[:5])}")
+    return Treatment(task, "alone", f"{harm}, and no other task surely makes it better")
 
 
-def _sides(gain: Affinity, task: str) -> tuple[list[str], list[str]]:
-    """The tasks that ``task`` makes worse, and those that make it better."""
-    i = gain.index(task)
-    worse, better = harmful(gain), helpful(gain)
-    return (
-        [n for j, n in enumerate(gain.tasks) if j != i and worse[i, j]],
-        [n for j, n in enumerate(gain.tasks) if j != i and better[j, i]],
+def _weighed(task: str, conflict: Affinity | None) -> Treatment | None:
+    """Down-weighted, if its gradient is mostly against the others'."""
+    if conflict is None:
+        return None
+    i = conflict.index(task)
+    rates = np.delete(conflict.values[i], i)
+    rates = rates[np.isfinite(rates)]
+    if not len(rates) or rates.mean() <= OFTEN:
+        return None
+    return Treatment(
+        task, "down-weight", f"its gradient is against the others' in {rates.mean():.0%} of the steps"
     )
 
 
-def harmful(gain: Affinity) -> Bools:
-    """Where a gain is surely negative, ``(t, t)``."""
-    return np.asarray((gain.values if gain.high is None else gain.high) < 0)
+def _beside(own: Treatment, grouping: Grouping) -> Treatment:
+    """The treatment that agrees with the group that serves the task."""
+    group = next((g for g in grouping.groups if own.task in g.serves), None)
+    if group is None:
+        return own
+    by_itself = len(group.trained) == 1 and len(grouping.groups) > 1
+    if by_itself and own.action == "branch":
+        return Treatment(own.task, "alone", f"{own.reason}; it has a group of its own")
+    if by_itself and own.action != "alone":
+        return Treatment(own.task, "alone", "the groups give it a network of its own")
+    if not by_itself and own.action == "alone" and len(group.trained) > 1:
+        return Treatment(own.task, "branch", f"{own.reason}; the groups leave it no network of its own")
+    return own
 
 
-def helpful(gain: Affinity) -> Bools:
-    """Where a gain is surely positive, ``(t, t)``."""
-    return np.asarray((gain.values if gain.low is None else gain.low) > 0)
+def _sides(gain: Affinity, task: str, margin: float, dropped: Collection[str]) -> tuple[list[str], list[str]]:
+    """The tasks that surely make ``task`` worse by more than the margin, and those that surely make it better."""
+    low, high = gain.simultaneous()
+    j = gain.index(task)
+    others = [(i, n) for i, n in enumerate(gain.tasks) if i != j and n not in dropped]
+    return [n for i, n in others if high[i, j] < -margin], [n for i, n in others if low[i, j] > 0]
