@@ -4,7 +4,8 @@
 
 A task's loss is relative, in % of the test metric of training it alone; test rows are read once, for this table. Told
 are also the copies that were found, and the tasks that take no part in the others' training for want of a signal; these
-have the model that they had alone. With ``--work``, what an earlier call finished is taken over.
+have the model that they had alone. The budget is large enough to compare all tasks, which the default's is not. With
+``--work``, what an earlier call finished is taken over.
 """
 
 from __future__ import annotations

@@ -35,9 +35,10 @@ from bench.datasets import data_file  # noqa: E402
 from bench.sharing.sets import COLLEGE, PEOPLE, SETS  # noqa: E402
 from jointset import audit  # noqa: E402
 from jointset import config as configs  # noqa: E402
-from jointset.foresight import enough, missing_signals  # noqa: E402
+from jointset.foresight import missing_signals  # noqa: E402
 from jointset.prepare import prepare  # noqa: E402
 from jointset.records import Task, is_labelled  # noqa: E402
+from jointset.relatedness.signal import enough  # noqa: E402
 from jointset.relating import material_of, sampled  # noqa: E402
 
 ASKED = ["adult", "fsdd", "mnist10k", "sentence_cls", "goemotions", "molecules"]

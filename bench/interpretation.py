@@ -30,7 +30,8 @@ from bench.datasets import data_file  # noqa: E402
 
 WRONG = 1 / 3
 DOMAINS = ("books", "dvd", "electronics", "kitchen_housewares")
-CHECKPOINTS = {"digits": (2, 5, 10), "fdu_mtl": (1, 2, 4)}
+OTHERS = ("apparel", "music", "toys_games", "video")  # read once, when everything was chosen
+CHECKPOINTS = {"digits": (2, 5, 10), "fdu_mtl": (1, 2, 4), "fdu_mtl-others": (1, 2, 4)}
 
 
 def digits_frames(seed: int) -> dict[str, pd.DataFrame]:
@@ -44,10 +45,10 @@ def digits_frames(seed: int) -> dict[str, pd.DataFrame]:
     return {n: frame[site == j].reset_index(drop=True) for j, n in enumerate(("bank", "post", "school"))}
 
 
-def fdu_frames(seed: int) -> dict[str, pd.DataFrame]:
+def fdu_frames(seed: int, domains: tuple[str, ...] = DOMAINS) -> dict[str, pd.DataFrame]:
     """Reviews of four domains: the sites."""
     frame = pd.read_parquet(data_file("fdu_mtl", "labelled.parquet"))
-    frame = frame[frame["domain"].isin(DOMAINS)].drop_duplicates("text")
+    frame = frame[frame["domain"].isin(domains)].drop_duplicates("text")
     frame["label"] = np.where(frame["label"] == 1, "positive", "negative")
     return {str(n): g[["text", "label"]].reset_index(drop=True) for n, g in frame.groupby("domain")}
 
@@ -99,13 +100,16 @@ def influence(name: str, seed: int) -> dict[str, float]:
     """Area under the curve of least influence, and of the row's own loss, against the planted rows."""
     from sklearn.metrics import roc_auc_score
 
-    from jointset.interpret import influence as tracin
+    from jointset.interpret import influence as influences
     from jointset.records import TEST, TRAIN
     from jointset.training.evaluate import predict
     from jointset.training.loop import fit
 
-    frames, truth = damaged({"digits": digits_frames, "fdu_mtl": fdu_frames}[name](seed), seed)
-    inputs = {"text": "text"} if name == "fdu_mtl" else {"tabular": [f"p{i:02d}" for i in range(64)]}
+    made = (
+        digits_frames(seed) if name == "digits" else fdu_frames(seed, OTHERS if "others" in name else DOMAINS)
+    )
+    frames, truth = damaged(made, seed)
+    inputs = {"text": "text"} if name != "digits" else {"tabular": [f"p{i:02d}" for i in range(64)]}
     kind = "multiclass" if name == "digits" else "binary"
     with tempfile.TemporaryDirectory() as folder:
         bench, problem = prepared(frames, inputs, Path(folder), {"label": (kind, "label")})
@@ -115,8 +119,9 @@ def influence(name: str, seed: int) -> dict[str, float]:
             fit(problem, train, train[:0], bench.settings, seed=seed, epochs=e).model
             for e in CHECKPOINTS[name]
         ]
-        found = tracin(models, problem, train, held)
-        last = tracin(models[-1:], problem, train, held)
+        found = influences(models, problem, train, held)
+        last = influences(models[-1:], problem, train, held)
+        plain = influences(models, problem, train, held, damping=None)
         y, (p, _) = problem.labels["label"], predict(models[-1], problem.inputs, train)
         loss = -np.log(np.maximum(p["label"][np.arange(len(train)), y[train]], 1e-12))
         bad = np.concatenate(list(truth.values()))[train]
@@ -124,6 +129,7 @@ def influence(name: str, seed: int) -> dict[str, float]:
         scores = {
             "all checkpoints": -found.scores["label", "label"],
             "last alone": -last.scores["label", "label"],
+            "TracIn, all checkpoints": -plain.scores["label", "label"],
             "own loss": loss,
         }
         means = {
@@ -242,6 +248,7 @@ def layers(seed: int) -> dict[str, float]:
 PARTS = {
     "influence-digits": lambda seed: influence("digits", seed),
     "influence-fdu_mtl": lambda seed: influence("fdu_mtl", seed),
+    "influence-fdu_mtl-others": lambda seed: influence("fdu_mtl-others", seed),
     "attribution-fdu_mtl": lambda seed: attribution("fdu_mtl", seed),
     "attribution-adult": lambda seed: attribution("adult", seed),
     "layers": layers,

@@ -5,11 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from jointset import apart
+from jointset import apart, relating
 from jointset.config import load
+from jointset.console.foreseen import lines
 from jointset.data import apply
-from jointset.foresight import foresee, missing_signals, pooling_gains, says_nothing
+from jointset.foresight import Foresight, foresee, missing_signals, pooling_gains, says_nothing
 from jointset.ledger import Ledger
 from jointset.prepare import prepare
 from jointset.records import TRAIN, Edits, Task
@@ -228,7 +231,71 @@ def test_pooling_gains_are_of_tasks_with_the_same_labels_on_other_rows():
     kinds = {"a": ("no", "yes"), "b": ("no", "yes"), "c": ("no", "yes"), "d": ("one", "two")}
     tasks = [Task(n, "binary", classes) for n, classes in kinds.items()]
     labels = {n: np.where(site == i, y, -1) for i, n in enumerate("abc")} | {"d": y}
-    found = pooling_gains(tasks, labels, x)
+    found = pooling_gains(tasks, labels, x).best
     assert set(found) == {"a", "b", "c"} and found["c"] < -0.2 < found["a"]
     same = dict.fromkeys("ab", y)
-    assert pooling_gains(tasks[:2], same, x) == {}, "tasks of the same rows are not pooled"
+    same = pooling_gains(tasks[:2], same, x)
+    assert same.best == same.partners == same.not_told == {}, "tasks of the same rows are not pooled"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_class_is_looked_at_too(seed):
+    rng = np.random.default_rng(seed)
+    site = np.repeat(np.arange(8), 2000)
+    y = (rng.random(len(site)) < 0.002).astype(int)
+    tasks = [Task(f"t{i}", "binary", ("no", "yes")) for i in range(8)]
+    labels = {t.name: np.where(site == i, y, -1) for i, t in enumerate(tasks)}
+    found = pooling_gains(tasks, labels, rng.normal(size=(len(site), 3)), seed=seed)
+    rare = {n for n, own in labels.items() if (own == 1).any()}
+    assert set(found.best) == rare and set(found.not_told) == set(labels) - rare
+
+
+@settings(max_examples=8)
+@given(st.permutations(["like", "alike", "against", "rare", "rarer"]), st.integers(0, 99))
+def test_gains_of_one_task_are_never_those_of_another(order, seed):
+    """Whatever else is there, and in whatever order: only one of them says the opposite of all others."""
+    rng = np.random.default_rng(seed)
+    site, x = np.repeat(np.arange(5), 400), rng.normal(size=(2000, 2))
+    at = order.index("against")
+    y = np.where(site == at, x[:, 0] < 0, x[:, 0] > 0).astype(int)
+    for name, positives in (("rare", 4), ("rarer", 1)):
+        here = site == order.index(name)
+        y[here] = x[here, 0] >= np.sort(x[here, 0])[-positives]
+    tasks = [Task(n, "binary", ("no", "yes")) for n in order]
+    labels = {n: np.where(site == i, y, -1) for i, n in enumerate(order)}
+    found = pooling_gains(tasks, labels, x, seed=seed).best
+    assert set(found) == set(order)
+    assert found["against"] < -0.02 < min(found["like"], found["alike"])
+
+
+def test_of_many_tasks_the_likeliest_partners_are_tried():
+    """Sixteen tasks, of which two say what no other does, in two directions: each is helped by its like alone."""
+    rng = np.random.default_rng(0)
+    site, x = np.repeat(np.arange(16), 60), rng.normal(size=(960, 6))
+    y = (x[:, 0] > 0).astype(int)
+    for pair, axis in (((3, 12), 1), ((5, 9), 2)):
+        own = np.isin(site, pair)
+        y[own] = x[own, axis] > 0
+    tasks = [Task(f"t{i}", "binary", ("no", "yes")) for i in range(16)] + [
+        Task("bare", "binary", ("no", "yes"))
+    ]
+    labels = {f"t{i}": np.where(site == i, y, -1) for i in range(16)} | {"bare": np.full(960, -1)}
+    found = pooling_gains(tasks, labels, x)
+    assert set(found.best) == {f"t{i}" for i in range(16)} and set(found.not_told) == {"bare"}
+    assert min(found.best.values()) > 0
+    assert {(len(p.tried), p.of) for p in found.partners.values()} == {(8, 15)}
+    assert found.partners["t3"].tried[0] == "t12" and found.partners["t9"].tried[0] == "t5"
+    told = list(lines({"foreseen": Foresight(gains=found).record()}))
+    assert "bare: what rows of tasks of the same labels add was not looked at" in told[0]
+    assert "16 tasks have the same labels in more than 8 other datasets" in told[1]
+
+
+def test_relate_advises_by_the_thresholds_of_a_run(odd, monkeypatch):
+    del odd.settings["tasks"]["crossed"]
+    work = prepare(load(odd.write().config), odd.path / "data")
+    told = {rows: relating.relate(work, measures=["association"], rows=rows) for rows in (2000, 600)}
+    dropped = {rows: {t.task for t in found.treatments if t.action == "drop"} for rows, found in told.items()}
+    assert dropped == {2000: set(foresee(work).signals), 600: set()} and dropped[2000] == {"coin"}
+    assert "too few labels to tell" in told[600].signals["coin"].reason
+    named = {step.source for step in told[600].choices["real"].steps}
+    assert "coin" in named, "it stays among the candidates"

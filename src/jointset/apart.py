@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jointset.data import HeldOutLabels, Overlay
-from jointset.foresight import Foresight, foresee, says_nothing
+from jointset.foresight import Foresight, Gains, foresee, says_nothing
 from jointset.gate import judge
 from jointset.leaked import Leaked
 from jointset.models.grouped import TaskGroup, join
@@ -71,7 +71,9 @@ def _arranged(bench: Bench, overlay: Overlay) -> dict[str, Any]:
     reasons = {n: foreseen.signals[n].reason for n in dropped} if foreseen else {}
     if foreseen and free:
         reasons |= {
-            v.task: _unhelped(v) for v in verdicts if v.task not in hurt and _doubted(v, foreseen.gains)
+            v.task: _unhelped(v, foreseen.gains)
+            for v in verdicts
+            if v.task not in hurt and _doubted(v, foreseen.gains.best)
         }
         hurt = [n for n in rest if n in hurt or n in reasons]
     groups = groups_of(rest, hurt, dropped)
@@ -107,9 +109,15 @@ def _doubted(verdict: TaskVerdict, gains: Mapping[str, float]) -> bool:
     return foreseen and verdict.outcome != "not judged" and verdict.low + verdict.high < 0
 
 
-def _unhelped(verdict: TaskVerdict) -> str:
+def _unhelped(verdict: TaskVerdict, gains: Gains) -> str:
+    some = gains.partners.get(verdict.task)
+    who = (
+        f"of the {len(some.tried)} likeliest of {some.of} other tasks none has rows that"
+        if some
+        else ("no other task's rows")
+    )
     return (
-        "no other task's rows were foreseen to help it, and joint training did not on held-out rows "
+        f"{who} were foreseen to help it, and joint training did not on held-out rows "
         f"({verdict.metric} {verdict.before:.3f} alone, {verdict.after:.3f} joint)"
     )
 

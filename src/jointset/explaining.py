@@ -14,6 +14,7 @@ from jointset.data import Overlay
 from jointset.errors import DataError, nearest
 from jointset.interpret import Attribution, Rows, attribute, influence_on, target_of
 from jointset.interpret.attribution import columns_of
+from jointset.models.grouped import TaskGroup
 from jointset.prepare import Work
 from jointset.records import TRAIN, Task
 from jointset.rundir import RunDirectory
@@ -177,7 +178,8 @@ def _behind(
 ) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]:  # fmt: skip
     """The training labels with the largest and the smallest influence on the prediction."""
     task = target.task
-    problem = set_up(directory, work, lambda event: None).problem(overlay)
+    own = TaskGroup(tuple(t.name for t in saved.network.serving(task.name).tasks))
+    problem = set_up(directory, work, lambda event: None).problem(overlay).of_group(own)
     train = np.flatnonzero(problem.usable() & (work.pool.split == TRAIN))
     label: Any = np.array([target.index], np.int64)
     if (
@@ -188,7 +190,8 @@ def _behind(
         label = np.full((1, task.n_outputs), -1, np.int8)
         label[0, target.index] = 1
     judged = Rows(saved.prepared(table, dataset, root), np.zeros(1, np.int64), task.name, label)
-    found = influence_on([saved.network], problem, train, {"it": judged})
+    # plain products: of one row they name rows like it, with curvature also opposite rows of the other class
+    found = influence_on([saved.network], problem, train, {"it": judged}, damping=None)
     entries: dict[tuple[str, int], float] = {}
     for (source, _), score in found.scores.items():
         known = np.flatnonzero(np.isfinite(score) & (score != 0))
@@ -204,4 +207,5 @@ def _label(work: Work, problem: Problem, source: str, at: int, value: float) -> 
     task = work.by_name[source]
     text = KINDS[task.kind].decode(task, problem.labels[source][at : at + 1])[0]
     where = {"dataset": str(work.pool.dataset_names[at]), "row": str(work.pool.row_ids[at]), "task": source}
-    return {**where, "label": str(text), "influence": value}
+    told = f"{text:.6g}" if isinstance(text, (float, np.floating)) else str(text)
+    return {**where, "label": told, "influence": value}

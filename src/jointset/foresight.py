@@ -16,21 +16,48 @@ from numpy.typing import NDArray
 
 from jointset.prepare import Work
 from jointset.records import TEST, Floats, Ints, Task, is_labelled
-from jointset.relatedness import Pooling, Sameness, Signal, label_signal, pool_datasets, same_content
-from jointset.relatedness.columns import graded, known, parts
+from jointset.relatedness import (
+    Pooling,
+    Sameness,
+    Signal,
+    label_signal,
+    pool_datasets,
+    same_content,
+    sure_signal,
+)
+from jointset.relatedness.columns import graded, known
+from jointset.relatedness.pooling import told_apart
+from jointset.relatedness.signal import enough
 from jointset.relating import material_of, plain, pooled, sampled
 
 ROWS, MEDIA_ROWS = 2000, 1000  # of each dataset; images and sounds take longer to read
 MOST_ROWS = 20_000  # of all
 POOLED_ROWS = 4000  # of the datasets of a task together
-PARTNERS = 8  # tasks of the same labels that are pooled in pairs
-TURNS = 3  # draws of the folds, whose gains are averaged
-FEWEST = 800  # labels below which nothing is concluded from a missing signal
-RAREST = 100  # labels beside the commonest
-LEVEL = 0.02  # p-value above which a task is suspected; of random ones a fiftieth stays below
-PERMUTATIONS = (49, 199)  # of a first look, which settles most tasks, and of a second
+PARTNERS = 8  # tasks of the same labels whose rows are tried for one
+TURNS = 3  # draws of the folds, over which losses are averaged
 SURE = 0.01  # p-value from which held-out predictions are worth something
 HELD_OUT = (80, 40)  # the same of held-out labels: few let a weak model look worthless
+
+
+@dataclass(frozen=True)
+class Partners:
+    """Tasks whose rows were tried for another one: the likeliest ``tried`` of so many (``of``)."""
+
+    tried: tuple[str, ...]
+    of: int
+
+
+@dataclass(frozen=True, eq=False)
+class Gains:
+    """What tasks of the same labels on other rows add to each other.
+
+    ``best`` task → the best gain by pooling with one of them, over its spread; ``partners`` those that were tried,
+    where not all were; ``not_told`` task → why there is no gain, though there are such tasks.
+    """
+
+    best: Mapping[str, float] = field(default_factory=dict)
+    partners: Mapping[str, Partners] = field(default_factory=dict)
+    not_told: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +66,14 @@ class Foresight:
 
     ``signals`` are those of tasks whose labels are no nearer to the inputs than permuted ones, on labels enough to say
     so; ``copies`` the groups of tasks that say the same; ``pooling`` task → which of its datasets help each other;
-    ``gains`` task → what the rows of the best other task of the same labels add to its own, in other datasets.
+    ``gains`` what the rows of tasks of the same labels, in other datasets, add to a task's own.
     """
 
     signals: Mapping[str, Signal] = field(default_factory=dict)
     copies: tuple[tuple[str, ...], ...] = ()
     same: tuple[Sameness, ...] = ()
     pooling: Mapping[str, Pooling] = field(default_factory=dict)
-    gains: Mapping[str, float] = field(default_factory=dict)
+    gains: Gains = field(default_factory=lambda: Gains())
     rows: int = 0
     seconds: float = 0.0
 
@@ -58,7 +85,9 @@ class Foresight:
                 "copies": [list(g) for g in self.copies],
                 "same": [{**dataclasses.asdict(s), "reason": s.reason} for s in self.same],
                 "pooling": {n: {"gain": p.gain.record(), "harm": p.harm} for n, p in self.pooling.items()},
-                "gains": dict(self.gains),
+                "gains": dict(self.gains.best),
+                "partners": {n: dataclasses.asdict(p) for n, p in self.gains.partners.items()},
+                "gains_not_told": dict(self.gains.not_told),
                 "rows": self.rows,
                 "seconds": round(self.seconds, 1),
             }
@@ -79,54 +108,106 @@ def foresee(work: Work) -> Foresight:
         copies=groups_of_copies(list(material.labels), same),
         same=same,
         pooling=pooled(work, sample, material, rows=POOLED_ROWS),
-        gains=pooling_gains(work.tasks, material.labels, material.features, material.groups),
+        gains=pooling_gains(
+            work.tasks, material.labels, material.features, material.groups, seed=work.config.seed
+        ),
         rows=len(sample),
         seconds=time.monotonic() - started,
     )
 
 
 def pooling_gains(
-    tasks: Sequence[Task], labels: Mapping[str, NDArray[Any]], features: Floats, groups: Ints | None = None
-) -> dict[str, float]:
-    """What tasks of the same labels on other rows add to each other: task → the best gain by pooling, over its spread.
+    tasks: Sequence[Task],
+    labels: Mapping[str, NDArray[Any]],
+    features: Floats,
+    groups: Ints | None = None,
+    *,
+    seed: int = 0,
+) -> Gains:
+    """What tasks of the same labels on other rows add to each other.
 
-    Tasks of at least one common kind, with the same classes, that share no row are pooled as the datasets of one task
-    are (:func:`~jointset.relatedness.pool_datasets`); numbers count by their ranks. Tasks without such a partner are
-    left out, and so are more than eight partners, as pairs take time.
+    Tasks of a common kind, with the same classes, that share no row are pooled as the datasets of one task are
+    (:func:`~jointset.relatedness.pool_datasets`); numbers count by their ranks. As pairs take time, the rows of eight
+    tasks at most are tried for each: those in which the inputs tell the labels in the likeliest direction.
 
     >>> rng = np.random.default_rng(0)
     >>> x, site = rng.normal(size=(400, 2)), np.repeat([0, 1], 200)
     >>> y = ((x[:, 0] * np.where(site, -1, 1)) > 0).astype(int)  # the second says the opposite
     >>> tasks = [Task(n, "binary", ("no", "yes")) for n in ("a", "b")]
     >>> found = pooling_gains(tasks, {"a": np.where(site == 0, y, -1), "b": np.where(site == 1, y, -1)}, x)
-    >>> max(found.values()) < -0.1
+    >>> max(found.best.values()) < -0.1
     True
     """
-    found: dict[str, float] = {}
+    best: dict[str, float] = {}
+    some: dict[str, Partners] = {}
+    silent: dict[str, str] = {}
     for kind, classes in dict.fromkeys((t.kind, t.classes) for t in tasks if t.kind != "multilabel"):
-        alike = [t.name for t in tasks if (t.kind, t.classes) == (kind, classes)]
-        if not 2 <= len(alike) <= PARTNERS:
+        alike = {t.name: labels[t.name] for t in tasks if (t.kind, t.classes) == (kind, classes)}
+        others = _apart(alike)
+        usable = {n: y for n, y in alike.items() if n in others and told_apart(y)}
+        silent |= dict.fromkeys(
+            (n for n in others if n not in usable), "fewer than 40 labels, or all the same"
+        )
+        others = {t: [s for s in others[t] if s in usable] for t in usable}
+        silent |= dict.fromkeys(
+            (t for t, s in others.items() if not s), "no such task has labels to pool with"
+        )
+        if not any(others.values()):
             continue
-        there = {n: is_labelled(labels[n]) for n in alike}
-        rows = np.concatenate([np.flatnonzero(there[n]) for n in alike])
-        names = np.repeat(alike, [int(there[n].sum()) for n in alike])
-        y = np.concatenate([graded(labels[n])[there[n]] for n in alike])
-        own = None if groups is None else groups[rows]
-        apart = {(a, b) for a in alike for b in alike if a != b and not (there[a] & there[b]).any()}
-        if not apart:
-            continue
-        each = [
-            pool_datasets(
-                y, names, features[rows], groups=own, rows=POOLED_ROWS // len(alike), seed=turn
-            ).gain
-            for turn in range(TURNS)
-        ]
-        value = np.mean([g.values for g in each], axis=0)
-        for j, target in enumerate(each[0].tasks):
-            others = [value[i, j] for i, s in enumerate(each[0].tasks) if (s, target) in apart]
-            if others and np.isfinite(others).any():
-                found[target] = float(np.nanmax(others))
-    return found
+        tried = {t: _likeliest(t, s, usable, features) for t, s in others.items()}
+        some |= {t: Partners(s, len(others[t])) for t, s in tried.items() if len(s) < len(others[t])}
+        best |= _best(usable, tried, features, groups, seed)
+    return Gains(best, some, silent)
+
+
+def _apart(labels: Mapping[str, NDArray[Any]]) -> dict[str, list[str]]:
+    """Task → those that share no row with it; without the tasks that have none."""
+    there = {n: is_labelled(y) for n, y in labels.items()}
+    found = {a: [b for b in there if b != a and not (there[a] & there[b]).any()] for a in there}
+    return {n: others for n, others in found.items() if others}
+
+
+def _likeliest(
+    target: str, sources: Sequence[str], labels: Mapping[str, NDArray[Any]], features: Floats
+) -> tuple[str, ...]:
+    """The sources whose labels lie in the inputs as the target's do: by the cosine of the covariances of both."""
+    if len(sources) <= PARTNERS:
+        return tuple(sources)
+    classes = np.unique(np.concatenate([y[known(y)] for y in labels.values()]))
+
+    def direction(name: str) -> Floats:
+        y = labels[name]
+        rows = np.flatnonzero(known(y))
+        told = graded(y[rows])[:, None] if y.dtype.kind == "f" else y[rows][:, None] == classes
+        found = ((features[rows] - features[rows].mean(axis=0)).T @ (told - told.mean(axis=0))).ravel()
+        return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12))
+
+    own = direction(target)
+    return tuple(sorted(sources, key=lambda s: -float(direction(s) @ own))[:PARTNERS])
+
+
+def _best(
+    labels: Mapping[str, NDArray[Any]],
+    tried: Mapping[str, tuple[str, ...]],
+    features: Floats,
+    groups: Ints | None,
+    seed: int,
+) -> dict[str, float]:
+    """The best gain of each target by pooling with one of the sources that are tried for it."""
+    there = {n: np.flatnonzero(known(y)) for n, y in labels.items()}
+    rows = np.concatenate(list(there.values()))
+    gain = pool_datasets(
+        np.concatenate([graded(labels[n])[r] for n, r in there.items()]),
+        np.repeat(list(there), [len(r) for r in there.values()]),
+        features[rows],
+        groups=None if groups is None else groups[rows],
+        rows=POOLED_ROWS // min(len(labels), PARTNERS),
+        turns=TURNS,
+        pairs={(s, t) for t, sources in tried.items() for s in sources},
+        seed=seed,
+    ).gain
+    column = {t: gain.values[:, j] for j, t in enumerate(gain.tasks)}
+    return {t: float(np.nanmax(v)) for t, v in column.items() if np.isfinite(v).any()}
 
 
 def missing_signals(
@@ -145,11 +226,8 @@ def missing_signals(
     ['random']
     """
     asked = {n: y for n, y in labels.items() if enough(y)}
-    for permutations in PERMUTATIONS:
-        if asked:
-            found = label_signal(asked, features, permutations=permutations, level=LEVEL, seed=seed)
-            asked = {n: y for n, y in asked.items() if found[n].outcome == "no signal"}
-    return {n: found[n] for n in asked}
+    found = sure_signal(asked, features, seed=seed) if asked else {}
+    return {n: s for n, s in found.items() if s.outcome == "no signal"}
 
 
 def says_nothing(labels: NDArray[Any], outputs: Floats, *, seed: int = 0) -> bool:
@@ -189,15 +267,3 @@ def _copy(work: Work, found: Sameness) -> bool:
     pair = {n: work.given[n][work.pool.split != TEST] for n in (found.source, found.target)}
     rows = np.all([is_labelled(y) for y in pair.values()], axis=0)
     return any(s.kind == "copy" for s in same_content({n: y[rows] for n, y in pair.items()}))
-
-
-def enough(labels: NDArray[Any], fewest: int = FEWEST, rarest: int = RAREST) -> bool:
-    """Whether a task has labels enough for a missing signal to mean something: so many, and beside the commonest."""
-
-    def one(column: NDArray[Any]) -> bool:
-        there = column[known(column)]
-        if len(there) < fewest or column.dtype.kind == "f":
-            return len(there) >= fewest
-        return bool(len(there) - np.bincount(there).max() >= rarest)
-
-    return any(map(one, parts(labels)))

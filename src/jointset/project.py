@@ -169,13 +169,27 @@ class Run:
     def affinity(self) -> dict[str, Affinity]:
         """How the tasks' gradients and losses went together in the first joint training, by measure; {} for one task.
 
-        ``gradient_cosine``, ``conflict_rate`` and, of five epochs or more, ``loss_ratios``.
+        ``gradient_cosine``, ``conflict_rate``, ``lookahead`` (what a step on the source does to the target's loss, to
+        first order) and, of five epochs or more, ``loss_ratios``.
         """
         from jointset.relatedness import Affinity
 
         file = self.directory.affinity
         found = rundir.read_json(file)["affinity"] if file.is_file() else {}
         return {n: Affinity.read(a) for n, a in found.items()}
+
+    @property
+    def interpretation(self) -> dict[str, Any]:
+        """What the labels of which dataset do to which task, and which layers the tasks share, in the joint model.
+
+        ``influence``: for each ``dataset``, ``task`` and ``target`` the ``share``, the mean influence of a training
+        label on the target's held-out loss after one epoch, over the strongest (above 0 it helps), and ``hurt``, the
+        share of labels that raise it. ``layers``: ``names``, ``tasks``, and debiased CKA of every two tasks' features
+        in ``alignment[layer]`` (1 = the same up to rotation and scale) with its ``mean`` over pairs; None for one task.
+        {} before the end of the run.
+        """
+        file = self.directory.interpretation
+        return dict(rundir.read_json(file)) if file.is_file() else {}
 
     @cached_property
     def model(self) -> SavedModel:

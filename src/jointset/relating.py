@@ -29,10 +29,10 @@ from jointset.relatedness import (
     company,
     consensus,
     group_tasks,
-    label_signal,
     measure_transfer,
     pool_datasets,
     same_content,
+    sure_signal,
     treatments,
 )
 from jointset.relatedness.table import TELLING, lookup
@@ -124,7 +124,7 @@ def relate(
         raise ConfigError(f"measure {asked[0]}: {skipped[asked[0]]}; choose another")
     telling = [a for m, a in found.items() if m in TELLING]
     together = consensus(telling or list(found.values()))
-    signals = label_signal(material.labels, material.features, seed=work.config.seed)
+    signals = sure_signal(material.labels, material.features, seed=work.config.seed)
     same = same_content(material.labels)
     gain = measure_transfer(train, names, budget, seed=work.config.seed) if train and budget else None
     if gain is not None:

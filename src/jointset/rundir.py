@@ -91,6 +91,11 @@ class RunDirectory:
         """How the tasks' gradients and losses went together in the first joint training."""
         return self.path / "affinity.json"
 
+    @property
+    def interpretation(self) -> Path:
+        """What which dataset's labels do to which task, and which layers the tasks share."""
+        return self.path / "interpretation.json"
+
     def checkpoint(self, name: str) -> Path:
         """A file of weights."""
         return self.path / "checkpoints" / f"{name}.safetensors"

@@ -14,6 +14,7 @@ from jointset import apart
 from jointset.config import TaskSettings
 from jointset.export.model_card import model_card
 from jointset.gate import unseen
+from jointset.interpreting import write_interpretation
 from jointset.ledger import Ledger
 from jointset.metrics import evaluate
 from jointset.records import HOLDOUT, SPLITS, TEST, TaskVerdict, Verdict
@@ -33,6 +34,7 @@ def finish(outcome: Outcome, seconds: float) -> dict[str, Any]:
     summary = summarise(outcome, before + seconds)
     write_model(outcome, summary)
     write_held_out(outcome)
+    write_interpretation(bench, bench.problem(outcome.overlay))
     write_json(bench.run.path / "summary.json", summary)
     shutil.rmtree(bench.run.path / "checkpoints", ignore_errors=True)
     return summary

@@ -68,7 +68,7 @@ def test_influence_is_the_product_with_the_mean_held_out_gradient_summed_over_ch
 ):
     split = bench.work.pool.split
     train, held = np.flatnonzero(split == TRAIN), np.flatnonzero(split == TEST)
-    found = influence([model, model], problem, train, held, rates=[0.5, 0.25])
+    found = influence([model, model], problem, train, held, rates=[0.5, 0.25], damping=None)
     own = {t.name: labelled_rows(problem, t.name, held) for t in problem.tasks}
     for source, target in (("level", "level"), ("level", "price"), ("kinds", "risky")):
         row = int(labelled_rows(problem, source, train)[3])
@@ -95,7 +95,7 @@ def test_a_step_along_helpful_rows_lowers_the_held_out_loss(model, problem, benc
     split = bench.work.pool.split
     train = labelled_rows(problem, "level", np.flatnonzero(split == TRAIN))[:4]
     held = np.flatnonzero(split == TEST)
-    score = influence([model], problem, train, held).scores["level", "level"]
+    score = influence([model], problem, train, held, damping=None).scores["level", "level"]
     task, head = next((t, h) for t, h in model.headed() if t.name == "level")
     layers = covered(model, "level")
     judged = labelled_rows(problem, "level", held)

@@ -11,6 +11,7 @@ from jointset.errors import ArrayError
 from jointset.relatedness import (
     choose_auxiliaries,
     conflict_rate,
+    first_order_lookahead,
     gradient_cosine,
     group_tasks,
     lookahead,
@@ -68,6 +69,32 @@ def test_conflicts_lead_to_a_lower_weight():
     g = np.array([[1.0, 0.1], [-1, 0.2], [-1, 0.0]])
     rate = conflict_rate(accumulate.step(accumulate.start(3), g @ g.T), TASKS)
     assert [t.action for t in treatments(TASKS, conflict=rate)] == ["down-weight", "keep", "keep"]
+
+
+def test_the_first_order_is_what_a_small_step_does():
+    """Quadratics |θ − c_t|² + 1; a step that takes 1 % off a loss, made small, against the losses themselves."""
+    rng = np.random.default_rng(0)
+    theta, centres = rng.normal(size=4), rng.normal(size=(3, 4))
+
+    def losses(at):
+        return ((at - centres) ** 2).sum(1) + 1
+
+    grads = 2 * (theta - centres)
+    found = first_order_lookahead(step(start(3), grads @ grads.T, losses=losses(theta)), TASKS)
+    for i in range(3):
+        after = losses(theta - 1e-6 * grads[i])
+        fallen = 1 - after / losses(theta)
+        np.testing.assert_allclose(found.values[i], fallen / fallen[i], rtol=1e-4)
+
+
+def test_losses_that_say_nothing_are_left_out_of_the_lookahead():
+    gramian = np.array([[4.0, 1.0, -1.0], [1.0, 1.0, 0.5], [-1.0, 0.5, 1.0]])
+    state = step(start(3), gramian, losses=[2.0, np.nan, 1.0])
+    state = step(state, gramian, losses=[2.0, 0.0, 1.0])
+    state = step(state, gramian)
+    values = first_order_lookahead(state, TASKS).values
+    assert np.isnan(values[1]).all() and np.isnan(values[:, 1]).all()
+    assert values[0, 2] == pytest.approx(-0.5) and values[2, 0] == pytest.approx(-0.5)
 
 
 def test_lookahead_of_a_quadratic_is_its_closed_form():

@@ -62,7 +62,11 @@ def test_watching_changes_no_weight(problem, changed):
     known = np.isfinite(cosine.values)
     assert known.any() and (np.abs(cosine.values[known]) <= 1).all()
     assert ((conflict.values[known] >= 0) & (conflict.values[known] <= 1)).all()
-    assert set(found) == {"gradient_cosine", "conflict_rate", "loss_ratios"}
+    assert set(found) == {"gradient_cosine", "conflict_rate", "lookahead", "loss_ratios"}
+    ahead = found["lookahead"].values
+    assert np.isfinite(ahead).any() and np.diag(ahead) == pytest.approx(1.0)
+    signs = np.sign(ahead) * np.sign(ahead.T)
+    assert (signs[np.isfinite(signs)] >= 0).all()  # one inner product, over two lengths
 
 
 @pytest.mark.parametrize("changed", [{}, {"depth": 0}, {"weighting": "upgrad"}])

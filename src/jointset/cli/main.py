@@ -157,9 +157,12 @@ def relate(
         int, typer.Option(min=100, help="Training rows of each dataset that are looked at.")
     ] = 2000,
     budget: Annotated[int, typer.Option(min=0, help="Measure gains with so many trainings.")] = 0,
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="Train with all datasets, and without each of them.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say how tasks relate: who helps whom, which to drop, group or pool; trains nothing without --budget."""
+    """Say how tasks relate: who helps whom, which to drop, group or pool; trains if asked for gains or --leave-out."""
     from jointset.cli.relate import relate as command
 
     command(
@@ -170,6 +173,7 @@ def relate(
         groups=groups,
         rows=rows,
         budget=budget,
+        leave_out=leave_out,
         as_json=as_json,
     )
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from jointset.data import Overlay
+    from jointset.leaving_out import LeftOut
     from jointset.prepare import Work
     from jointset.relatedness import Grouping
     from jointset.relating import Relations
+    from jointset.workbench import Bench
+
+T = TypeVar("T")
 
 MARKS = {"keep": "✔", "drop": "✘", "merge": "⚠", "alone": "⚠", "branch": "⚠", "down-weight": "⚠"}
 SHOWN = 5  # sources of a target that are shown
@@ -28,9 +34,10 @@ def relate(
     groups: int,
     rows: int,
     budget: int,
+    leave_out: bool,
     as_json: bool,
 ) -> None:
-    """Say how the tasks relate and what to do about it; trains only with a budget, and keeps nothing."""
+    """Say how the tasks relate and what to do about it; trains only with a budget or ``leave_out``, keeps nothing."""
     from jointset import config as configs
     from jointset.prepare import prepare, regime
     from jointset.relating import relate as related
@@ -40,30 +47,51 @@ def relate(
         work = prepare(settings, Path(folder))
         asked: dict[str, Any] = {"measures": measures, "targets": targets, "groups": groups, "rows": rows}
         found = _measured(work, Path(folder), budget, asked) if budget else related(work, **asked)
+        left = _left_out(work, Path(folder)) if leave_out else ()
     if as_json:
-        facts = {"name": settings.name, "regime": regime(settings), **found.facts()}
+        told = (
+            {"left_out": [{**dataclasses.asdict(one), "verdict": one.verdict} for one in left]}
+            if leave_out
+            else {}
+        )
+        facts = {"name": settings.name, "regime": regime(settings), **found.facts(), **told}
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         typer.echo(f"{regime(settings)}; {found.rows:,} training rows looked at in {found.seconds:.1f} s")
-        typer.echo("\n".join(render(found)))
+        typer.echo("\n".join([*render(found), *_datasets(left)]))
 
 
 def _measured(work: Work, folder: Path, budget: int, asked: dict[str, Any]) -> Relations:
-    """The same with trainings; progress on stderr."""
+    """The same with trainings of sets of tasks."""
+    from jointset.relating import relate as related
+    from jointset.task_sets import trainer
+
+    def made(bench: Bench, overlay: Overlay) -> Relations:
+        return related(work, train=trainer(bench, overlay, seed=work.config.seed), budget=budget, **asked)
+
+    return _trained(work, folder, made)
+
+
+def _left_out(work: Work, folder: Path) -> tuple[LeftOut, ...]:
+    """What each dataset does, by trainings without it."""
+    from jointset.leaving_out import leave_out
+
+    return _trained(work, folder, lambda bench, overlay: leave_out(bench, overlay, seed=work.config.seed))
+
+
+def _trained(work: Work, folder: Path, made: Callable[[Bench, Overlay], T]) -> T:
+    """Something that trains, with its progress on stderr."""
     from jointset.console.progress import Progress
     from jointset.data import apply
     from jointset.records import Edits
-    from jointset.relating import relate as related
     from jointset.rundir import RunDirectory
-    from jointset.task_sets import trainer
     from jointset.workbench import set_up, threads
 
     with Progress(work.config) as progress:
         bench = set_up(RunDirectory(folder), work, progress)
         overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
         with threads(bench):
-            train = trainer(bench, overlay, seed=work.config.seed)
-            return related(work, train=train, budget=budget, **asked)
+            return made(bench, overlay)
 
 
 def render(found: Relations) -> Iterator[str]:
@@ -133,4 +161,17 @@ def groups_told(grouping: Grouping) -> Iterator[str]:
         helps = [t for t in group.trained if t not in group.serves]
         yield f"    {number}. {', '.join(group.serves)}" + (
             f"; helped by {', '.join(helps)}" if helps else ""
+        )
+
+
+def _datasets(left: tuple[LeftOut, ...]) -> Iterator[str]:
+    """What each dataset did for the tasks of the others."""
+    if left:
+        yield ""
+        yield "datasets, by training without each (skill with it less that without, on the others' held-out rows; 90 %)"
+    for one in left:
+        mark = {"helped": "✔", "hurt": "✘", "same": "·"}[one.verdict]
+        yield (
+            f"{mark} {one.dataset} for {one.task}: {one.gain:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
+            f"{one.rows:,} rows: {one.verdict}"
         )

@@ -30,6 +30,17 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     for name, reason in apart.items():
         if name not in foreseen.get("no_signal", {}):
             yield f"{name}: {reason}: it has a model of its own, and the others still learn from it"
+    silent: dict[str, list[str]] = {}
+    for name, reason in foreseen.get("gains_not_told", {}).items():
+        silent.setdefault(reason, []).append(name)
+    for reason, names in silent.items():
+        yield f"{', '.join(names)}: what rows of tasks of the same labels add was not looked at: {reason}"
+    partners = foreseen.get("partners", {})
+    if partners:
+        yield (
+            f"{len(partners)} tasks have the same labels in more than {len(next(iter(partners.values()))['tried'])} "
+            "other datasets; for each, rows of the likeliest of them were tried, not of all"
+        )
     for task, pooling in foreseen.get("pooling", {}).items():
         for target, sources in pooling["harm"].items():
             if sources:

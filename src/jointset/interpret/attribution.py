@@ -67,7 +67,9 @@ def attribute(
         ends = score(np.array([[False] * len(units), [True] * len(units)]))
         return Attribution(method, target, tuple(units), found, float(ends[0]), float(ends[1]), 0.0, 0.0)
     read = saved.prepared(row, dataset, root)
-    grads = integrated_gradients(saved.network, read.batch(np.zeros(1, np.int64)), target)
+    grads = integrated_gradients(
+        saved.network.serving(target.task.name), read.batch(np.zeros(1, np.int64)), target
+    )
     found = np.zeros(len(units))
     if "tabular" in inputs:
         by_column = _of_columns(read.states["tabular"], grads.numbers, grads.categories)

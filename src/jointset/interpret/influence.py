@@ -1,4 +1,4 @@
-"""Which training rows helped or hurt which task: TracIn over linear layers."""
+"""Which training rows helped or hurt which task: influence over linear layers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ArrayError
+from jointset.interpret.curvature import DAMPING, Direction, factors, mean_direction, steps
 from jointset.interpret.gradients import RowGradients, labelled_rows, row_gradients
 from jointset.models.inputs import Inputs
 from jointset.models.joint import JointModel
-from jointset.records import Floats, Ints
+from jointset.records import Floats, Ints, is_labelled
 from jointset.training.problem import Problem
+
+SAMPLE = 4000  # rows of a task from which curvature is estimated
 
 
 @dataclass(frozen=True)
 class Influence:
     """``scores[source, target]`` ``(n,)``: what a step on the source task's label of each of ``rows`` ``(n,)`` does for
     the mean held-out loss of the target task, summed over checkpoints; above 0 it helps, below it hurts, NaN where the
-    row has no such label. ``layers`` are those whose parameters are counted, by target."""
+    row has no such label, 0 between tasks that have models of their own. ``layers`` are those whose parameters are
+    counted, by target."""
 
     rows: Ints
     scores: Mapping[tuple[str, str], Floats]
@@ -50,12 +54,17 @@ def influence(
     *,
     rates: Sequence[float] | None = None,
     labels: Mapping[str, NDArray[Any]] | None = None,
+    damping: float | None = DAMPING,
 ) -> Influence:
-    """TracInCP (Pruthi et al. 2020, eq. 1): Σ_c η_c ∇ℓ(train row) · ∇ℓ(held-out rows), over checkpoints c.
+    """Σ_c η_c ∇ℓ(train row)ᵀ H⁻¹ ∇ℓ(held-out rows), over checkpoints c, with the curvature H of each layer.
+
+    H is the Kronecker-factored Fisher matrix over the training rows (Grosse et al. 2023, eq. 17, with the labels
+    given): directions that training would correct at once, such as what all rows have in common, count little. With
+    ``damping`` None it is left out: TracInCP (Pruthi et al. 2020, eq. 1).
 
     The gradients are those of the task's head and, across tasks, of the shared layers that are linear and of the bag of
     n-grams, where a row's gradient is an outer product δ hᵀ, so that ⟨∇_i, ∇_j⟩ = ⟨δ_i, δ_j⟩ ⟨h_i, h_j⟩ is exact
-    without forming a gradient (for heads: ibid., sec. 4.2). Other parameters are left out; ``layers`` tells.
+    without forming a gradient (for heads: Pruthi et al., sec. 4.2). Other parameters are left out; ``layers`` tells.
 
     Parameters
     ----------
@@ -64,14 +73,21 @@ def influence(
     train, held_out : positions ``(n,)``, ``(m,)`` in the pool.
     rates : learning rate η_c of each checkpoint; all 1 by default.
     labels : labels of the held-out rows by task, over the whole pool; by default those of the problem.
+    damping : above 0, a share of the mean eigenvalue of each factor; None = no curvature.
 
-    Raises ``ArrayError`` where there is no checkpoint, or none for each rate.
+    Raises ``ArrayError`` where there is no checkpoint, or none for each rate, or ``damping`` is not above 0.
     """
-    names = [t.name for t in problem.tasks]
-    judged = {t: labelled_rows(problem, t, held_out) if labels is None else held_out for t in names}
+    known = {t.name for t in models[0].tasks} if models else set()
+    names = [t.name for t in problem.tasks if t.name in known]
     given = labels or problem.labels
+    judged = {
+        t: labelled_rows(problem, t, held_out)
+        if labels is None
+        else held_out[is_labelled(given[t][held_out])]
+        for t in names
+    }
     targets = {t: Rows(problem.inputs, r, t, given[t][r]) for t, r in judged.items() if len(r)}
-    return influence_on(models, problem, train, targets, rates=rates)
+    return influence_on(models, problem, train, targets, rates=rates, damping=damping)
 
 
 @dataclass(frozen=True)
@@ -91,43 +107,74 @@ def influence_on(
     targets: Mapping[str, Rows],
     *,
     rates: Sequence[float] | None = None,
+    damping: float | None = DAMPING,
 ) -> Influence:
     """As :func:`influence`, on any rows: ``targets`` are named, and may be new rows or a single one."""
     eta = [1.0] * len(models) if rates is None else list(rates)
     if not models or len(eta) != len(models):
         raise ArrayError(f"expected a checkpoint for each rate, found {len(models)} and {len(eta)}")
+    if damping is not None and not damping > 0:
+        raise ArrayError(f"damping must be above 0, or None for no curvature; found {damping}")
+    known = {t.name for t in models[0].tasks}
+    sources = {t.name: labelled_rows(problem, t.name, train) for t in problem.tasks if t.name in known}
+    sources = {s: rows for s, rows in sources.items() if len(rows)}
     place = {int(r): i for i, r in enumerate(train)}
-    sources = {t.name: labelled_rows(problem, t.name, train) for t in problem.tasks}
-    scores = {
-        (s, t): np.full(len(train), np.nan) for s, rows in sources.items() if len(rows) for t in targets
-    }
     where = {s: [place[int(r)] for r in rows] for s, rows in sources.items()}
-    for key, found in scores.items():
-        found[where[key[0]]] = 0.0
+    scores = {(s, t): np.full(len(train), np.nan) for s in sources for t in targets}
+    for (source, _), found in scores.items():
+        found[where[source]] = 0.0
     layers: dict[str, tuple[str, ...]] = {}
     for model, rate in zip(models, eta, strict=True):
-        means = {
-            n: _mean(row_gradients(model, t.inputs, t.rows, t.task, t.labels)) for n, t in targets.items()
-        }
-        layers = {n: tuple(m) for n, m in means.items()}
-        for s, rows in sources.items():
-            if len(rows):
-                own = row_gradients(model, problem.inputs, rows, s, problem.labels[s][rows])
-                for n, mean in means.items():
-                    scores[s, n][where[s]] += rate * _products(own, mean, same=s == targets[n].task)
+        for member in {id(m): m for m in (model.serving(t.task) for t in targets.values())}.values():
+            judged = {n: t for n, t in targets.items() if model.serving(t.task) is member}
+            own = {t.name: sources[t.name] for t in member.tasks if t.name in sources}
+            for n, score in _of_one(member, problem, own, judged, damping, layers).items():
+                scores[n][where[n[0]]] += rate * score
     return Influence(np.asarray(train), scores, layers)
 
 
-def _mean(found: RowGradients) -> dict[str, Any]:
-    """The mean gradient by layer, ``(in, out)``."""
-    return {n: np.asarray((found.inputs[n].T @ d) / max(len(d), 1)) for n, d in found.deltas.items()}
+def _of_one(
+    model: JointModel, problem: Problem, sources: Mapping[str, Ints], targets: Mapping[str, Rows],
+    damping: float | None, layers: dict[str, tuple[str, ...]],
+) -> dict[tuple[str, str], Floats]:  # fmt: skip
+    """Scores of one model, in which all tasks share their trunk; fills ``layers``."""
+
+    def gradients(source: str, most: int | None = None) -> RowGradients:
+        rows = sources[source]
+        rows = rows if most is None else rows[:: max(1, len(rows) // most)]
+        return row_gradients(model, problem.inputs, rows, source, problem.labels[source][rows])
+
+    means = {n: _mean(row_gradients(model, t.inputs, t.rows, t.task, t.labels)) for n, t in targets.items()}
+    if damping is not None:
+        sampled = {s: gradients(s, SAMPLE) for s in sources}
+        trunk = factors([_without_head(g) for g in sampled.values()], damping=damping)
+        heads = {s: factors([_head_alone(g)], damping=damping) for s, g in sampled.items()}
+        means = {n: steps(m, trunk | heads.get(targets[n].task, {})) for n, m in means.items()}
+    layers |= {n: tuple(m) for n, m in means.items()}
+    scores = {}
+    for source in sources:
+        own = gradients(source)
+        for n, mean in means.items():
+            scores[source, n] = _products(own, mean, same=source == targets[n].task)
+    return scores
 
 
-def _products(own: RowGradients, mean: Mapping[str, Any], *, same: bool) -> Floats:
+def _head_alone(found: RowGradients) -> RowGradients:
+    return RowGradients(*({n: x for n, x in p.items() if n == "head"} for p in (found.deltas, found.inputs)))
+
+
+def _without_head(found: RowGradients) -> RowGradients:
+    return RowGradients(*({n: x for n, x in p.items() if n != "head"} for p in (found.deltas, found.inputs)))
+
+
+def _mean(found: RowGradients) -> dict[str, Direction]:
+    """The mean gradient by layer."""
+    return {n: mean_direction(found.inputs[n], d) for n, d in found.deltas.items()}
+
+
+def _products(own: RowGradients, mean: Mapping[str, Direction], *, same: bool) -> Floats:
     """Each row's inner product with the mean gradient, ``(n,)``; heads meet only those of their own task."""
     names = [n for n in own.deltas if n in mean and (same or n != "head")]
     if not names:
         return np.zeros(len(next(iter(own.deltas.values()))) if own.deltas else 0)
-    return np.asarray(
-        sum(((own.inputs[n] @ mean[n]) * own.deltas[n]).sum(1, dtype=np.float64) for n in names)
-    )
+    return np.asarray(sum(mean[n].dot(own.inputs[n], own.deltas[n]) for n in names))

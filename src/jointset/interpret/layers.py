@@ -41,8 +41,14 @@ def task_features(model: JointModel, inputs: Inputs, rows: Ints) -> dict[str, di
     """Layer → task → features ``(n, d)`` of the rows.
 
     Layers that work in a column per task (soft sharing, cross-stitch, …) have other features for each task; those that
-    all tasks read have one for all, under every task. The last layer is what the heads read.
+    all tasks read have one for all, under every task. The last layer is what the heads read. Of tasks that have models
+    of their own, each has the features of the model that serves it.
     """
+    members = {t.name: model.serving(t.name) for t in model.tasks}
+    if any(m is not model for m in members.values()):
+        made = {id(m): task_features(m, inputs, rows) for m in members.values()}
+        names = [n for n in made[id(members[model.tasks[0].name])] if all(n in f for f in made.values())]
+        return {n: {t: made[id(m)][n][t] for t, m in members.items()} for n in names}
     tasks = [t.name for t in model.tasks]
     found: dict[str, dict[str, list[Floats]]] = {}
     seen: list[tuple[str, Tensor]] = []

@@ -10,7 +10,7 @@ from jointset.relatedness.consensus import consensus
 from jointset.relatedness.copies import Sameness, same_content
 from jointset.relatedness.dynamics import loss_ratios, training_rates
 from jointset.relatedness.fisher import fisher
-from jointset.relatedness.gradients import conflict_rate, gradient_cosine
+from jointset.relatedness.gradients import conflict_rate, first_order_lookahead, gradient_cosine
 from jointset.relatedness.grouping import Group, Grouping, company, group_tasks
 from jointset.relatedness.h_score import h_score, h_score_of
 from jointset.relatedness.information import information
@@ -22,7 +22,7 @@ from jointset.relatedness.plan import plan_trainings
 from jointset.relatedness.pooling import Pooling, pool_datasets
 from jointset.relatedness.probes import probed
 from jointset.relatedness.proxy_a import proxy_a
-from jointset.relatedness.signal import Signal, label_signal
+from jointset.relatedness.signal import Signal, label_signal, sure_signal
 from jointset.relatedness.table import MEASURES, Material, affinity
 from jointset.relatedness.tag import lookahead
 from jointset.relatedness.transfer_gain import TransferGain, measure_transfer
@@ -46,6 +46,7 @@ __all__ = [
     "company",
     "conflict_rate",
     "consensus",
+    "first_order_lookahead",
     "fisher",
     "gradient_cosine",
     "group_tasks",
@@ -67,6 +68,7 @@ __all__ = [
     "probed",
     "proxy_a",
     "same_content",
+    "sure_signal",
     "training_rates",
     "treatments",
 ]

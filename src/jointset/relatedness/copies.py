@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from jointset.relatedness.association import spearman
 from jointset.relatedness.columns import Array, checked, known, parts, table
 from jointset.relatedness.information import uncertainty
+from jointset.relatedness.intervals import intervals
 
 SAME = 0.98  # share of the entropy
 HOLDS = 0.9  # of it after correction for few rows, so that an id column gives nothing away
@@ -22,7 +23,7 @@ class Sameness:
     """Two tasks with one content: a ``copy`` (each gives the other away), or one that ``determines`` the other.
 
     ``forth`` is the share of the target's entropy that the source removes, ``back`` the other way round; for numbers
-    both are |ρ|.
+    both are |ρ|. ``cuts`` are those of a number that classes were made from.
     """
 
     source: str
@@ -31,61 +32,80 @@ class Sameness:
     forth: float
     back: float
     rows: int
+    cuts: tuple[float, ...] = ()
 
     @property
     def reason(self) -> str:
         """The finding in words."""
         if self.kind == "copy":
             return f"{self.source} and {self.target} say the same on {self.rows:,} shared rows"
+        if self.cuts:
+            where = ", ".join(f"{c:.6g}" for c in self.cuts)
+            return f"{self.target} is {self.source} cut at {where}, on {self.rows:,} shared rows"
         return f"{self.source} gives {self.target} away on {self.rows:,} shared rows, and not the other way round"
 
 
 def same_content(labels: Mapping[str, Any]) -> tuple[Sameness, ...]:
     """Pairs of tasks that say the same on the rows that carry both, whatever their classes are called.
 
-    Classes are compared by the uncertainty coefficient (Theil 1972), from 0.98 on; numbers by their ranks. A label set
-    is given away when each of its labels is. At least 30 shared rows. Tasks without shared rows are not compared.
+    Classes are compared by the uncertainty coefficient (Theil 1972), from 0.98 on; numbers by their ranks. A number
+    gives classes away that are its intervals (:func:`~jointset.relatedness.intervals.intervals`). A label set is given
+    away when each of its labels is. At least 30 shared rows. Tasks without shared rows are not compared.
 
     >>> import numpy as np
     >>> fine = np.tile([0, 1, 2, 3], 20)
     >>> [(s.source, s.target, s.kind) for s in same_content({"a": fine, "b": 3 - fine, "c": fine // 2})]
     [('a', 'b', 'copy'), ('a', 'c', 'determines'), ('b', 'c', 'determines')]
+    >>> price = np.arange(100.0)
+    >>> [s.reason for s in same_content({"price": price, "dear": (price > 60) * 1})]
+    ['dear is price cut at 60.5, on 100 shared rows']
     """
     given, found = checked(labels), []
     for a, b in combinations(given, 2):
-        forth, rows = _given_away(given[a], given[b])
-        back, _ = _given_away(given[b], given[a])
-        if forth and back:
-            found.append(Sameness(a, b, "copy", forth, back, rows))
-        elif forth or back:
-            source, target = (a, b) if forth else (b, a)
-            found.append(Sameness(source, target, "determines", max(forth, back), min(forth, back), rows))
+        there, again = _given_away(given[a], given[b]), _given_away(given[b], given[a])
+        if there.share and again.share:
+            found.append(Sameness(a, b, "copy", there.share, again.share, there.rows))
+        elif there.share or again.share:
+            source, target, one = (a, b, there) if there.share else (b, a, again)
+            found.append(Sameness(source, target, "determines", one.share, 0.0, one.rows, one.cuts))
     return tuple(found)
 
 
-def _given_away(source: Array, target: Array) -> tuple[float, int]:
+class _Given(NamedTuple):
+    share: float = 0.0
+    rows: int = 0
+    cuts: tuple[float, ...] = ()
+
+
+def _given_away(source: Array, target: Array) -> _Given:
     """How far the least of the target's parts is given away by a part of the source; 0 where it is not."""
-    least, most = 1.0, 0
+    found = []
     for b in parts(target):
-        best = 0.0
-        for a in parts(source):
-            rows = known(a) & known(b)
-            n = int(rows.sum())
-            if n >= FEWEST:
-                best, most = max(best, _one(a[rows], b[rows])), max(most, n)
-        least = min(least, best)
-        if not least:
-            return 0.0, most
-    return round(least, 6), most
+        shared = [known(a) & known(b) for a in parts(source)]
+        ways = [
+            _one(a[rows], b[rows])
+            for a, rows in zip(parts(source), shared, strict=True)
+            if rows.sum() >= FEWEST
+        ]
+        most = max(int(rows.sum()) for rows in shared)
+        best = max(ways, key=lambda w: w.share, default=_Given())
+        if not best.share:
+            return _Given(rows=most)
+        found.append(best._replace(rows=most))
+    cuts = tuple(sorted({c for f in found for c in f.cuts}))
+    return _Given(round(min(f.share for f in found), 6), max(f.rows for f in found), cuts)
 
 
-def _one(a: Array, b: Array) -> float:
-    numbers = (a.dtype.kind == "f") + (b.dtype.kind == "f")
-    if numbers == 2:
+def _one(a: Array, b: Array) -> _Given:
+    numbers = (a.dtype.kind == "f", b.dtype.kind == "f")
+    if numbers == (True, True):
         rho = abs(spearman(a, b))
-        return rho if rho >= ORDER else 0.0
-    if numbers:
-        return 0.0
+        return _Given(rho if rho >= ORDER else 0.0)
+    if numbers == (True, False):
+        cut = intervals(a, b)
+        return _Given(cut.share, cuts=cut.cuts) if cut and cut.share >= SAME else _Given()
+    if numbers == (False, True):
+        return _Given()
     counts = table(a, b)
     plain, corrected = uncertainty(counts, corrected=False), uncertainty(counts)
-    return plain if plain >= SAME and corrected >= HOLDS else 0.0
+    return _Given(plain if plain >= SAME and corrected >= HOLDS else 0.0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from jointset.errors import ArrayError
-from jointset.records import Floats, Ints, is_labelled
+from jointset.records import Bools, Floats, Ints
 from jointset.relatedness.columns import GROUPS, Array, checked, coded, graded, known, parts, points
 
 STRENGTH = 1.0  # inverse of the ridge penalty on standardised columns
@@ -57,10 +57,11 @@ def probed(
 def nulls(
     labels: Mapping[str, Any], features: Any, *, draws: int = 9, groups: Any = None, seed: int = 0
 ) -> list[dict[str, Floats]]:
-    """What :func:`probed` says when the labels are permuted among the rows that carry them: sources without relation.
+    """What :func:`probed` says when labels are permuted among the rows that carry them: sources without relation.
 
     Any direction of the features says something of a target, and many outputs say more than few: what a source says
-    has to be compared with these. For speed they are ridge regressions of the classes' indicators.
+    has to be compared with these. For speed they are ridge regressions of the classes' indicators. Labels of
+    a set that are known in the same rows are permuted together; a missing one is learnt by neither.
 
     >>> x = np.repeat([[0.0], [1.0]], 20, axis=0)
     >>> len(nulls({"t": np.repeat([0, 1], 20)}, x, draws=2))
@@ -71,25 +72,37 @@ def nulls(
     x, fold = standardised(features, n), folds_of(n, groups, 2, seed)
     out: list[dict[str, Floats]] = [{} for _ in range(draws)]
     for name, y in given.items():
-        rows, target = np.flatnonzero(is_labelled(y)), _numbers(y)
-        wide = [target[rows][rng.permutation(len(rows))] for _ in range(draws)]
-        said = np.zeros((n, draws * target.shape[1]))
-        for f in range(2):
-            train, rest = fold[rows] != f, np.setdiff1d(np.flatnonzero(fold == f), rows[fold[rows] != f])
-            if train.any():
-                said[rest] = ridge(x, np.concatenate(wide, axis=1)[train], rows[train])[rest]
-        for d, part in enumerate(np.split(said, draws, axis=1)):
-            out[d][name] = part if y.dtype.kind == "f" else np.clip(part, LEAST, 1 - LEAST)
+        numbers, there = _numbers(y)
+        said = np.zeros((n, draws, numbers.shape[1]))
+        for rows, columns in _alike(there):
+            target = numbers[np.ix_(rows, columns)]
+            wide = np.concatenate([target[rng.permutation(len(rows))] for _ in range(draws)], axis=1)
+            for f in range(2):
+                train = fold[rows] != f
+                if train.any():
+                    part = ridge(x, wide[train], rows[train])[fold == f]
+                    said[np.ix_(fold == f, np.arange(draws), columns)] = part.reshape(len(part), draws, -1)
+        kept = said if y.dtype.kind == "f" else np.clip(said, LEAST, 1 - LEAST)
+        for d in range(draws):
+            out[d][name] = kept[:, d]
     return out
 
 
-def _numbers(y: Array) -> Floats:
-    """Labels as columns of numbers ``(n, K)``; classes as indicators, and what is missing as zero."""
+def _numbers(y: Array) -> tuple[Floats, Bools]:
+    """Labels as columns of numbers, classes as indicators, and where they are known, both ``(n, K)``."""
     if y.dtype.kind == "f":
-        return np.nan_to_num(graded(y))[:, None]
+        return np.nan_to_num(graded(y))[:, None], known(y)[:, None]
     if y.ndim == 2:
-        return (y == 1).astype(np.float64)
-    return np.asarray(y[:, None] == np.arange(max(int(y.max(initial=0)) + 1, 2)), np.float64)
+        return (y == 1).astype(np.float64), y >= 0
+    told = np.asarray(y[:, None] == np.arange(max(int(y.max(initial=0)) + 1, 2)), np.float64)
+    return told, np.repeat(known(y)[:, None], told.shape[1], axis=1)
+
+
+def _alike(there: Bools) -> Iterator[tuple[Ints, Ints]]:
+    """Rows, and the columns that are known in just these."""
+    patterns, which = np.unique(there, axis=1, return_inverse=True)
+    for k, pattern in enumerate(patterns.T):
+        yield np.flatnonzero(pattern), np.flatnonzero(which.ravel() == k)
 
 
 def folds_of(n: int, groups: Any, folds: int, seed: int) -> Ints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,12 @@ ROWS = 2000
 FEWEST = 40
 ENOUGH = 50  # labels beside those of the commonest value; with fewer, real tasks go unnoticed as well
 LEVEL = 0.05
+
+# what it takes to act on a missing signal
+SURE_LABELS = 800
+SURE_RARER = 100  # labels beside the commonest
+SURE_LEVEL = 0.02  # p-value above which a task is suspected; of random ones a fiftieth stays below
+LOOKS = (49, 199)  # permutations of a first look, which settles most tasks, and of a second
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,52 @@ def label_signal(
     given = checked(labels)
     x = standardised(features, len(next(iter(given.values()))))
     return {name: _judged(name, y, x, permutations, level, seed) for name, y in given.items()}
+
+
+def sure_signal(labels: Mapping[str, Any], features: Any, *, seed: int = 0) -> dict[str, Signal]:
+    """:func:`label_signal` as one may act on it: "no signal" needs labels enough, and has to be found twice.
+
+    With fewer than 800 labels, or 100 beside the commonest, weak tasks look random, and p > 0.02 is "not judged".
+    Raises ArrayError.
+
+    >>> rng = np.random.default_rng(1)
+    >>> x, coin = rng.normal(size=(900, 3)), rng.integers(2, size=900)
+    >>> few = np.where(np.arange(900) < 90, coin, -1)
+    >>> found = sure_signal({"real": (x[:, 0] > 0) * 1, "coin": coin, "few": few}, x)
+    >>> [s.outcome for s in found.values()]
+    ['signal', 'no signal', 'not judged']
+    """
+    given = checked(labels)
+    found: dict[str, Signal] = {}
+    asked = given
+    for permutations in LOOKS:
+        if asked:
+            found |= label_signal(asked, features, permutations=permutations, level=SURE_LEVEL, seed=seed)
+            asked = {n: given[n] for n in asked if found[n].p_value > SURE_LEVEL}
+    return {n: s if enough(given[n]) else _unsure(s) for n, s in found.items()}
+
+
+def enough(labels: Array, fewest: int = SURE_LABELS, rarer: int = SURE_RARER) -> bool:
+    """Whether a task has labels enough for a missing signal to mean something: so many, and beside the commonest.
+
+    >>> enough(np.tile([0, 1], 400)), enough(np.r_[np.ones(99, int), np.zeros(900, int)])
+    (True, False)
+    """
+
+    def one(column: Array) -> bool:
+        there = column[known(column)]
+        if len(there) < fewest or column.dtype.kind == "f":
+            return len(there) >= fewest
+        return bool(len(there) - np.bincount(there).max() >= rarer)
+
+    return any(map(one, parts(labels)))
+
+
+def _unsure(signal: Signal) -> Signal:
+    if signal.outcome != "no signal":
+        return signal
+    reason = f"too few labels to tell whether they follow the inputs (p = {signal.p_value:.2f}, {signal.rows:,} rows)"
+    return replace(signal, outcome="not judged", reason=reason)
 
 
 def _judged(name: str, y: Array, x: Floats, permutations: int, level: float, seed: int) -> Signal:

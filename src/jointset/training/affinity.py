@@ -13,7 +13,7 @@ from torch import Tensor
 from jointset.models.joint import JointModel
 from jointset.records import Bools, is_labelled
 from jointset.relatedness import Affinity, conflict_rate, gradient_cosine, gradients, loss_ratios
-from jointset.relatedness.gradients import GradientState
+from jointset.relatedness.gradients import GradientState, first_order_lookahead
 from jointset.training.problem import Problem
 from jointset.weighting import Step
 from jointset.weighting.gramian.look import by_task, look
@@ -37,8 +37,9 @@ class Running:
     every: int
 
     def affinities(self) -> dict[str, Affinity]:
-        """Mean cosine, share of steps in conflict, and, of four epochs or more, how the losses fall together."""
-        found = {a.measure: a for a in (f(self.state, self.tasks) for f in (gradient_cosine, conflict_rate))}
+        """Mean cosine, share of steps in conflict, first-order lookahead; of four epochs how losses fall together."""
+        taken = (gradient_cosine, conflict_rate, first_order_lookahead)
+        found = {a.measure: a for a in (f(self.state, self.tasks) for f in taken)}
         curves = [self.losses.get(t, ()) for t in self.tasks]
         whole = len({len(c) for c in curves}) == 1 and len(curves[0]) > 1
         if whole and all(np.isfinite(v) and v > 0 for c in curves for v in c):
@@ -152,7 +153,9 @@ class Watch:
         present[place] = True
         present &= np.isfinite(whole.diagonal())  # a gradient that is not finite says nothing
         whole[~present] = whole[:, ~present] = 0.0
-        self.state = gradients.step(self.state, whole, present)
+        last = {t: float(heard[-1]) for t, heard in self.heard_now.items() if heard}
+        losses = np.array([last.get(t, np.nan) for t in self.tasks])
+        self.state = gradients.step(self.state, whole, present, losses)
 
 
 def rows_together(problem: Problem) -> Bools:

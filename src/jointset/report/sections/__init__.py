@@ -14,6 +14,7 @@ from jointset.report.sections.environment import environment
 from jointset.report.sections.examples import examples
 from jointset.report.sections.findings import findings
 from jointset.report.sections.grid import grid
+from jointset.report.sections.interpretation import interpretation
 from jointset.report.sections.joint import joint
 from jointset.report.sections.limits import limits
 from jointset.report.sections.noise import noise
@@ -38,6 +39,7 @@ SECTIONS: dict[str, Callable[[Material], Section | None]] = {
     "copies": copies,
     "findings": findings,
     "affinity": affinity,
+    "interpretation": interpretation,
     "sources": sources,
     "examples": examples,
     "limits": limits,

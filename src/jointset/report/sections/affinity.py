@@ -13,6 +13,7 @@ from jointset.rundir import read_json
 SAID = {
     "gradient_cosine": "Cosine of the tasks' gradients, the mean over steps",
     "conflict_rate": "Share of the steps in which two gradients point against each other",
+    "lookahead": "What a step that takes 1 % off the row's loss takes off the column's, in %",
     "loss_ratios": "Correlation of how the losses fall from epoch to epoch",
 }
 

@@ -1,0 +1,30 @@
+"""When a missing signal is ground to act."""
+
+import numpy as np
+import pytest
+
+from jointset.relatedness import label_signal, sure_signal, treatments
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_true_tasks_of_few_labels_are_kept(seed):
+    """So weak, and so few, as assays of molecules are: many look random, and none is told to be dropped."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(500, 40))
+    score = x[:, :12] + 5 * rng.normal(size=(500, 12))
+    labels = {f"t{i}": (s > np.quantile(s, 0.85)).astype(int) for i, s in enumerate(score.T)}
+    suspected = [n for n, s in label_signal(labels, x).items() if s.outcome == "no signal"]
+    found = sure_signal(labels, x, seed=seed)
+    assert suspected and all(
+        "too few labels to tell" in found[n].reason for n in suspected if found[n].p_value > 0.02
+    )
+    assert {t.action for t in treatments(tuple(labels), signals=found)} == {"keep"}
+
+
+@pytest.mark.parametrize("rows", [790, 900])
+@pytest.mark.parametrize("rarer", [90, 300])
+def test_random_labels_are_told_from_so_many_on(rows, rarer):
+    rng = np.random.default_rng(0)
+    coin = rng.permutation(np.arange(rows) < rarer).astype(int)
+    outcome = sure_signal({"coin": coin}, rng.normal(size=(rows, 3)))["coin"].outcome
+    assert outcome == ("no signal" if rows > 800 and rarer > 100 else "not judged")
