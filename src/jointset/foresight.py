@@ -102,7 +102,7 @@ def foresee(work: Work) -> Foresight:
     sample = sampled(work, max(1, min(most, MOST_ROWS // len(work.pool.datasets))))
     material = material_of(work, sample)
     assert material.features is not None
-    same = tuple(s for s in same_content(material.labels) if s.kind == "determines" or _copy(work, s))
+    same = tuple(s for s in same_content(material.labels) if s.kind != "copy" or _copy(work, s))
     return Foresight(
         signals=missing_signals(material.labels, material.features, seed=work.config.seed),
         copies=groups_of_copies(list(material.labels), same),
