@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 
+from jointset.relatedness import signal
+
 from jointset.cli.relate import groups_told
 from jointset.relatedness import Affinity, company, group_tasks
 
@@ -18,7 +20,8 @@ def with_odd_tasks(folder):
     return folder.write()
 
 
-def test_advice_in_json_finds_the_copy_and_the_random_task(folder, cli):
+def test_advice_in_json_finds_the_copy_and_the_random_task(folder, cli, monkeypatch):
+    monkeypatch.setattr(signal, "enough", lambda labels: True)  # 240 rows are too few for a run to act on
     done = cli("relate", with_odd_tasks(folder).config, "--groups", 2, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
@@ -36,6 +39,15 @@ def test_advice_in_json_finds_the_copy_and_the_random_task(folder, cli):
         "association", "information", "leep", "logme", "h_score", "fisher", "proxy_a", "mmd", "ngrams",
     }  # fmt: skip
     assert set(found["pooling"]) == {"level"} and found["seconds"] > 0
+
+
+def test_few_labels_are_no_reason_to_drop_a_task(folder, cli):
+    done = cli("relate", with_odd_tasks(folder).config, "--measure", "leep", "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["tasks"]["coin"]["action"] == "keep"
+    assert found["signals"]["coin"]["outcome"] == "not judged"
+    assert "too few labels to tell" in found["signals"]["coin"]["reason"]
 
 
 def test_advice_as_text(folder, cli):
