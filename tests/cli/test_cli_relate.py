@@ -4,10 +4,8 @@ import json
 
 import numpy as np
 
-from jointset.relatedness import signal
-
 from jointset.cli.relate import groups_told
-from jointset.relatedness import Affinity, company, group_tasks
+from jointset.relatedness import Affinity, company, group_tasks, signal
 
 
 def with_odd_tasks(folder):
