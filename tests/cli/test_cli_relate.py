@@ -31,10 +31,9 @@ def test_advice_in_json_finds_the_copy_and_agrees_with_its_groups(folder, cli):
     )
     assert found["targets"]["level"]["chosen"]
     served = [g["serves"] for g in found["groups"]["groups"]]
-    assert sorted(sum(served, [])) == ["coin", "kinds", "level", "price", "risky"]
-    assert [t for t, v in found["tasks"].items() if v["action"] == "alone"] == sum(
-        (g for g in served if len(g) == 1), []
-    )
+    assert sorted(t for g in served for t in g) == ["coin", "kinds", "level", "price", "risky"]
+    alone = [t for t, v in found["tasks"].items() if v["action"] == "alone"]
+    assert alone == [t for g in served if len(g) == 1 for t in g]
     assert found["groups"]["share"] == 1.0
     assert set(found["affinity"]) == {
         "association", "information", "leep", "logme", "h_score", "fisher", "proxy_a", "mmd", "ngrams",
