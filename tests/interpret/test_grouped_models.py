@@ -29,6 +29,7 @@ def test_a_prediction_is_explained_by_the_model_that_serves_it(grouped, task, be
     told = [*found.helpful, *found.harmful]
     assert found.attribution.units and told
     assert {r["task"] for r in told} <= behind
+    assert all(len(r["label"]) < 12 for r in told)  # numbers too
 
 
 def test_influence_stays_within_a_model(grouped):

@@ -1,5 +1,6 @@
 """``jointset partition``: files, configuration, statistics, and mistakes."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -10,12 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jointset import config
 from jointset.data.sources import read
 from jointset.prepare import prepare, regime
 from jointset.study import Plan, make_study
 from jointset.study.assign import clean, label_codes
+from jointset.study.columns import telling, unfit
 
 DATA = Path(os.environ.get("JOINTSET_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -177,10 +181,21 @@ def test_a_regression_is_skewed_by_its_quintiles():
         ([], "kind", "found none"),
         (["--iid", "--sites", 3, "--format", "parket"], "kind", "did you mean 'parquet'?"),
         (["--by", "age"], "kind", "column 'age' is the site and a tabular input"),
+        (["--shards", 0, "--sites", 3], "kind", "each is 0; a site has 1 shard at least"),
+        (["--iid", "--sites", 3, "--seed", -1], "kind", "seed is -1"),
+        (["--by", "town", "--least", 0], "kind", "smallest size of a site is 0"),
+        (["--by", "hole"], "kind", "site column 'hole': 150 of 300 rows have no site (first in row 1)"),
+        (["--by", "none"], "kind", "site column 'none': the column is empty in every row"),
+        (["--by", "one"], "kind", "site column 'one': the column has one value, 'k'"),
+        (["--by", "town"], "one", "label column 'one' has one class, 'k'"),
+        (["--by", "town"], "none", "label column 'none' is empty in every row"),
+        (["--iid", "--sites", 3, "--input", "text="], "kind", "expected MODALITY=COLUMN"),
+        (["--iid", "--sites", 3, "--input", "image=px:0x4"], "kind", "no image input column 'px:0x4'"),
     ],
     ids=str,
 )
 def test_a_mistake_is_one_line_and_writes_nothing(cli, file, options, label, message):
+    frame().assign(hole=["p", None] * 150, one="k", none=None).to_csv(file, index=False)
     done, out = part(cli, file, *options, label=label)
     assert done.code == 2 and message in done.err and done.err.count("\n") == 1
     assert not out.exists()
@@ -190,6 +205,136 @@ def test_a_study_is_not_written_over(cli, file):
     part(cli, file, "--iid", "--sites", 2)
     done, _ = part(cli, file, "--iid", "--sites", 2)
     assert done.code == 2 and "exists already" in done.err
+
+
+def test_inputs_are_not_guessed_where_they_name_rows_or_tell_the_site_or_the_label(cli, tmp_path):
+    rng, n = np.random.default_rng(0), 400
+    site, y = rng.integers(0, 4, n), rng.integers(0, 2, n)
+    columns = {
+        "no_of_row": np.arange(7, 7 + n),
+        "index": np.tile(np.arange(40), 10),  # starts again, but its name says what it is
+        "code": [f"c{i * 7919 % n}" for i in range(n)],
+        "serial": np.r_[3 * rng.permutation(n)],
+        "town": np.array(["Oslo", "Rome", "Bonn", "Lima"])[site],
+        "nation": np.array(["no", "it", "de", "pe"])[site],
+        "north": site % 2,
+        "verdict": np.array(["fine", "bad"])[y],
+        "age": rng.integers(20, 60, n),
+        "size": rng.normal(size=n),
+        "same": 1,
+        "seen": [1] + [None] * (n - 1),
+        "blob": [bytes(rng.integers(0, 255, 100, dtype=np.uint8)) for _ in range(n)],
+        "quality": y,
+        "user_id": rng.integers(0, 90, n),
+        "last": rng.integers(0, 3, n),  # would be taken for the label if none were named
+        "y": y,
+    }
+    pd.DataFrame(columns).to_parquet(tmp_path / "t.parquet")
+    done = cli("partition", tmp_path / "t.parquet", "--by", "town", "--label", "y", "--out", tmp_path / "o")
+    assert done.code == 0, done.err
+    told = json.loads((tmp_path / "o" / "statistics.json").read_text())
+    settings = config.load(tmp_path / "o" / "jointset.yaml")
+    assert {tuple(d.inputs["tabular"]) for d in settings.datasets.values()} == {("age", "size", "last")}
+    notes = "\n".join(told["notes"])
+    for line in (
+        "'no_of_row', 'index', 'serial': a running number",
+        "'code': another text in every row",
+        "'nation': tells the site: 400 of 400 rows",
+        "'north': one value at each site: 400 of 400 rows",
+        "'verdict': tells the label: 400 of 400 rows",
+        "'same': the same in every row",
+        "'seen': has a value in 1 of 400 rows",
+        "'blob': raw bytes; if they are pixels of 10 × 10, name them with --input image=blob:10x10",
+        "'quality': its name is that of a label",
+        "'user_id': its name is that of a group",
+        "guessed are --input tabular=age,size,last; name all inputs so to have others",
+    ):
+        assert line in notes and line in done.out, line
+    done = cli("partition", tmp_path / "t.parquet", "--by", "town", "--label", "y", "--input",
+               "tabular=age,verdict", "--out", tmp_path / "p")  # fmt: skip
+    assert "'verdict': named as input, though: tells the label: 400 of 400 rows" in done.out
+
+
+def test_what_is_measured_stays_an_input_though_it_follows_site_and_label():
+    rng, n = np.random.default_rng(1), 500
+    site, y = rng.integers(0, 5, n), rng.integers(0, 2, n)
+    near = np.where(rng.random(n) < 0.8, y, 1 - y)
+    table = pa.table({"site": site, "y": y, "near": near, "age": np.sort(rng.integers(20, 60, n)),
+                      "shifted": rng.normal(site), "rare": (np.arange(n) == 3).astype(int)})  # fmt: skip
+    tasks = {"y": {"kind": "binary", "column": "y"}}
+    assert unfit(table, ["near", "age", "shifted", "rare"], by="site", tasks=tasks) == {}
+
+
+@given(
+    given_=st.lists(st.integers(-1, 4), min_size=1, max_size=30),
+    seed=st.integers(0, 99),
+)
+def test_telling_is_leave_one_out(given_, seed):
+    told = np.random.default_rng(seed).integers(-1, 3, len(given_))
+    key = np.array(given_)
+    known = (key >= 0) & (told >= 0)
+    right = rows = 0
+    for i in np.flatnonzero(known):
+        others = np.bincount(told[known & (key == key[i]) & (np.arange(len(key)) != i)], minlength=3)
+        rows += others.sum() > 0
+        right += others.sum() > 0 and others[told[i]] > np.delete(others, told[i]).max()
+    found = telling(key, told)
+    assert (found.right, found.rows) == (right, rows)
+
+
+def test_raw_pixels_and_raw_samples_are_read_when_their_shape_is_said(cli, tmp_path):
+    pytest.importorskip("soundfile")
+    rng, n = np.random.default_rng(0), 60
+    pixels = [bytes(rng.integers(0, 255, 64, dtype=np.uint8)) for _ in range(n)]
+    sound = [rng.integers(-999, 999, 800).astype("<i2").tobytes() for _ in range(n)]
+    frame = pd.DataFrame(
+        {"px": pixels, "pcm": sound, "y": np.arange(n) % 2, "town": ["a", "b", "c"] * (n // 3)}
+    )
+    frame.loc[0, "px"] = None
+    frame.to_parquet(tmp_path / "raw.parquet")
+    said = ("partition", tmp_path / "raw.parquet", "--by", "town", "--label", "y", "--out", tmp_path / "o")
+    done = cli(*said)
+    assert done.code == 2 and "image=px:8x8" in done.err and done.err.count("\n") == 1
+    done = cli(*said, "--input", "image=px")
+    assert done.code == 2 and "no image of column 'px' can be read" in done.err and "image=px:8x8" in done.err
+    for wrong, message in (("image=px:8x9", "has 64 bytes in row"), ("image=y:8x8", "not raw bytes"),
+                           ("image=px:0x8", "sizes and rates are 1 or more")):  # fmt: skip
+        done = cli(*said, "--input", wrong)
+        assert done.code == 2 and message in done.err and done.err.count("\n") == 1
+    done = cli(*said, "--input", "image=px:8x8", "--input", "audio=pcm:8000")
+    assert done.code == 0, done.err
+    work = prepare(config.load(tmp_path / "o" / "jointset.yaml"), tmp_path / "cache")
+    assert len(work.pool) == n
+    again = pq.read_table(tmp_path / "o" / "sites" / "b.parquet")
+    assert bytes(again["px"][0].as_py()) == pixels[again["source_row"][0].as_py()]
+    import soundfile
+
+    heard, rate = soundfile.read(io.BytesIO(again["pcm"][0].as_py()), dtype="int16")
+    assert rate == 8000 and heard.tobytes() == sound[again["source_row"][0].as_py()]
+
+
+def test_an_input_that_a_site_lacks_is_none_there(cli, file, tmp_path):
+    data = frame()
+    data.loc[data["town"] == "Aarhus", "cost"] = None
+    data.to_parquet(tmp_path / "people.parquet")
+    done, out = part(cli, tmp_path / "people.parquet", "--by", "town")
+    assert done.code == 0 and "'cost' is empty at 1 sites and no input there (Aarhus)" in done.out
+    settings = config.load(out / "jointset.yaml")
+    assert settings.datasets["Aarhus"].inputs["tabular"] == "age"
+    prepare(settings, tmp_path / "cache")
+    done, _ = part(
+        cli, tmp_path / "people.parquet", "--by", "town", inputs="tabular=cost", out=tmp_path / "n"
+    )
+    assert done.code == 2 and "site 'Aarhus' has no value in any input column" in done.err
+    assert not (tmp_path / "n").exists()
+
+
+def test_small_sites_are_told_of(cli, file):
+    data = frame()
+    data["ward"] = ["lone"] + ["other"] * 299
+    data.to_csv(file, index=False)
+    done, _ = part(cli, file, "--by", "ward")
+    assert done.code == 0 and "1 of 2 sites have fewer than 20 rows (least: lone, 1)" in done.out
 
 
 def real(*parts):

@@ -80,7 +80,11 @@ def partition(
         typer.Option(help="Label column, or COLUMN:KIND; the first is the one skewed. Guessed by default."),
     ] = None,
     inputs: Annotated[
-        list[str] | None, typer.Option("--input", help="MODALITY=COLUMN[,COLUMN]; guessed by default.")
+        list[str] | None,
+        typer.Option(
+            "--input",
+            help="MODALITY=COLUMN[,COLUMN]; guessed by default. Raw bytes: image=COLUMN:28x28, audio=COLUMN:8000.",
+        ),
     ] = None,
     group: Annotated[Optional[str], typer.Option(help="Column whose equal values stay on one site.")] = None,  # noqa: UP045
     together: Annotated[bool, typer.Option("--together", help="Copies of a row stay on one site.")] = False,

@@ -10,8 +10,11 @@ from typing import Any
 import typer
 
 from jointset.cli.init import guess_columns, kind_of_labels
+from jointset.cli.partition_inputs import guessed_inputs, named_inputs, notes_on
 from jointset.data.sources import read
 from jointset.errors import DataError, UserError, nearest
+from jointset.study import Plan, make_study
+from jointset.study.plan import check_columns
 
 KINDS = ("binary", "multiclass", "multilabel", "regression")
 FORMATS = ("parquet", "csv", "jsonl")
@@ -36,11 +39,10 @@ def partition(
     as_json: bool,
 ) -> None:
     """Part a file into sites, write the study and print how its sites differ."""
-    from jointset.study import Plan, make_study
-
     way, value = _one_method(method)
     name = file.name.split(".")[0] or "data"
     table = read(file, name=file.name)
+    named, table = named_inputs(inputs, table, file.name)
     guess = guess_columns(table)
     tasks = _tasks(table, labels, guess, file.name)
     plan = Plan(
@@ -62,16 +64,22 @@ def partition(
         split or guess["split"],
         *(t["column"] for t in tasks.values()),
     }
+    check_columns(table, file.name, [("site", plan.by), ("group", group), ("id", id), ("split", split)])
+    if named:
+        notes = notes_on(named, table, plan.by, tasks)
+    else:
+        named, notes = guessed_inputs(guess, table, used, plan.by, tasks, file.name)
     study = make_study(
         "".join(c if c.isalnum() or c in "._-" else "_" for c in name),
         table,
         out or Path(f"{name}-sites"),
         plan=plan,
-        inputs=_inputs(inputs) if inputs else _guessed(guess, used, file.name),
+        inputs=named,
         tasks=tasks,
         roles={"id": id or guess["id"], "split": split or guess["split"]},
         format=_format(format, file),
         source=file,
+        notes=notes,
     )
     told = dict(study.statistics)
     if as_json:
@@ -116,31 +124,6 @@ def _tasks(table: Any, labels: list[str], guess: Mapping[str, Any], file: str) -
 def _task_name(column: str, table: Any) -> str:
     plain = "_".join(p for p in "".join(c if c.isalnum() else "_" for c in column).split("_") if p) or "label"
     return plain
-
-
-def _inputs(given: list[str]) -> dict[str, list[str]]:
-    """Modality → columns out of ``MODALITY=COLUMN,COLUMN``."""
-    found: dict[str, list[str]] = {}
-    for entry in given:
-        modality, sign, columns = entry.partition("=")
-        if not sign or modality not in ("tabular", "text", "image", "audio"):
-            raise UserError(
-                f"--input {entry}: expected MODALITY=COLUMN[,COLUMN] with tabular, text, image or audio, "
-                "for example text=body"
-            )
-        found.setdefault(modality, []).extend(c.strip() for c in columns.split(","))
-    return found
-
-
-def _guessed(guess: Mapping[str, Any], used: set[Any], file: str) -> dict[str, list[str]]:
-    inputs = {m: [c] if isinstance(c, str) else list(c) for m, c in guess["inputs"].items()}
-    kept = {m: [c for c in columns if c not in used] for m, columns in inputs.items()}
-    kept = {m: columns for m, columns in kept.items() if columns}
-    if not kept:
-        raise UserError(
-            f"{file}: no input column is recognised; name them with --input, for example --input text=body"
-        )
-    return kept
 
 
 def _format(format: str | None, file: Path) -> str:

@@ -34,7 +34,7 @@ def check_inputs(
         good = []
         for column in columns:
             values = table.column(column)
-            problem = _all_missing(values) or checks[modality](values, table.schema.field(column), root)
+            problem = all_missing(values) or checks[modality](values, table.schema.field(column), root)
             if not problem:
                 good.append(column)
             elif starred and modality == "tabular" and "infinite" not in problem:
@@ -58,7 +58,12 @@ def text_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column if is_text else column.cast(pa.large_string())
 
 
-def _all_missing(column: pa.ChunkedArray) -> str:
+def all_missing(column: pa.ChunkedArray) -> str:
+    """Says so where a column of inputs has no value in any row; empty otherwise.
+
+    >>> all_missing(pa.chunked_array([["", None]])), all_missing(pa.chunked_array([[0, None]]))
+    ('is empty in every row', '')
+    """
     empty = column.null_count == len(column)
     if not empty and pa.types.is_floating(column.type):
         empty = bool(pc.all(pc.fill_null(pc.is_nan(column), True)).as_py())

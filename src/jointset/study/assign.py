@@ -28,7 +28,10 @@ def assign(plan: Plan, pool: Pool, label: Ints | None, inputs: PoolInputs) -> tu
         options["component"] = pool.component
     if plan.by is not None and plan.method == "by":
         codes, names = site_values(pool.datasets[0].table.column(plan.by), plan.by)
-        return method(codes, names=names, **options), names
+        try:
+            return method(codes, names=names, **options), names
+        except DataError as error:
+            raise DataError(f"site column {plan.by!r}: {error}") from None
     if plan.strength is not None and plan.method != "noise":
         whole = STRENGTH[plan.method] == "each"
         options[STRENGTH[plan.method]] = int(plan.strength) if whole else plan.strength

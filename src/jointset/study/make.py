@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,19 @@ import pyarrow as pa
 
 from jointset import config
 from jointset.data import Pool, build_pool, load_dataset
-from jointset.data.dataset import folder_of
+from jointset.data.dataset import Dataset, folder_of
 from jointset.data.sites.heterogeneity import facts, heterogeneity
 from jointset.errors import DataError
 from jointset.records import Ints
 from jointset.rundir import write_json, write_text
 from jointset.study.assign import assign, label_codes, numeric_columns
-from jointset.study.measure import MANY_SITES, distances, expected
+from jointset.study.columns import unread
+from jointset.study.measure import FEWEST, MANY_SITES, distances, expected
 from jointset.study.plan import NEEDS_LABEL, Plan, check_columns
-from jointset.study.write import configuration, with_noise, write_sites
-from jointset.survey.inputs import read_inputs
+from jointset.study.write import configuration, inputs_of_sites, with_noise, write_sites
+from jointset.survey.inputs import PoolInputs, read_inputs
+
+SAMPLE = 20  # images and sounds, of which one at least must be readable
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ def make_study(
     roles: Mapping[str, str | None] | None = None,
     format: str = "parquet",
     source: Path | None = None,
+    notes: Sequence[str] = (),
 ) -> Study:
     """Part a table into sites and write them with a configuration and statistics.
 
@@ -59,6 +64,7 @@ def make_study(
     roles : columns of ``id`` and ``split``, where there are any.
     format : parquet, csv, jsonl.
     source : the file that the table is from; relative paths of images and sounds start beside it.
+    notes : what was found before, to stand in the statistics.
 
     Raises ``DataError``, ``ArrayError`` and ``ConfigError``; nothing is written before all is checked.
     """
@@ -73,6 +79,8 @@ def make_study(
         for t, c in columns.items()
         if tasks[t]["kind"] != "multilabel" or (c == plan.label and plan.method in NEEDS_LABEL)
     }
+    for t, (codes, classes) in coded.items():
+        _several(codes, classes, str(tasks[t]["kind"]), columns[t], name)
     main = next((t for t in coded if columns[t] == plan.label), next(iter(coded), None))
     with tempfile.TemporaryDirectory(prefix="jointset-partition-") as cache:
         dataset = load_dataset(
@@ -81,6 +89,7 @@ def make_study(
         )  # fmt: skip
         pool = build_pool([dataset], strata=None, split_settings={name: (None, 0.0, 0.0)}, seed=plan.seed)
         read = read_inputs(pool, seed=plan.seed)
+        _readable(read, dataset)
         site, names = assign(plan, pool, coded[main][0] if main else None, read)
         told = _statistics(plan, pool, site, names, coded[main] if main else None, read.embedding)
         changed = dataset.table
@@ -92,13 +101,18 @@ def make_study(
             *columns.values(),
             *map(str, kept.values()),
         ]
-        paths, notes = write_sites(changed, dataset, site, names, out, format, used)
+        by_site, absent = inputs_of_sites(dataset, site, names)
+        paths, changes = write_sites(changed, dataset, site, names, out, format, used)
     labelled = {t: _labelled(table.column(c), site, names) for t, c in columns.items()}
     full = {t: {**s, "classes": _classes(s, coded.get(t))} for t, s in tasks.items()}
-    text = configuration(name, paths, dataset.inputs, full, labelled, kept, plan.seed)
+    text = configuration(name, paths, by_site, full, labelled, kept, plan.seed)
     write_text(target, text)
     config.load(target)
-    told |= {"task": main, "notes": [*dataset.notes, *notes], "files": paths}
+    told |= {
+        "task": main,
+        "notes": [*notes, *dataset.notes, *absent, *_small(told["sites"]), *changes],
+        "files": paths,
+    }
     write_json(out / "statistics.json", told)
     return Study(out, target, told)
 
@@ -121,6 +135,40 @@ def _check(
             raise DataError(
                 f"{name}: column {plan.by!r} is the site and a {modality} input; take it out of one"
             )
+
+
+def _several(codes: Ints, classes: list[str], kind: str, column: str, name: str) -> None:
+    """Raise where a task has nothing to tell apart."""
+    if not (codes >= 0).any():
+        raise DataError(f"{name}: label column {column!r} is empty in every row; name another")
+    if kind in ("binary", "multiclass") and len(classes) < 2:
+        raise DataError(
+            f"{name}: label column {column!r} has one class, {classes[0]!r}; a task needs two at least"
+        )
+
+
+def _readable(inputs: PoolInputs, dataset: Dataset) -> None:
+    """Raise where none of the first images or sounds can be read."""
+    for modality, found in inputs.by_modality.items():
+        if modality not in ("image", "audio"):
+            continue
+        sample = [v for v, given in zip(islice(found.data, SAMPLE), found.given, strict=False) if given]
+        if sample and all(v is None for v in sample):
+            column = dataset.inputs[modality][0]
+            why = unread(column, dataset.table.column(column)) or "check the files"
+            raise DataError(f"{dataset.name}: no {modality} of column {column!r} can be read: {why}")
+
+
+def _small(sites: Mapping[str, Any]) -> list[str]:
+    """A note on sites that are too small to say much of."""
+    few = sorted((s["rows"], n) for n, s in sites.items() if s["rows"] < FEWEST)
+    if not few:
+        return []
+    rows, smallest = few[0]
+    return [
+        f"{len(few):,} of {len(sites):,} sites have fewer than {FEWEST} rows (least: {smallest}, {rows:,}); "
+        "what is said of them is mostly chance"
+    ]
 
 
 def _labelled(column: pa.ChunkedArray, site: Ints, names: list[str]) -> list[str]:

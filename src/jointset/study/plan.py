@@ -54,6 +54,10 @@ class Plan:
             )
         if self.method in NEEDS_LABEL and self.label is None:
             raise DataError(f"{self.method} skews labels; name the column with label, for example --label y")
+        if self.seed < 0:
+            raise DataError(f"seed is {self.seed}; it must be 0 or above")
+        if self.least < 1:
+            raise DataError(f"the smallest size of a site is {self.least}; it must be 1 at least")
         if self.method != "by" and self.sites < 2:
             raise DataError(
                 f"sites is {self.sites}; say how many there shall be, 2 at least, for example --sites 8"

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from jointset.data.checks import is_path
+from jointset.data.checks import all_missing, is_path
 from jointset.data.dataset import Dataset
 from jointset.data.media.images import decoded, pixel_array
 from jointset.data.sites.noise import levels, noisy, noisy_pixels
@@ -22,6 +22,7 @@ from jointset.records import Floats, Ints
 from jointset.survey.inputs import columns_of
 
 ROW = "source_row"
+SHOWN = 5
 
 
 def with_noise(dataset: Dataset, site: Ints, sites: int, sigma: float, seed: int) -> pa.Table:
@@ -124,6 +125,34 @@ def _family(kind: pa.DataType) -> str:
     return "text" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else str(kind)
 
 
+def inputs_of_sites(
+    dataset: Dataset, site: Ints, names: Sequence[str]
+) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
+    """Site → modality → columns that have a value there, and notes on those that have none.
+
+    Raises ``DataError`` where a site has no input at all."""
+    found: dict[str, dict[str, list[str]]] = {n: {} for n in names}
+    notes = []
+    parts = [np.flatnonzero(site == j) for j in range(len(names))]
+    for modality, columns in dataset.inputs.items():
+        for column in columns:
+            values = dataset.table.column(column)
+            empty = [
+                n for n, rows in zip(names, parts, strict=True) if all_missing(values.take(pa.array(rows)))
+            ]
+            for n in set(names) - set(empty):
+                found[n].setdefault(modality, []).append(column)
+            if empty:
+                shown = ", ".join(empty[:SHOWN]) + (" …" if len(empty) > SHOWN else "")
+                notes.append(f"{column!r} is empty at {len(empty):,} sites and no input there ({shown})")
+    bare = [n for n in names if not found[n]]
+    if bare:
+        raise DataError(
+            f"site {bare[0]!r} has no value in any input column; name more inputs, or fill the columns"
+        )
+    return found, notes
+
+
 def _with_full_paths(table: pa.Table, dataset: Dataset) -> pa.Table:
     """Paths of images and sounds from the root of the file system, as the sites stand in another folder."""
     for modality in ("image", "audio"):
@@ -138,7 +167,7 @@ def _with_full_paths(table: pa.Table, dataset: Dataset) -> pa.Table:
 def configuration(
     name: str,
     paths: Mapping[str, str],
-    inputs: Mapping[str, Sequence[str]],
+    inputs: Mapping[str, Mapping[str, Sequence[str]]],
     tasks: Mapping[str, Mapping[str, Any]],
     labelled: Mapping[str, Sequence[str]],
     roles: Mapping[str, str | None],
@@ -146,14 +175,13 @@ def configuration(
 ) -> str:
     """The study's ``jointset.yaml``: one task, or several, in many datasets.
 
-    ``tasks`` are task → kind, column and classes; ``labelled`` task → sites that have a label; ``roles`` the columns
-    of id, group and split, None where there is none."""
-    one = {m: c[0] if len(c) == 1 else list(c) for m, c in inputs.items()}
+    ``inputs`` are site → modality → columns; ``tasks`` task → kind, column and classes; ``labelled`` task → sites that
+    have a label; ``roles`` the columns of id, group and split, None where there is none."""
     datasets = {}
     for site, path in paths.items():
         datasets[site] = {
             "path": path,
-            "inputs": one,
+            "inputs": {m: c[0] if len(c) == 1 else list(c) for m, c in inputs[site].items()},
             **{r: c for r, c in roles.items() if c and r != "split"},
         }
         datasets[site]["split"] = roles.get("split") or {"holdout": 0.15, "test": 0.15}

@@ -194,7 +194,7 @@ def test_copies_on_natural_sites_go_where_most_of_them_are():
         (lambda: sites.dirichlet(np.zeros(9), 2, alpha=1), "whole class codes"),
         (
             lambda: METHODS["by"](np.array([0, -1]), names=["a", "b"]),
-            r"1 rows have no site \(first in row 1\)",
+            r"1 of 2 rows have no site \(first in row 1\)",
         ),
         (lambda: METHODS["by"](np.array([0, 0]), names=["a"]), "one value, 'a'"),
         (

@@ -22,12 +22,15 @@ def column(codes: ArrayLike, *, names: list[str], least: int = 1, component: Int
     [0, 1, 1]
     """
     given = np.asarray(codes, np.int64)
+    if not names:
+        raise DataError("the column is empty in every row; name another")
     if (given < 0).any():
         row = int(np.flatnonzero(given < 0)[0])
         raise DataError(
-            f"{int((given < 0).sum()):,} rows have no site (first in row {row}); fill or remove them first"
+            f"{int((given < 0).sum()):,} of {len(given):,} rows have no site (first in row {row}); "
+            "fill or remove them first"
         )
-    if len(names) < 2:
+    if len(names) == 1:
         raise DataError(f"the column has one value, {names[0]!r}; sites need two at least")
     site = keep_together(given, component)
     sizes = np.bincount(site, minlength=len(names))

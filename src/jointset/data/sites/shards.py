@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jointset.data.sites.base import as_labels, check_sites, n_classes, place, positive
+from jointset.data.sites.base import as_labels, check_sites, n_classes, place
 from jointset.errors import DataError
 from jointset.records import Floats, Ints
 
@@ -30,7 +30,8 @@ def shards(
     >>> np.bincount(site).tolist(), len(set(site[:10].tolist()))
     ([10, 10, 10, 10], 1)
     """
-    positive("each", each)
+    if each < 1:
+        raise DataError(f"each is {each}; a site has 1 shard at least")
     codes, k = as_labels(label), n_classes(label)
     check_sites(len(codes), sites, least, component)
     n = len(codes)
