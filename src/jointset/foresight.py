@@ -154,6 +154,10 @@ def pooling_gains(
         )
         if not any(others.values()):
             continue
+        rows = np.any([is_labelled(y) for y in usable.values()], axis=0)
+        if (features[rows].std(axis=0) <= 1e-9).all():
+            silent |= dict.fromkeys(usable, "all rows have the same inputs")
+            continue
         tried = {t: _likeliest(t, s, usable, features) for t, s in others.items()}
         some |= {t: Partners(s, len(others[t])) for t, s in tried.items() if len(s) < len(others[t])}
         best |= _best(usable, tried, features, groups, seed)
