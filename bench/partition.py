@@ -260,12 +260,11 @@ def even(label: np.ndarray, seeds: Sequence[int], draws: int) -> list[Row]:
         for s in seeds
     ]
     n, dof = len(label), SITES - 1
-    chance = 0.05 * 0.95
-    error = ERRORS * float(np.sqrt(chance / (draws * len(seeds))))
+    error = ERRORS * float(np.sqrt(0.05 * 0.95 / (draws * len(seeds))))
     return [
         tested("adult, even sites", "χ² of income", dof * n / (n - 1), [[f.chi2 for f in s] for s in found]),
         ("adult, even sites", "share of draws with p < .05", 0.05,
-         [float(np.mean([f.p_value < 0.05 for f in s])) for s in found], error * float(np.sqrt(len(seeds)))),
+         [float(np.mean([f.p_value < 0.05 for f in s])) for s in found], error),
     ]  # fmt: skip
 
 
@@ -304,7 +303,7 @@ def clustered(path: Path, source: pd.DataFrame, seeds: Sequence[int]) -> list[Ro
     return [
         conserved(way, source, [r for _, r in runs]),
         (way, "share of rows nearer to another site's centre", 0.0, astray, 0.001),  # k-means stops at a tolerance
-        (way, "sites whose largest |SMD| is below 0.8", 0.0, [
+        (way, "sites without an SMD of 0.8 or more", 0.0, [
             float(sum(max(map(abs, e["smd"].values())) < 0.8 for e in t["sites"].values())) for t, _ in runs
         ], 0.0),
     ]  # fmt: skip

@@ -189,6 +189,7 @@ def test_a_regression_is_skewed_by_its_quintiles():
         (["--by", "one"], "kind", "site column 'one': the column has one value, 'k'"),
         (["--by", "town"], "one", "label column 'one' has one class, 'k'"),
         (["--by", "town"], "none", "label column 'none' is empty in every row"),
+        (["--iid", "--sites", 3, "--split", "one"], "kind", "split column 'one' holds 'k'"),
         (["--iid", "--sites", 3, "--input", "text="], "kind", "expected MODALITY=COLUMN"),
         (["--iid", "--sites", 3, "--input", "image=px:0x4"], "kind", "no image input column 'px:0x4'"),
     ],
@@ -226,6 +227,7 @@ def test_inputs_are_not_guessed_where_they_name_rows_or_tell_the_site_or_the_lab
         "blob": [bytes(rng.integers(0, 255, 100, dtype=np.uint8)) for _ in range(n)],
         "quality": y,
         "user_id": rng.integers(0, 90, n),
+        "fold": rng.integers(0, 5, n),
         "last": rng.integers(0, 3, n),  # would be taken for the label if none were named
         "y": y,
     }
@@ -246,7 +248,7 @@ def test_inputs_are_not_guessed_where_they_name_rows_or_tell_the_site_or_the_lab
         "'seen': has a value in 1 of 400 rows",
         "'blob': raw bytes; if they are pixels of 10 × 10, name them with --input image=blob:10x10",
         "'quality': its name is that of a label",
-        "'user_id': its name is that of a group",
+        "'user_id', 'fold': its name is that of a group, an id or a split",
         "guessed are --input tabular=age,size,last; name all inputs so to have others",
     ):
         assert line in notes and line in done.out, line

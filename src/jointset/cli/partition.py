@@ -12,6 +12,7 @@ import typer
 from jointset.cli.init import guess_columns, kind_of_labels
 from jointset.cli.partition_inputs import guessed_inputs, named_inputs, notes_on
 from jointset.data.sources import read
+from jointset.data.splits import SPLIT_NAMES
 from jointset.errors import DataError, UserError, nearest
 from jointset.study import Plan, make_study
 from jointset.study.plan import check_columns
@@ -44,6 +45,7 @@ def partition(
     table = read(file, name=file.name)
     named, table = named_inputs(inputs, table, file.name)
     guess = guess_columns(table)
+    roles = {"id": id or guess["id"], "split": split or _split(guess["split"], table)}
     tasks = _tasks(table, labels, guess, file.name)
     plan = Plan(
         way,
@@ -57,13 +59,7 @@ def partition(
         together=together,
         seed=seed,
     )
-    used = {
-        plan.by,
-        group,
-        id or guess["id"],
-        split or guess["split"],
-        *(t["column"] for t in tasks.values()),
-    }
+    used = {plan.by, group, *roles.values(), *(t["column"] for t in tasks.values())}
     check_columns(table, file.name, [("site", plan.by), ("group", group), ("id", id), ("split", split)])
     if named:
         notes = notes_on(named, table, plan.by, tasks)
@@ -76,7 +72,7 @@ def partition(
         plan=plan,
         inputs=named,
         tasks=tasks,
-        roles={"id": id or guess["id"], "split": split or guess["split"]},
+        roles=roles,
         format=_format(format, file),
         source=file,
         notes=notes,
@@ -119,6 +115,14 @@ def _tasks(table: Any, labels: list[str], guess: Mapping[str, Any], file: str) -
     if not tasks:
         raise UserError(f"{file}: no column looks like a label; name one with --label COLUMN")
     return tasks
+
+
+def _split(column: str | None, table: Any) -> str | None:
+    """The column that looks like a split by its name, where its values are those of one."""
+    if column is None:
+        return None
+    values = table.column(column).drop_null().unique().to_pylist()
+    return column if all(str(v).strip().lower() in SPLIT_NAMES for v in values) else None
 
 
 def _task_name(column: str, table: Any) -> str:

@@ -87,7 +87,9 @@ def make_study(
             name, table, inputs=inputs, id=wanted["id"], group=plan.group, split=wanted["split"],
             cache=Path(cache), label_columns=list(columns.values()), root=folder_of(source),
         )  # fmt: skip
-        pool = build_pool([dataset], strata=None, split_settings={name: (None, 0.0, 0.0)}, seed=plan.seed)
+        pool = build_pool(
+            [dataset], strata=None, split_settings={name: (wanted["split"], 0.0, 0.0)}, seed=plan.seed
+        )
         read = read_inputs(pool, seed=plan.seed)
         _readable(read, dataset)
         site, names = assign(plan, pool, coded[main][0] if main else None, read)
