@@ -299,3 +299,11 @@ def test_relate_advises_by_the_thresholds_of_a_run(odd, monkeypatch):
     assert "too few labels to tell" in told[600].signals["coin"].reason
     named = {step.source for step in told[600].choices["real"].steps}
     assert "coin" in named, "it stays among the candidates"
+
+
+def test_tasks_whose_rows_have_one_input_are_no_mistake():
+    site, y = np.repeat([0, 1, 2], 100), np.tile([0, 1], 150)
+    tasks = [Task(n, "binary", ("no", "yes")) for n in "ab"]
+    labels = {n: np.where(site == i, y, -1) for i, n in enumerate("ab")}
+    found = pooling_gains(tasks, labels, np.where(site == 2, 5.0, 1.0)[:, None])
+    assert found.best == {} and set(found.not_told) == {"a", "b"} and "same inputs" in found.not_told["a"]

@@ -207,5 +207,5 @@ def _label(work: Work, problem: Problem, source: str, at: int, value: float) -> 
     task = work.by_name[source]
     text = KINDS[task.kind].decode(task, problem.labels[source][at : at + 1])[0]
     where = {"dataset": str(work.pool.dataset_names[at]), "row": str(work.pool.row_ids[at]), "task": source}
-    told = f"{text:.6g}" if isinstance(text, (float, np.floating)) else str(text)
+    told = f"{float(text):.6g}" if task.kind == "regression" else str(text)
     return {**where, "label": told, "influence": value}

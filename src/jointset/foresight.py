@@ -102,7 +102,7 @@ def foresee(work: Work) -> Foresight:
     sample = sampled(work, max(1, min(most, MOST_ROWS // len(work.pool.datasets))))
     material = material_of(work, sample)
     assert material.features is not None
-    same = tuple(s for s in same_content(material.labels) if s.kind == "determines" or _copy(work, s))
+    same = tuple(s for s in same_content(material.labels) if s.kind != "copy" or _copy(work, s))
     return Foresight(
         signals=missing_signals(material.labels, material.features, seed=work.config.seed),
         copies=groups_of_copies(list(material.labels), same),
@@ -153,6 +153,10 @@ def pooling_gains(
             (t for t, s in others.items() if not s), "no such task has labels to pool with"
         )
         if not any(others.values()):
+            continue
+        rows = np.any([is_labelled(y) for y in usable.values()], axis=0)
+        if (features[rows].std(axis=0) <= 1e-9).all():
+            silent |= dict.fromkeys(usable, "all rows have the same inputs")
             continue
         tried = {t: _likeliest(t, s, usable, features) for t, s in others.items()}
         some |= {t: Partners(s, len(others[t])) for t, s in tried.items() if len(s) < len(others[t])}

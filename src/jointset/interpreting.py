@@ -25,6 +25,7 @@ def write_interpretation(bench: Bench, problem: Problem) -> None:
     """``interpretation.json``, from the weights in the model folder and from one epoch of a training."""
     file = bench.run.model / "model.safetensors"
     if file.is_file():
+        bench.emit({"event": "stage", "stage": "interpretation", "name": "after an epoch"})
         model, _ = load_model(problem, file, bench.work.config.seed)
         with threads(bench):
             write_json(bench.run.interpretation, interpretation(bench, problem, model))

@@ -12,10 +12,12 @@ from jointset.errors import ArrayError
 from jointset.relatedness import (
     Affinity,
     Signal,
+    association,
     choose_auxiliaries,
     company,
     consensus,
     group_tasks,
+    information,
     label_signal,
     pool_datasets,
     same_content,
@@ -314,6 +316,27 @@ def test_the_consensus_is_a_share_of_the_most_that_a_task_says():
     assert np.isnan(consensus([nothing]).values).all()
     with pytest.raises(ArrayError, match="other tasks"):
         consensus([a, gains(np.zeros((3, 3)))])
+
+
+def test_of_pure_noise_hardly_an_auxiliary_is_chosen():
+    chosen, alone = [], []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        labels = {f"t{i}": rng.normal(size=30) for i in range(6)}
+        found = association(labels, seed=seed)
+        both = consensus([found, information(labels)])
+        chosen += [len(choose_auxiliaries(both, t, floor=0.1).chosen) for t in labels]
+        alone += [len(choose_auxiliaries(consensus([found]), t, floor=0.1).chosen) for t in labels]
+    assert np.mean(chosen) <= 0.3 and np.mean(alone) <= 0.3
+
+
+def test_a_column_of_noise_says_nothing_and_one_of_a_few_rows_of_copies_does():
+    chance = np.full((3, 3), 0.1)
+    values = np.array([[0.12, 0.5, 0.1], [0.09, 0.3, 0.1], [0.13, 0.1, 0.1]])
+    found = consensus([Affinity("a", ("x", "y", "z"), values, "share", (0, 1), chance=chance)])
+    assert np.isnan(found.values[:, [0, 2]]).all() and found["x", "y"] == 1.0
+    few = consensus([association({"a": np.arange(12.0), "b": np.arange(12.0) ** 3})])
+    assert few["a", "b"] == 1.0
 
 
 def test_an_affinity_shows_itself():

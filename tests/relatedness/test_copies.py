@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jointset.relatedness import same_content
+from jointset.console.foreseen import lines
+from jointset.foresight import groups_of_copies
+from jointset.relatedness import same_content, treatments
 from jointset.relatedness.intervals import intervals
 
 
@@ -101,3 +103,44 @@ def test_the_chance_of_runs_is_that_of_counting_all_arrangements(monkeypatch):
     for level, there in ((share * 1.001, True), (share * 0.999, False)):
         monkeypatch.setattr("jointset.relatedness.intervals.CHANCE", level)
         assert (intervals(np.arange(8.0), y) is not None) is there
+
+
+def test_two_annotators_of_one_task_are_near_copies_and_that_is_only_said():
+    rng = np.random.default_rng(4)
+    y = rng.integers(3, size=600)
+    other = np.where(rng.random(600) < 0.03, (y + 1) % 3, y)
+    loose = np.where(rng.random(600) < 0.12, (y + 1) % 3, y)
+    labels = {"y": y, "other": (other + 2) % 3, "loose": loose}
+    labels["other"][:100] = -1
+    same = same_content(labels)
+    assert [(s.source, s.target, s.kind) for s in same] == [("y", "other", "near copy")]
+    assert same[0].forth == pytest.approx((other == y)[100:].mean()) and "agree on 9" in same[0].reason
+    assert {t.action for t in treatments(tuple(labels), same=same)} == {"keep"}
+    assert groups_of_copies(list(labels), same) == ()
+    assert "two tasks" in next(
+        lines({"foreseen": {"same": [{"kind": same[0].kind, "reason": same[0].reason}]}})
+    )
+
+
+def test_kappa_is_that_of_scikit_learn():
+    """A pair just above and one just below the level, by the figure of another library."""
+    from sklearn.metrics import cohen_kappa_score
+
+    rng = np.random.default_rng(5)
+    seen = set()
+    for wrong in range(2, 40):
+        y = (rng.permutation(400) < 80).astype(int)
+        other = y.copy()
+        other[rng.permutation(400)[:wrong]] ^= 1
+        near = bool(cohen_kappa_score(y, other) >= 0.9 and np.mean(y == other) >= 0.95)
+        assert ("near copy" in {s.kind for s in same_content({"y": y, "other": 1 - other})}) is near
+        seen.add(near)
+    assert seen == {True, False}
+
+
+@given(st.integers(0, 10_000), st.integers(30, 300), st.integers(2, 5), st.floats(0.005, 0.5))
+def test_rare_classes_that_agree_by_chance_are_no_near_copies(seed, rows, classes, rare):
+    rng = np.random.default_rng(seed)
+    share = np.r_[np.full(classes - 1, rare / (classes - 1)), 1 - rare]
+    labels = {f"y{i}": rng.choice(classes, rows, p=share) for i in range(6)}
+    assert not [s for s in same_content(labels) if s.kind == "near copy"]

@@ -1,6 +1,7 @@
 """The measures before training, against closed forms, peers and what must hold for every one of them."""
 
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from jointset.audit.features.texts import text_terms
 from jointset.errors import ArrayError
 from jointset.relatedness import MEASURES, Material, affinity, association, fisher, information, mmd, probed
-from jointset.relatedness.association import correlation_ratio, cramers_v
+from jointset.relatedness.association import _drawn, _pair, correlation_ratio, cramers_v
 from jointset.relatedness.columns import table
 from jointset.relatedness.fisher import embedding
 from jointset.relatedness.h_score import h_score_of
@@ -154,6 +155,50 @@ def test_numbers_are_compared_by_rank():
     assert found["a", "b"] == pytest.approx(abs(spearmanr(a[5:], b[5:]).statistic), abs=1e-9)
     assert found["a", "b"] == found["a", "c"] and found["b", "c"] == 1.0
     assert found.support[0, 1] == 45
+
+
+KINDS = {
+    "numbers": lambda rng, n: rng.normal(size=n),
+    "prices": lambda rng, n: np.exp(rng.normal(size=n)),
+    "classes": lambda rng, n: rng.integers(3, size=n),
+    "sets": lambda rng, n: (rng.random((n, 6)) < 0.2).astype(int),
+}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "n"),
+    [("numbers", "prices", 12), ("classes", "classes", 40), ("prices", "classes", 40), ("sets", "sets", 60),
+     ("numbers", "sets", 60)],
+)  # fmt: skip
+def test_one_in_twenty_unrelated_pairs_is_associated_above_chance(a, b, n):
+    rng = np.random.default_rng(0)
+    above = []
+    for seed in range(100):
+        found = association({"a": KINDS[a](rng, n), "b": KINDS[b](rng, n)}, seed=seed)
+        above.append(found.above_chance()[0, 1])
+    assert np.mean(above) <= 0.12  # of 100 draws at .05, more than 12 come once in 700
+
+
+def test_permuted_associations_are_those_of_the_permuted_labels():
+    """The product of matrices against the plain functions, with missing labels on both sides."""
+    rng, n = np.random.default_rng(0), 80
+    columns = {
+        "classes": [np.where(rng.random(n) < 0.2, -1, rng.integers(4, size=n))],
+        "sets": list(np.where(rng.random((3, n)) < 0.2, -1, rng.integers(2, size=(3, n)))),
+        "numbers": [np.where(rng.random(n) < 0.2, np.nan, 5 + np.exp(rng.normal(size=n)))],
+    }
+    orders = np.stack([np.arange(n), rng.permutation(n)])
+    for one, other in combinations(columns, 2):
+        for source, target in ((one, other), (other, one)):
+            found = _drawn(columns[source], columns[target], orders)
+            for b, order in enumerate(orders):
+                plain = [[_pair(x, y[order])[0] for y in columns[target]] for x in columns[source]]
+                np.testing.assert_allclose(found[b], plain, atol=1e-6)
+
+
+def test_the_chance_between_numbers_is_the_critical_value_of_spearmans_rho():
+    found = association({"a": np.arange(30.0), "b": np.sin(np.arange(30.0))})
+    assert found.chance[0, 1] == pytest.approx(0.362, abs=0.003)  # Zar's table: n = 30, two-sided .05
 
 
 def test_labels_without_shared_rows_have_no_association():

@@ -107,7 +107,7 @@ def render(found: Relations) -> Iterator[str]:
             yield f"    {value:+.2f} {source}: {_evidence(found, source, target)}"
     yield ""
     yield from (f"{MARKS[t.action]} {t.task}: {t.action}; {t.reason}" for t in found.treatments)
-    yield from (f"⚠ {s.reason}" for s in found.same if s.kind == "determines")
+    yield from (f"⚠ {s.reason}" for s in found.same if s.kind != "copy")
     if found.grouping is not None:
         yield ""
         yield from groups_told(found.grouping)

@@ -20,6 +20,9 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{', '.join(group[:-1])} and {group[-1]} are copies: in the audit none bears witness for another"
         )
+    for pair in foreseen.get("same", ()):
+        if pair["kind"] == "near copy":
+            yield f"{pair['reason']}; trained and audited as two tasks"
     for name, signal in foreseen.get("no_signal", {}).items():
         then = (
             "its own model does not tell those held out either, so it is trained apart"

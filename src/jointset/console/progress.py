@@ -80,6 +80,7 @@ class Progress:
             "checks": "checks of the data",
             "alone": "a task alone",
             "foresight": "what cheap signals foresee",
+            "interpretation": "whose labels help which task",
         }
         what = named.get(event["stage"], folds)
         where = event.get("name") or f"round {event['round']}"

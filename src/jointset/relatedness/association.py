@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,28 +11,36 @@ import numpy as np
 from jointset.records import Floats, Ints
 from jointset.relatedness.affinity import Affinity
 from jointset.relatedness.columns import Array, checked, known, parts, table
-from jointset.relatedness.pairs import Pair, best_per_part, filled
+from jointset.relatedness.pairs import ALPHA, Pair, best_per_part, filled, level
 
 FEWEST = 10  # shared rows below which nothing is said
+PERMUTATIONS = 19
 
 
-def association(labels: Mapping[str, Any], *, seed: int = 0) -> Affinity:
+def association(labels: Mapping[str, Any], *, permutations: int = PERMUTATIONS, seed: int = 0) -> Affinity:
     """How strongly the labels of two tasks go together on the rows that carry both.
 
     Classes with classes: Cramér's V with the bias correction of Bergsma (2013). Classes with numbers: the root of the
     correlation ratio, corrected. Numbers: |Spearman's ρ|. A label set counts label by label: the mean over the
     target's labels of the most that one of the source's says. NaN below 10 shared rows. ``labels`` are in the
-    forms of :mod:`jointset.records`; nothing is drawn, so ``seed`` is not used.
+    forms of :mod:`jointset.records`.
 
-    >>> association({"a": np.tile([0, 1], 20), "b": np.tile([1, 0], 20)}).top("a")
-    [('b', 1.0)]
+    The level of chance is that of the target's labels permuted among the shared rows, a label set's together, drawn by
+    ``permutations`` and ``seed``; between numbers it is that of Student's t.
+
+    >>> found = association({"a": np.tile([0, 1], 20), "b": np.tile([1, 0], 20)})
+    >>> found.top("a"), bool(0 < found.chance[0, 1] < 0.6)
+    ([('b', 1.0)], True)
     """
     columns = {name: parts(y) for name, y in checked(labels).items()}
 
     def of(source: str, target: str) -> Pair:
         found = [[_pair(a, b) for b in columns[target]] for a in columns[source]]
         support = max((n for row in found for _, n in row), default=0)
-        return Pair(best_per_part(np.array([[v for v, _ in row] for row in found])), support)
+        value = best_per_part(np.array([[v for v, _ in row] for row in found]))
+        if not np.isfinite(value):
+            return Pair(support=support)
+        return Pair(value, support, _chance(columns[source], columns[target], permutations, seed))
 
     even = all(len(c) == 1 for c in columns.values())
     return filled(
@@ -54,6 +63,71 @@ def _pair(a: Array, b: Array) -> tuple[float, int]:
     return float(np.sqrt(correlation_ratio(classes, values))), n
 
 
+def _chance(source: Sequence[Array], target: Sequence[Array], permutations: int, seed: int) -> float:
+    """The level that one in twenty permutations of the target's shared rows exceeds."""
+    shared = np.any([known(p) for p in source], axis=0) & np.any([known(p) for p in target], axis=0)
+    n, numbers = int(shared.sum()), (source[0].dtype.kind == "f", target[0].dtype.kind == "f")
+    if all(numbers):
+        from scipy.stats import t
+
+        quantile = t.ppf(1 - ALPHA / 2, n - 2)
+        return float(quantile / np.sqrt(n - 2 + quantile**2))
+    rng = np.random.default_rng(seed)
+    orders = np.stack([rng.permutation(n) for _ in range(permutations)])
+    drawn = _drawn([p[shared] for p in source], [p[shared] for p in target], orders)
+    return level(np.array([best_per_part(d) for d in drawn]))
+
+
+def _drawn(source: Sequence[Array], target: Sequence[Array], orders: Ints) -> Floats:
+    """The association of all parts ``(B, parts of the source, parts of the target)`` when the target's rows are put in
+    each of the orders ``(B, n)``.
+
+    One product of matrices gives the counts, or the sums of a number by class, of all parts and orders.
+    """
+    (left, a), (right, b) = _encoded(source), _encoded(target)
+    found = np.full((len(orders), len(source), len(target)), np.nan)
+    product = np.stack([left.T @ right[order] for order in orders])  # (B, columns, columns)
+    for i, j in np.ndindex(len(source), len(target)):
+        block = product[:, a[i], b[j]]
+        if source[i].dtype.kind == "f":
+            found[:, i, j] = np.sqrt(_ratios(block))
+        elif target[j].dtype.kind == "f":
+            found[:, i, j] = np.sqrt(_ratios(block.transpose(0, 2, 1)))
+        else:
+            found[:, i, j] = _cramers(block, corrected=True)
+    return found
+
+
+def _encoded(columns: Sequence[Array]) -> tuple[Floats, list[slice]]:
+    """Parts side by side ``(n, d)`` with the place of each: indicators of classes, or of a number its presence, value
+    and square."""
+    made = []
+    for column in columns:
+        there = known(column)
+        if column.dtype.kind == "f":
+            spread = float(column[there].std()) if there.any() else 0.0
+            value = np.where(there, column, 0.0)
+            value = np.where(there, value - value[there].mean(), 0.0) / (spread or 1.0)
+            made.append(np.stack([there.astype(float), value, value**2], axis=1))
+        else:
+            made.append((column[:, None] == np.unique(column[there])).astype(float))
+    ends = np.cumsum([0, *(m.shape[1] for m in made)])
+    return np.concatenate(made, axis=1), [slice(a, b) for a, b in pairwise(ends)]
+
+
+def _ratios(sums: Floats) -> Floats:
+    """Corrected η² ``(B,)`` of a number's count, sum and sum of squares by class ``(B, 3, K)``."""
+    size, total, square = sums[:, 0], sums[:, 1], sums[:, 2]
+    n, k = size.sum(axis=1), (size > 0).sum(axis=1)
+    middle = total.sum(axis=1) ** 2 / np.maximum(n, 1)
+    whole = square.sum(axis=1) - middle
+    between = (total**2 / np.maximum(size, 1)).sum(axis=1) - middle
+    usable = (k > 1) & (n > k) & (whole > 1e-9)
+    share = np.clip(between / np.where(usable, whole, 1.0), 0.0, 1.0)
+    found = np.maximum(0.0, 1 - (1 - share) * (n - 1) / np.where(usable, n - k, 1))
+    return np.where(usable, found, np.nan)
+
+
 def cramers_v(counts: Floats, *, corrected: bool = True) -> float:
     """Cramér's V of a table of counts ``(K_a, K_b)``, in [0, 1]; NaN where a side has one class.
 
@@ -63,20 +137,24 @@ def cramers_v(counts: Floats, *, corrected: bool = True) -> float:
     >>> cramers_v(np.array([[10.0, 0.0], [0.0, 30.0]]))
     1.0
     """
-    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
-    n, (k, r) = counts.sum(), counts.shape
-    if min(k, r) < 2 or n < 2:
-        return float("nan")
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
-    phi = float((((counts - expected) ** 2) / expected).sum() / n)
-    wide = [float(k), float(r)]
+    return float(_cramers(counts[None], corrected)[0])
+
+
+def _cramers(counts: Floats, corrected: bool) -> Floats:
+    """The same of several tables ``(B, K_a, K_b)``."""
+    rows, columns, n = counts.sum(axis=2), counts.sum(axis=1), counts.sum(axis=(1, 2))
+    k, r = ((m > 0).sum(axis=1).astype(float) for m in (rows, columns))
+    usable = (np.minimum(k, r) > 1) & (n > 1)
+    margins = np.maximum(rows[:, :, None] * columns[:, None, :], 1e-300)
+    phi = np.maximum((counts**2 / margins).sum(axis=(1, 2)) - 1, 0.0)
     if corrected:
-        phi = max(0.0, phi - (k - 1) * (r - 1) / (n - 1))
-        wide = [w - (w - 1) ** 2 / (n - 1) for w in wide]
-    least = min(wide) - 1
-    if least <= 1e-12:  # as many classes as rows
-        return float("nan")
-    return min(1.0, round(float(np.sqrt(phi / least)), 12))
+        less = np.where(usable, n - 1, 1)
+        phi = np.maximum(0.0, phi - (k - 1) * (r - 1) / less)
+        k, r = k - (k - 1) ** 2 / less, r - (r - 1) ** 2 / less
+    least = np.minimum(k, r) - 1
+    usable &= least > 1e-12  # else as many classes as rows
+    found = np.minimum(1.0, np.round(np.sqrt(phi / np.where(usable, least, 1.0)), 12))
+    return np.where(usable, found, np.nan)
 
 
 def correlation_ratio(classes: Ints, values: Floats, *, corrected: bool = True) -> float:

@@ -17,7 +17,8 @@ def consensus(affinities: Sequence[Affinity]) -> Affinity:
     ``(v − c) / m`` within [−1, 1], with v the value, c the level of chance (0 where there is none) and m the greatest
     ``v − c`` of the target, its own included: where a target has few labels, others may say more of it than what it
     could learn itself. 0 or less: no more than of unrelated tasks. NaN where no measure says anything, which is also
-    where nothing is above chance. Raises ArrayError for measures of other tasks.
+    where m is no more than noise: not above c, nor above half of what the measure's bounds leave over c. Raises
+    ArrayError for measures of other tasks.
 
     >>> a = Affinity("a", ("x", "y"), np.array([[0.8, 0.5], [0.1, 0.9]]), "share", (0, 1), chance=np.full((2, 2), 0.1))
     >>> consensus([a]).values.round(2)
@@ -48,9 +49,21 @@ def consensus(affinities: Sequence[Affinity]) -> Affinity:
 
 
 def relative(affinity: Affinity) -> Floats:
-    """``(v − c) / m`` of one measure, ``(t, t)``."""
+    """``(v − c) / m`` of one measure, ``(t, t)``; a column whose ``m`` is no more than noise is NaN.
+
+    The level of chance is what one unrelated source in twenty exceeds, so that of many some always do, by little; and
+    a share of that little would look like much.
+
+    >>> values, chance = np.array([[0.12, 0.8], [0.11, 0.4]]), np.full((2, 2), 0.1)
+    >>> relative(Affinity("a", ("x", "y"), values, "share", (0, 1), chance=chance)).round(2)
+    array([[ nan, 1.  ],
+           [ nan, 0.43]])
+    """
     chance = np.zeros_like(affinity.values) if affinity.chance is None else affinity.chance
     above = np.asarray(affinity.values - chance)
-    most = np.where(np.isfinite(above), above, -np.inf).max(axis=0, initial=-np.inf)
-    room = np.where(most > 1e-9, most, np.nan)
-    return np.asarray(np.clip(above / room, -1.0, 1.0))
+    each = np.where(np.isfinite(above), above, -np.inf)
+    columns = np.arange(len(above))
+    best = each.argmax(axis=0)
+    most, level = each[best, columns], chance[best, columns]
+    noise = np.maximum(np.minimum(level, (affinity.bounds[1] - level) / 2), 1e-9)
+    return np.asarray(np.clip(above / np.where(most > noise, most, np.nan), -1.0, 1.0))
