@@ -8,9 +8,9 @@ from jointset.cli.relate import groups_told
 from jointset.relatedness import Affinity, company, group_tasks
 
 
-def with_odd_tasks(folder):
+def with_odd_tasks(folder, rows):
     """The small configuration with a copy of a task and one whose labels are drawn."""
-    people = folder.frames["people"]
+    people = folder.with_people(rows).frames["people"]
     people["again"] = people["grade"].map({"low": "x", "mid": "y", "high": "z"})
     people["coin"] = np.random.default_rng(3).choice(["heads", "tails"], len(people))
     folder.settings["tasks"]["again"] = {"kind": "multiclass", "labels": {"people": "again"}}
@@ -19,7 +19,7 @@ def with_odd_tasks(folder):
 
 
 def test_advice_in_json_finds_the_copy_and_the_random_task(folder, cli):
-    done = cli("relate", with_odd_tasks(folder).config, "--groups", 2, "--json")
+    done = cli("relate", with_odd_tasks(folder, 1500).config, "--groups", 2, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert found["tasks"]["coin"]["action"] == "drop" and "p = " in found["tasks"]["coin"]["reason"]
@@ -36,6 +36,13 @@ def test_advice_in_json_finds_the_copy_and_the_random_task(folder, cli):
         "association", "information", "leep", "logme", "h_score", "fisher", "proxy_a", "mmd", "ngrams",
     }  # fmt: skip
     assert set(found["pooling"]) == {"level"} and found["seconds"] > 0
+
+
+def test_labels_too_few_to_look_random_are_not_told_to_be_dropped(folder, cli):
+    done = cli("relate", with_odd_tasks(folder, 240).config, "--measure", "association", "--json")
+    found = json.loads(done.out)
+    assert found["tasks"]["coin"]["action"] == "keep"
+    assert "too few labels to tell" in found["signals"]["coin"]["reason"]
 
 
 def test_advice_as_text(folder, cli):
