@@ -5,12 +5,12 @@ import json
 import numpy as np
 
 from jointset.cli.relate import groups_told
-from jointset.relatedness import Affinity, company, group_tasks, signal
+from jointset.relatedness import Affinity, company, group_tasks
 
 
-def with_odd_tasks(folder):
+def with_odd_tasks(folder, rows):
     """The small configuration with a copy of a task and one whose labels are drawn."""
-    people = folder.frames["people"]
+    people = folder.with_people(rows).frames["people"]
     people["again"] = people["grade"].map({"low": "x", "mid": "y", "high": "z"})
     people["coin"] = np.random.default_rng(3).choice(["heads", "tails"], len(people))
     folder.settings["tasks"]["again"] = {"kind": "multiclass", "labels": {"people": "again"}}
@@ -18,36 +18,33 @@ def with_odd_tasks(folder):
     return folder.write()
 
 
-def test_advice_in_json_finds_the_copy_and_agrees_with_its_groups(folder, cli):
-    done = cli("relate", with_odd_tasks(folder).config, "--groups", 2, "--json")
+def test_advice_in_json_finds_the_copy_and_the_random_task(folder, cli):
+    done = cli("relate", with_odd_tasks(folder, 1500).config, "--groups", 2, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
-    assert found["signals"]["coin"]["outcome"] == "not judged"  # of 140 rows nothing is sure
+    assert found["tasks"]["coin"]["action"] == "drop" and "p = " in found["tasks"]["coin"]["reason"]
     assert found["tasks"]["again"]["action"] == "merge"
     assert {t for t, v in found["tasks"].items() if v["action"] == "keep"} >= {"level", "risky", "price"}
     assert (
         "coin" not in found["targets"]["level"]["chosen"]
         and "again" not in found["targets"]["level"]["chosen"]
     )
-    assert found["targets"]["level"]["chosen"]
-    served = [g["serves"] for g in found["groups"]["groups"]]
-    assert sorted(t for g in served for t in g) == ["coin", "kinds", "level", "price", "risky"]
-    alone = [t for t, v in found["tasks"].items() if v["action"] == "alone"]
-    assert alone == [t for g in served if len(g) == 1 for t in g]
-    assert found["groups"]["share"] == 1.0
+    assert found["targets"]["level"]["chosen"] and found["targets"]["coin"]["chosen"] == []
+    served = [t for g in found["groups"]["groups"] for t in g["serves"]]
+    assert sorted(served) == ["kinds", "level", "price", "risky"] and found["groups"]["share"] == 1.0
+    by_itself = [g["serves"][0] for g in found["groups"]["groups"] if len(g["trained"]) == 1]
+    assert [t for t, v in found["tasks"].items() if v["action"] == "alone"] == by_itself
     assert set(found["affinity"]) == {
         "association", "information", "leep", "logme", "h_score", "fisher", "proxy_a", "mmd", "ngrams",
     }  # fmt: skip
     assert set(found["pooling"]) == {"level"} and found["seconds"] > 0
 
 
-def test_a_random_task_is_dropped_where_labels_are_enough_to_tell(folder, cli, monkeypatch):
-    monkeypatch.setattr(signal, "enough", lambda labels: True)
-    done = cli("relate", with_odd_tasks(folder).config, "--measure", "leep", "--json")
-    assert done.code == 0, done.err
+def test_labels_too_few_to_look_random_are_not_told_to_be_dropped(folder, cli):
+    done = cli("relate", with_odd_tasks(folder, 240).config, "--measure", "association", "--json")
     found = json.loads(done.out)
-    assert found["tasks"]["coin"]["action"] == "drop" and "p = " in found["tasks"]["coin"]["reason"]
-    assert found["targets"]["coin"]["chosen"] == []
+    assert found["tasks"]["coin"]["action"] == "keep"
+    assert "too few labels to tell" in found["signals"]["coin"]["reason"]
 
 
 def test_advice_as_text(folder, cli):
