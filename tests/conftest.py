@@ -210,6 +210,10 @@ class Folder:
     def runs(self) -> Path:
         return self.path / "runs"
 
+    def with_people(self, n: int) -> "Folder":
+        self.frames["people"] = people(n)
+        return self
+
     def write(self) -> "Folder":
         self.path.mkdir(parents=True, exist_ok=True)
         for name, frame in self.frames.items():
