@@ -73,10 +73,8 @@ def pool_datasets(
     if y.ndim != 1 or names.shape != y.shape:
         raise ArrayError(f"labels and datasets must be (n,), found {y.shape} and {names.shape}")
     x, started = standardised(features, len(y)), time.perf_counter()
-    folds, rng = (
-        [folds_of(len(y), groups, 2, seed + turn) for turn in range(turns)],
-        np.random.default_rng(seed),
-    )
+    folds = [folds_of(len(y), groups, 2, seed + turn) for turn in range(turns)]
+    rng = np.random.default_rng(seed)
     here = {
         str(d): _drawn(np.flatnonzero((names == d) & known(y)), y, rows, rng)
         for d in dict.fromkeys(names.tolist())
