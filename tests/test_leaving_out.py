@@ -68,6 +68,15 @@ def test_one_dataset_or_an_unknown_one(sites, tmp_path):
         leave_out(bench, overlay, ["bnak"], seed=0)
 
 
+def test_the_command_says_so_before_anything_is_trained(folder, cli, monkeypatch):
+    monkeypatch.setattr("jointset.cli.relate._measured", lambda *given: pytest.fail("trained"))
+    del folder.settings["datasets"]["posts"]
+    folder.settings["tasks"]["level"]["labels"] = {"people": "grade"}
+    done = cli("relate", folder.write().config, "--leave-out", "--budget", 9)
+    assert done.code == 2 and done.out == ""
+    assert done.err.count("\n") == 1 and "there is one dataset" in done.err
+
+
 def test_verdicts():
     told = [LeftOut("d", "t", 0, *bounds, 9).verdict for bounds in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))]
     assert told == ["helped", "hurt", "same"]

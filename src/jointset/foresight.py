@@ -73,7 +73,7 @@ class Foresight:
     copies: tuple[tuple[str, ...], ...] = ()
     same: tuple[Sameness, ...] = ()
     pooling: Mapping[str, Pooling] = field(default_factory=dict)
-    gains: Gains = field(default_factory=lambda: Gains())
+    gains: Gains = field(default_factory=Gains)
     rows: int = 0
     seconds: float = 0.0
 

@@ -11,12 +11,12 @@ import numpy as np
 from jointset.data import Overlay
 from jointset.errors import ConfigError, nearest
 from jointset.models.grouped import TaskGroup
-from jointset.records import HOLDOUT, TRAIN, Floats, Ints, is_labelled
-from jointset.training.evaluate import predict, row_losses
+from jointset.records import HOLDOUT, TRAIN, Ints, is_labelled
+from jointset.relatedness.transfer_gain import WIDTH
+from jointset.task_sets import row_skills
+from jointset.training.evaluate import predict
 from jointset.training.loop import fit
 from jointset.workbench import Bench
-
-WIDTH = 1.645  # standard errors: 90 %, two-sided
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,7 @@ def leave_out(
     not there, or where there is only one.
     """
     names = [d.name for d in bench.work.pool.datasets]
-    for name in datasets:
-        if name not in names:
-            raise ConfigError(f"no dataset {name!r}{nearest(name, names)}; one of {', '.join(names)}")
-    if len(names) < 2:
-        raise ConfigError("there is one dataset, and without it nothing to train on; two or more are needed")
+    check_datasets(names, datasets)
     whole = _outputs(bench, overlay, np.arange(len(names)), seed, "all datasets")
     found: list[LeftOut] = []
     for name in datasets or names:
@@ -61,6 +57,15 @@ def leave_out(
         without = _outputs(bench, overlay, kept, seed, f"without {name}")
         found += _compared(bench, overlay, name, kept, whole, without)
     return tuple(found)
+
+
+def check_datasets(names: Sequence[str], asked: Sequence[str] = ()) -> None:
+    """Raise ``ConfigError`` where datasets that are not among ``names`` shall be left out, or the only one."""
+    for name in asked:
+        if name not in names:
+            raise ConfigError(f"no dataset {name!r}{nearest(name, names)}; one of {', '.join(names)}")
+    if len(names) < 2:
+        raise ConfigError("there is one dataset, and without it nothing to train on; two or more are needed")
 
 
 def _outputs(bench: Bench, overlay: Overlay, kept: Ints, seed: int, name: str) -> Mapping[str, Any]:
@@ -96,17 +101,9 @@ def _compared(
     found = []
     for task in (t for t in bench.work.tasks if t.name in whole and t.name in without):
         y = overlay.labels[task.name][held[mine]]
-        sides = [_skills(task, y, outputs[task.name][mine]) for outputs in (whole, without)]
+        sides = [row_skills(task, y, outputs[task.name][mine]) for outputs in (whole, without)]
         if len(sides[0]) > 1:
             change = sides[0] - sides[1]
             gain, error = float(change.mean()), WIDTH * float(change.std(ddof=1)) / np.sqrt(len(change))
             found.append(LeftOut(name, task.name, gain, gain - error, gain + error, len(change)))
     return found
-
-
-def _skills(task: Any, labels: Any, outputs: Any) -> Floats:
-    losses, counts, constant = row_losses(task, labels, outputs)
-    there = counts > 0
-    if not there.any() or not constant > 0:
-        return np.zeros(0)
-    return np.asarray(1 - losses[there][:, losses.sum(0).argmin()] / counts[there] / constant)

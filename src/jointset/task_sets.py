@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jointset.data import Overlay
 from jointset.models.grouped import TaskGroup
-from jointset.records import HOLDOUT, TRAIN, Floats
+from jointset.records import HOLDOUT, TRAIN, Floats, Task
 from jointset.training.evaluate import predict, row_losses
 from jointset.training.loop import fit
 from jointset.workbench import Bench
@@ -40,11 +42,16 @@ def trainer(bench: Bench, overlay: Overlay, *, seed: int) -> Train:
         outputs, _ = predict(result.model, bench.inputs, held)
         found: dict[str, tuple[float, Floats]] = {}
         for task in own.tasks:
-            losses, counts, constant = row_losses(task, overlay.labels[task.name][held], outputs[task.name])
-            there = counts > 0
-            best = losses[there][:, losses.sum(0).argmin()] / counts[there]
-            rows = 1 - best / constant if constant > 0 else np.zeros(int(there.sum()))
+            rows = row_skills(task, overlay.labels[task.name][held], outputs[task.name])
             found[task.name] = (float(rows.mean()) if len(rows) else 0.0, rows)
         return found
 
     return train
+
+
+def row_skills(task: Task, labels: NDArray[Any], outputs: Floats) -> Floats:
+    """1 less each labelled row's loss over that of the best constant; 0 where there is nothing to tell apart."""
+    losses, counts, constant = row_losses(task, labels, outputs)
+    there = counts > 0
+    best = losses[there][:, losses.sum(0).argmin()] / counts[there]
+    return np.asarray(1 - best / constant if constant > 0 else np.zeros(int(there.sum())))

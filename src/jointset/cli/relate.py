@@ -43,6 +43,10 @@ def relate(
     from jointset.relating import relate as related
 
     settings = configs.load(config, overrides)
+    if leave_out:
+        from jointset.leaving_out import check_datasets
+
+        check_datasets(list(settings.datasets))
     with tempfile.TemporaryDirectory(prefix="jointset-relate-") as folder:
         work = prepare(settings, Path(folder))
         asked: dict[str, Any] = {"measures": measures, "targets": targets, "groups": groups, "rows": rows}

@@ -74,13 +74,7 @@ def make_study(
     columns = {t: str(s["column"]) for t, s in tasks.items()}
     _check(plan, table, name, inputs, columns)
     wanted = {"id": None, "split": None, **(roles or {})}
-    coded = {
-        t: label_codes(table.column(c), str(tasks[t]["kind"]), c)
-        for t, c in columns.items()
-        if tasks[t]["kind"] != "multilabel" or (c == plan.label and plan.method in NEEDS_LABEL)
-    }
-    for t, (codes, classes) in coded.items():
-        _several(codes, classes, str(tasks[t]["kind"]), columns[t], name)
+    coded = _coded(plan, table, name, columns, {t: str(s["kind"]) for t, s in tasks.items()})
     main = next((t for t in coded if columns[t] == plan.label), next(iter(coded), None))
     with tempfile.TemporaryDirectory(prefix="jointset-partition-") as cache:
         dataset = load_dataset(
@@ -137,6 +131,20 @@ def _check(
             raise DataError(
                 f"{name}: column {plan.by!r} is the site and a {modality} input; take it out of one"
             )
+
+
+def _coded(
+    plan: Plan, table: pa.Table, name: str, columns: Mapping[str, str], kinds: Mapping[str, str]
+) -> dict[str, tuple[Ints, list[str]]]:
+    """Task → codes and classes, of tags only where they decide the sites; each with something to tell apart."""
+    found = {
+        t: label_codes(table.column(c), kinds[t], c)
+        for t, c in columns.items()
+        if kinds[t] != "multilabel" or (c == plan.label and plan.method in NEEDS_LABEL)
+    }
+    for t, (codes, classes) in found.items():
+        _several(codes, classes, kinds[t], columns[t], name)
+    return found
 
 
 def _several(codes: Ints, classes: list[str], kind: str, column: str, name: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jointset.data.media.sounds import wav_of
 from jointset.errors import DataError
 
 
@@ -53,7 +52,7 @@ def as_sounds(table: pa.Table, name: str, rate: int, file: str) -> pa.Table:
         raise DataError(
             f"{file}: column {name!r} has {sizes[row]:,} bytes in row {row}; samples of 16 bits are two each"
         )
-    files = pa.array([None if v is None else _wav(v, rate) for v in column.to_pylist()], pa.binary())
+    files = pa.array([None if v is None else wav_of(v, rate) for v in column.to_pylist()], pa.binary())
     return table.set_column(table.column_names.index(name), name, files)
 
 
@@ -64,13 +63,3 @@ def _bytes(table: pa.Table, name: str, file: str, modality: str) -> pa.ChunkedAr
             f"{file}: column {name!r} is {column.type}, not raw bytes; name it as it is: --input {modality}={name}"
         )
     return column
-
-
-def _wav(samples: bytes, rate: int) -> bytes:
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples)
-    return out.getvalue()

@@ -37,6 +37,11 @@ def waveforms(table: pa.Table, rate: int, seconds: float) -> Iterator[Floats | N
 
 def wav(samples: Floats, rate: int) -> bytes:
     """A sound as a 16-bit WAV file."""
+    return wav_of((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes(), rate)
+
+
+def wav_of(samples: bytes, rate: int) -> bytes:
+    """Samples of 16 bits, little-endian, one channel, as a WAV file."""
     import wave
 
     out = io.BytesIO()
@@ -44,7 +49,7 @@ def wav(samples: Floats, rate: int) -> bytes:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+        file.writeframes(samples)
     return out.getvalue()
 
 
