@@ -18,9 +18,10 @@ from jointset.audit.features.texts import text_terms
 from jointset.errors import ArrayError
 from jointset.relatedness import MEASURES, Material, affinity, association, fisher, information, mmd, probed
 from jointset.relatedness.association import _drawn, _pair, correlation_ratio, cramers_v
-from jointset.relatedness.columns import table
+from jointset.relatedness.columns import coded, table
 from jointset.relatedness.fisher import embedding
 from jointset.relatedness.h_score import h_score_of
+from jointset.relatedness.information import _drawn as _informed
 from jointset.relatedness.information import entropy, mutual_information, normalised, uncertainty
 from jointset.relatedness.leep import leep_score
 from jointset.relatedness.logme import evidence, gains, logme_score
@@ -165,21 +166,41 @@ KINDS = {
 }
 
 
+@pytest.mark.parametrize("measure", [association, information])
 @pytest.mark.parametrize(
     ("a", "b", "n"),
     [("numbers", "prices", 12), ("classes", "classes", 40), ("prices", "classes", 40), ("sets", "sets", 60),
      ("numbers", "sets", 60)],
 )  # fmt: skip
-def test_one_in_twenty_unrelated_pairs_is_associated_above_chance(a, b, n):
+def test_one_in_twenty_unrelated_pairs_is_above_chance(measure, a, b, n):
     rng = np.random.default_rng(0)
     above = []
     for seed in range(100):
-        found = association({"a": KINDS[a](rng, n), "b": KINDS[b](rng, n)}, seed=seed)
+        found = measure({"a": KINDS[a](rng, n), "b": KINDS[b](rng, n)}, seed=seed)
         above.append(found.above_chance()[0, 1])
     assert np.mean(above) <= 0.12  # of 100 draws at .05, more than 12 come once in 700
 
 
-def test_permuted_associations_are_those_of_the_permuted_labels():
+@pytest.mark.parametrize("measure", [association, information])
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_what_follows_another_label_is_above_chance_both_ways(measure, kind):
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        a = KINDS[kind](rng, 120)
+        noisy = np.where(rng.random(120) < 0.5, a, KINDS[kind](rng, 120))
+        found = measure({"a": a, "b": noisy}, seed=seed)
+        assert found.above_chance()[0, 1] and found.above_chance()[1, 0]
+
+
+def _of_rows(a, b):
+    rows = (a >= 0) & (b >= 0)
+    return uncertainty(table(a[rows], b[rows]))
+
+
+@pytest.mark.parametrize(
+    ("drawn", "plain_one"), [(_drawn, lambda a, b: _pair(a, b)[0]), (_informed, _of_rows)]
+)
+def test_permuted_values_are_those_of_the_permuted_labels(drawn, plain_one):
     """The product of matrices against the plain functions, with missing labels on both sides."""
     rng, n = np.random.default_rng(0), 80
     columns = {
@@ -187,12 +208,14 @@ def test_permuted_associations_are_those_of_the_permuted_labels():
         "sets": list(np.where(rng.random((3, n)) < 0.2, -1, rng.integers(2, size=(3, n)))),
         "numbers": [np.where(rng.random(n) < 0.2, np.nan, 5 + np.exp(rng.normal(size=n)))],
     }
+    if drawn is _informed:
+        columns = {name: [coded(c) for c in parts] for name, parts in columns.items()}
     orders = np.stack([np.arange(n), rng.permutation(n)])
     for one, other in combinations(columns, 2):
         for source, target in ((one, other), (other, one)):
-            found = _drawn(columns[source], columns[target], orders)
+            found = drawn(columns[source], columns[target], orders)
             for b, order in enumerate(orders):
-                plain = [[_pair(x, y[order])[0] for y in columns[target]] for x in columns[source]]
+                plain = [[plain_one(x, y[order]) for y in columns[target]] for x in columns[source]]
                 np.testing.assert_allclose(found[b], plain, atol=1e-6)
 
 

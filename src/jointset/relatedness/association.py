@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,10 @@ import numpy as np
 from jointset.records import Floats, Ints
 from jointset.relatedness.affinity import Affinity
 from jointset.relatedness.columns import Array, checked, known, parts, table
-from jointset.relatedness.pairs import ALPHA, Pair, best_per_part, filled, level
+from jointset.relatedness.pairs import ALPHA, Pair, best_per_part, filled
+from jointset.relatedness.permuted import PERMUTATIONS, blocks, permuted_level, shared
 
 FEWEST = 10  # shared rows below which nothing is said
-PERMUTATIONS = 19
 
 
 def association(labels: Mapping[str, Any], *, permutations: int = PERMUTATIONS, seed: int = 0) -> Affinity:
@@ -64,31 +63,21 @@ def _pair(a: Array, b: Array) -> tuple[float, int]:
 
 
 def _chance(source: Sequence[Array], target: Sequence[Array], permutations: int, seed: int) -> float:
-    """The level that one in twenty permutations of the target's shared rows exceeds."""
-    shared = np.any([known(p) for p in source], axis=0) & np.any([known(p) for p in target], axis=0)
-    n, numbers = int(shared.sum()), (source[0].dtype.kind == "f", target[0].dtype.kind == "f")
-    if all(numbers):
+    """The level of chance of two tasks."""
+    if source[0].dtype.kind == target[0].dtype.kind == "f":
         from scipy.stats import t
 
+        n = int(shared(source, target).sum())
         quantile = t.ppf(1 - ALPHA / 2, n - 2)
         return float(quantile / np.sqrt(n - 2 + quantile**2))
-    rng = np.random.default_rng(seed)
-    orders = np.stack([rng.permutation(n) for _ in range(permutations)])
-    drawn = _drawn([p[shared] for p in source], [p[shared] for p in target], orders)
-    return level(np.array([best_per_part(d) for d in drawn]))
+    return permuted_level(source, target, _drawn, permutations, seed)
 
 
 def _drawn(source: Sequence[Array], target: Sequence[Array], orders: Ints) -> Floats:
     """The association of all parts ``(B, parts of the source, parts of the target)`` when the target's rows are put in
-    each of the orders ``(B, n)``.
-
-    One product of matrices gives the counts, or the sums of a number by class, of all parts and orders.
-    """
-    (left, a), (right, b) = _encoded(source), _encoded(target)
+    each of the orders ``(B, n)``."""
     found = np.full((len(orders), len(source), len(target)), np.nan)
-    product = np.stack([left.T @ right[order] for order in orders])  # (B, columns, columns)
-    for i, j in np.ndindex(len(source), len(target)):
-        block = product[:, a[i], b[j]]
+    for i, j, block in blocks(source, target, orders):
         if source[i].dtype.kind == "f":
             found[:, i, j] = np.sqrt(_ratios(block))
         elif target[j].dtype.kind == "f":
@@ -96,23 +85,6 @@ def _drawn(source: Sequence[Array], target: Sequence[Array], orders: Ints) -> Fl
         else:
             found[:, i, j] = _cramers(block, corrected=True)
     return found
-
-
-def _encoded(columns: Sequence[Array]) -> tuple[Floats, list[slice]]:
-    """Parts side by side ``(n, d)`` with the place of each: indicators of classes, or of a number its presence, value
-    and square."""
-    made = []
-    for column in columns:
-        there = known(column)
-        if column.dtype.kind == "f":
-            spread = float(column[there].std()) if there.any() else 0.0
-            value = np.where(there, column, 0.0)
-            value = np.where(there, value - value[there].mean(), 0.0) / (spread or 1.0)
-            made.append(np.stack([there.astype(float), value, value**2], axis=1))
-        else:
-            made.append((column[:, None] == np.unique(column[there])).astype(float))
-    ends = np.cumsum([0, *(m.shape[1] for m in made)])
-    return np.concatenate(made, axis=1), [slice(a, b) for a, b in pairwise(ends)]
 
 
 def _ratios(sums: Floats) -> Floats:

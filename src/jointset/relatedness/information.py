@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from jointset.records import Floats
+from jointset.records import Floats, Ints
 from jointset.relatedness.affinity import Affinity
-from jointset.relatedness.columns import checked, coded, parts, table
+from jointset.relatedness.columns import Array, checked, coded, parts, table
 from jointset.relatedness.pairs import Pair, best_per_part, filled
+from jointset.relatedness.permuted import PERMUTATIONS, blocks, permuted_level
 
 FEWEST = 10  # shared rows below which nothing is said
 
 
-def information(labels: Mapping[str, Any], *, seed: int = 0) -> Affinity:
+def information(labels: Mapping[str, Any], *, permutations: int = PERMUTATIONS, seed: int = 0) -> Affinity:
     """The share of the target's entropy that the source's label removes (uncertainty coefficient, Theil 1972).
 
     Directed: a fine label gives a coarse one away, and not the other way round. Mutual information and entropy are
     corrected for their bias in few rows (Miller 1955). Numbers are cut into five groups of equal size; label sets
-    count as in :func:`~jointset.relatedness.association`. NaN below 10 shared rows. Nothing is drawn, so ``seed`` is
-    not used.
+    count as in :func:`~jointset.relatedness.association`, and so does the level of chance, by ``permutations`` and
+    ``seed``. NaN below 10 shared rows.
 
     >>> fine = np.tile([0, 1, 2, 3], 50)
     >>> found = information({"fine": fine, "coarse": fine // 2})
     >>> round(found["fine", "coarse"], 2), round(found["coarse", "fine"], 2)
     (0.99, 0.49)
+    >>> bool(0 < found.chance[0, 1] < 0.1)
+    True
     """
     columns = {name: [coded(p) for p in parts(y)] for name, y in checked(labels).items()}
 
@@ -38,7 +41,12 @@ def information(labels: Mapping[str, Any], *, seed: int = 0) -> Affinity:
                 support = max(support, int(rows.sum()))
                 if rows.sum() >= FEWEST:
                     found[i, j] = uncertainty(table(a[rows], b[rows]))
-        return Pair(best_per_part(found), support)
+        value = best_per_part(found)
+        if not np.isfinite(value):
+            return Pair(support=support)
+        return Pair(
+            value, support, permuted_level(columns[source], columns[target], _drawn, permutations, seed)
+        )
 
     return filled("information", list(columns), of, unit="share of the target's entropy", bounds=(0.0, 1.0))
 
@@ -49,8 +57,13 @@ def entropy(counts: Floats) -> float:
     >>> round(entropy(np.array([1.0, 1.0])), 4)
     0.6931
     """
-    share = counts[counts > 0] / counts.sum()
-    return float(-(share * np.log(share)).sum())
+    return float(_entropies(counts.reshape(1, -1))[0])
+
+
+def _entropies(counts: Floats) -> Floats:
+    """The same of each row of counts ``(B, K)``; of none it is 0."""
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
+    return np.asarray(-(share * np.log(np.where(share > 0, share, 1.0))).sum(axis=1))
 
 
 def mutual_information(counts: Floats) -> float:
@@ -81,10 +94,26 @@ def uncertainty(counts: Floats, *, corrected: bool = True) -> float:
     >>> uncertainty(np.array([[5.0, 0.0], [0.0, 5.0]]), corrected=False)
     1.0
     """
-    n, (k, r) = counts.sum(), counts.shape
-    own, told = entropy(counts.sum(axis=0)), mutual_information(counts)
-    if own <= 0:
-        return float("nan")
+    return float(_uncertainties(counts[None], corrected)[0])
+
+
+def _uncertainties(counts: Floats, corrected: bool) -> Floats:
+    """The same of several tables ``(B, K_source, K_target)``."""
+    rows, columns = counts.sum(axis=2), counts.sum(axis=1)
+    own = _entropies(columns)
+    told = np.maximum(0.0, _entropies(rows) + own - _entropies(counts.reshape(len(counts), -1)))
+    usable = own > 0
     if corrected:
+        n = np.maximum(counts.sum(axis=(1, 2)), 1)
+        k, r = ((m > 0).sum(axis=1) for m in (rows, columns))
         told, own = told - (k - 1) * (r - 1) / (2 * n), own + (r - 1) / (2 * n)
-    return min(1.0, max(0.0, told / own))
+    return np.where(usable, np.clip(told / np.where(usable, own, 1.0), 0.0, 1.0), np.nan)
+
+
+def _drawn(source: Sequence[Array], target: Sequence[Array], orders: Ints) -> Floats:
+    """The coefficient of all parts ``(B, parts of the source, parts of the target)`` when the target's rows are put in
+    each of the orders ``(B, n)``."""
+    found = np.full((len(orders), len(source), len(target)), np.nan)
+    for i, j, block in blocks(source, target, orders):
+        found[:, i, j] = _uncertainties(block, corrected=True)
+    return found
