@@ -12,10 +12,11 @@ from jointset import apart, relating
 from jointset.config import load
 from jointset.console.foreseen import lines
 from jointset.data import apply
-from jointset.foresight import Foresight, foresee, missing_signals, pooling_gains, says_nothing
+from jointset.foresight import Foresight, foresee, missing_signals, pooling_gains
 from jointset.ledger import Ledger
 from jointset.prepare import prepare
 from jointset.records import TRAIN, Edits, Task
+from jointset.relatedness import says_nothing
 from jointset.rundir import RunDirectory
 from jointset.workbench import set_up
 

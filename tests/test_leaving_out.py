@@ -78,7 +78,7 @@ def test_the_command_says_so_before_anything_is_trained(folder, cli, monkeypatch
 
 
 def test_verdicts():
-    told = [LeftOut("d", "t", 0, *bounds, 9).verdict for bounds in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))]
+    told = [LeftOut("t", 0, *bounds, 9, "d").verdict for bounds in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))]
     assert told == ["helped", "hurt", "same"]
 
 

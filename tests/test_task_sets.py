@@ -8,18 +8,18 @@ from jointset.cli.relate import render
 from jointset.data import apply
 from jointset.records import Edits
 from jointset.relating import relate
-from jointset.task_sets import trainer
+from jointset.task_sets import Trainer
 
 
 def test_a_task_is_scored_on_the_same_rows_in_every_set(bench):
     work = bench.work
-    train = trainer(bench, apply(work.given, Edits.empty(), work.by_name, work.pool), seed=0)
+    train = Trainer(bench, apply(work.given, Edits.empty(), work.by_name, work.pool), seed=0)
     alone, both = train(("level",)), train(("level", "price"))
     assert set(alone) == {"level"} and set(both) == {"level", "price"}
     assert alone["level"][1].shape == both["level"][1].shape
     for score, rows in both.values():
         assert np.isclose(score, rows.mean()) and score < 1
-    again = trainer(bench, apply(work.given, Edits.empty(), work.by_name, work.pool), seed=0)(("level",))
+    again = Trainer(bench, apply(work.given, Edits.empty(), work.by_name, work.pool), seed=0)(("level",))
     assert again["level"][0] == alone["level"][0]
 
 

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from jointset.data import HeldOutLabels, Overlay
-from jointset.foresight import Foresight, Gains, foresee, says_nothing
+from jointset.foresight import Foresight, Gains, foresee
 from jointset.gate import judge
 from jointset.leaked import Leaked
 from jointset.models.grouped import TaskGroup, join
 from jointset.models.joint import JointModel
 from jointset.prepare import Work
 from jointset.records import HOLDOUT, TRAIN, Floats, Task, TaskVerdict
+from jointset.relatedness import says_nothing
 from jointset.rundir import read_json, write_json
 from jointset.stages import Trained, held_out, held_out_rows, load_model, stopping_rows, train
 from jointset.training import checkpoint

@@ -15,28 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.prepare import Work
-from jointset.records import TEST, Floats, Ints, Task, is_labelled
+from jointset.records import Floats, Ints, Task, is_labelled
 from jointset.relatedness import (
     Pooling,
     Sameness,
     Signal,
-    label_signal,
     pool_datasets,
-    same_content,
     sure_signal,
 )
 from jointset.relatedness.columns import graded, known
 from jointset.relatedness.pooling import told_apart
 from jointset.relatedness.signal import enough
-from jointset.relating import material_of, plain, pooled, sampled
+from jointset.relating import content, material_of, plain, pooled, sampled
 
 ROWS, MEDIA_ROWS = 2000, 1000  # of each dataset; images and sounds take longer to read
 MOST_ROWS = 20_000  # of all
 POOLED_ROWS = 4000  # of the datasets of a task together
 PARTNERS = 8  # tasks of the same labels whose rows are tried for one
 TURNS = 3  # draws of the folds, over which losses are averaged
-SURE = 0.01  # p-value from which held-out predictions are worth something
-HELD_OUT = (80, 40)  # the same of held-out labels: few let a weak model look worthless
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ def foresee(work: Work) -> Foresight:
     sample = sampled(work, max(1, min(most, MOST_ROWS // len(work.pool.datasets))))
     material = material_of(work, sample)
     assert material.features is not None
-    same = tuple(s for s in same_content(material.labels) if s.kind != "copy" or _copy(work, s))
+    same = content(work, material)
     return Foresight(
         signals=missing_signals(material.labels, material.features, seed=work.config.seed),
         copies=groups_of_copies(list(material.labels), same),
@@ -234,23 +230,6 @@ def missing_signals(
     return {n: s for n, s in found.items() if s.outcome == "no signal"}
 
 
-def says_nothing(labels: NDArray[Any], outputs: Floats, *, seed: int = 0) -> bool:
-    """Whether held-out ``outputs`` ``(n, K)`` of a task's own model are surely worth nothing for its ``labels``.
-
-    The same test, of the predictions in the inputs' place. Early stopping has looked at these labels, hence 0.01. Too
-    few labels leave it open: then the answer is no.
-
-    >>> y = np.tile([0, 1], 100)
-    >>> says_nothing(y, np.eye(2)[y]), says_nothing(y, np.random.default_rng(0).random((200, 2)))
-    (False, True)
-    """
-    if not enough(labels, *HELD_OUT):
-        return False
-    if not (np.ptp(outputs, axis=0) > 1e-6).any():
-        return True
-    return label_signal({"task": labels}, outputs, level=SURE, seed=seed)["task"].outcome == "no signal"
-
-
 def groups_of_copies(tasks: Sequence[str], same: Sequence[Sameness]) -> tuple[tuple[str, ...], ...]:
     """The groups of tasks that are copies of one another, in the order of ``tasks``.
 
@@ -264,10 +243,3 @@ def groups_of_copies(tasks: Sequence[str], same: Sequence[Sameness]) -> tuple[tu
             root = {t: first if r == second else r for t, r in root.items()}
     groups = [tuple(t for t in tasks if root[t] == r) for r in tasks]
     return tuple(g for g in groups if len(g) > 1)
-
-
-def _copy(work: Work, found: Sameness) -> bool:
-    """Whether a copy of the sample is one on all rows."""
-    pair = {n: work.given[n][work.pool.split != TEST] for n in (found.source, found.target)}
-    rows = np.all([is_labelled(y) for y in pair.values()], axis=0)
-    return any(s.kind == "copy" for s in same_content({n: y[rows] for n, y in pair.items()}))

@@ -1,33 +1,36 @@
-"""What each dataset does for the tasks: trainings with all of them, and without each."""
+"""What each dataset, or each task, does for the tasks: trainings with all of them, and without each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from jointset.data import Overlay
 from jointset.errors import ConfigError, nearest
 from jointset.models.grouped import TaskGroup
-from jointset.records import HOLDOUT, TRAIN, Ints, is_labelled
-from jointset.relatedness.transfer_gain import WIDTH
+from jointset.records import HOLDOUT, TRAIN, Floats, Ints, is_labelled
+from jointset.relatedness.affinity import ALPHA
+from jointset.relatedness.transfer_gain import WIDTH, Trained
 from jointset.task_sets import row_skills
 from jointset.training.evaluate import predict
 from jointset.training.loop import fit
 from jointset.workbench import Bench
 
+Train = Callable[[tuple[str, ...]], Trained]
+
 
 @dataclass(frozen=True)
-class LeftOut:
-    """What the labels of ``dataset`` did for ``task`` on the ``rows`` held-out rows of the other datasets.
+class Change:
+    """What something did for ``task`` on so many held-out ``rows``.
 
-    ``gain`` is the skill with them less that without, above 0 where they help, with a 90 % interval over rows, of one
+    ``gain`` is the skill with it less that without, above 0 where it helps, with an interval over rows, of one
     training on either side: what another seed would do is not in it.
     """
 
-    dataset: str
     task: str
     gain: float
     low: float
@@ -38,6 +41,53 @@ class LeftOut:
     def verdict(self) -> str:
         """helped, hurt or same."""
         return "helped" if self.low > 0 else "hurt" if self.high < 0 else "same"
+
+
+@dataclass(frozen=True)
+class LeftOut(Change):
+    """What the labels of ``dataset`` did, on rows of the other datasets; the interval is of 90 %."""
+
+    dataset: str
+
+
+@dataclass(frozen=True)
+class TaskLeftOut(Change):
+    """What ``source`` did, as another task that was trained along.
+
+    The interval is of 90 % for all sources of a task at once: of them all, one in twenty at most is wrong on a side.
+    """
+
+    source: str
+
+
+def leave_out_tasks(train: Train, tasks: Sequence[str]) -> tuple[TaskLeftOut, ...]:
+    """Train all ``tasks`` jointly, and all without each; a training each.
+
+    ``train(tasks)`` gives for each the score and the scores of the same held-out rows every time, as
+    :class:`~jointset.task_sets.Trainer` does. Raises ``ConfigError`` where there is only one task.
+
+    >>> def train(tasks):
+    ...     rows = np.linspace(0.5, 0.7, 40)
+    ...     return {t: (0.6, rows + 0.1 * (t == "a" and "b" in tasks)) for t in tasks}
+    >>> [(c.source, c.task, round(c.gain, 2), c.verdict) for c in leave_out_tasks(train, ("a", "b"))]
+    [('a', 'b', 0.0, 'same'), ('b', 'a', 0.1, 'helped')]
+    """
+    check_tasks(tasks)
+    whole = train(tuple(tasks))
+    wide = float(norm.isf(ALPHA / (len(tasks) - 1)))
+    found = []
+    for source in tasks:
+        without = train(tuple(t for t in tasks if t != source))
+        for task, (_, rows) in without.items():
+            if len(rows) > 1:
+                found.append(TaskLeftOut(**_interval(task, whole[task][1] - rows, wide), source=source))
+    return tuple(found)
+
+
+def check_tasks(names: Sequence[str]) -> None:
+    """Raise ``ConfigError`` where the only task shall be left out."""
+    if len(names) < 2:
+        raise ConfigError("there is one task, and without it nothing to train on; two or more are needed")
 
 
 def leave_out(
@@ -103,7 +153,11 @@ def _compared(
         y = overlay.labels[task.name][held[mine]]
         sides = [row_skills(task, y, outputs[task.name][mine]) for outputs in (whole, without)]
         if len(sides[0]) > 1:
-            change = sides[0] - sides[1]
-            gain, error = float(change.mean()), WIDTH * float(change.std(ddof=1)) / np.sqrt(len(change))
-            found.append(LeftOut(name, task.name, gain, gain - error, gain + error, len(change)))
+            found.append(LeftOut(**_interval(task.name, sides[0] - sides[1], WIDTH), dataset=name))
     return found
+
+
+def _interval(task: str, change: Floats, wide: float) -> dict[str, Any]:
+    """A change of paired rows, with so many standard errors on either side."""
+    gain, error = float(change.mean()), wide * float(change.std(ddof=1)) / np.sqrt(len(change))
+    return {"task": task, "gain": gain, "low": gain - error, "high": gain + error, "rows": len(change)}

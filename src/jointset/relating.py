@@ -12,7 +12,7 @@ import numpy as np
 
 from jointset.errors import ConfigError, nearest
 from jointset.prepare import Work
-from jointset.records import TRAIN, Ints, is_labelled
+from jointset.records import HOLDOUT, TEST, TRAIN, Ints, is_labelled
 from jointset.relatedness import (
     MEASURES,
     Affinity,
@@ -35,6 +35,7 @@ from jointset.relatedness import (
     sure_signal,
     treatments,
 )
+from jointset.relatedness.signal import HELD_OUT, enough
 from jointset.relatedness.table import TELLING, lookup
 from jointset.relatedness.transfer_gain import Check, Trained
 from jointset.survey.inputs import read_inputs
@@ -98,6 +99,7 @@ def relate(
     groups: int = 0,
     rows: int = ROWS,
     train: Callable[[tuple[str, ...]], Trained] | None = None,
+    worthless: Mapping[str, bool] | None = None,
     budget: int = 0,
 ) -> Relations:
     """Measure how tasks relate on a sample of the training rows, and advise.
@@ -106,7 +108,8 @@ def relate(
     for (all by default), ``groups`` how many networks may be trained (0: no grouping). Held-out and test rows are not
     looked at. With ``train``, tasks → score and scores of rows, ``budget`` trainings measure what the measures guess,
     and the advice is drawn from the gains; those that are left when every pair is measured check sets of auxiliaries.
-    Raises ConfigError for a name that is not there.
+    ``worthless`` says of each task that was trained alone, by the time, whether its model tells no held-out labels:
+    what it takes, as in a run, to drop a task. Raises ConfigError for a name that is not there.
     """
     started = time.monotonic()
     names = [t.name for t in work.tasks]
@@ -124,14 +127,15 @@ def relate(
         raise ConfigError(f"measure {asked[0]}: {skipped[asked[0]]}; choose another")
     telling = [a for m, a in found.items() if m in TELLING]
     together = consensus(telling or list(found.values()))
-    signals = sure_signal(material.labels, material.features, seed=work.config.seed)
-    same = same_content(material.labels)
+    seen = sure_signal(material.labels, material.features, seed=work.config.seed)
+    signals = _decidable(work, seen)
+    same = content(work, material)
     gain = measure_transfer(train, names, budget, seed=work.config.seed) if train and budget else None
     if gain is not None:
         found["transfer_gain"] = gain.affinity
-    usable = [
-        t.task for t in treatments(names, signals=signals, same=same) if t.action not in ("drop", "merge")
-    ]
+    asked_of = worthless or {}
+    first = treatments(names, signals=signals, same=same, worthless=asked_of)
+    usable = [t.task for t in first if t.action == "keep"]
     grouping = _grouped(together, gain, usable, groups) if groups and usable else None
     treated = treatments(
         names,
@@ -141,6 +145,7 @@ def relate(
         joint=gain.joint if gain else None,
         margin=work.config.relatedness.margin,
         grouping=grouping,
+        worthless=asked_of,
     )
     left = budget - gain.spent if gain else 0
     return Relations(
@@ -148,7 +153,7 @@ def relate(
         consensus=together,
         signals=signals,
         same=same,
-        choices=_choices(targets or names, together, gain, train, left, _excluded(treated, same), signals),
+        choices=_choices(targets or names, together, gain, train, left, _excluded(treated, same), seen),
         treatments=treated,
         grouping=grouping,
         pooling=pooled(work, sample, material),
@@ -189,6 +194,31 @@ def material_of(work: Work, sample: Ints) -> Material:
     )
 
 
+def content(work: Work, material: Material) -> tuple[Sameness, ...]:
+    """Tasks of one content; a copy of the sample has to be one on all rows but those of the test."""
+    found = same_content(material.labels)
+    return tuple(s for s in found if s.kind != "copy" or _copy(work, s))
+
+
+def _copy(work: Work, found: Sameness) -> bool:
+    pair = {n: work.given[n][work.pool.split != TEST] for n in (found.source, found.target)}
+    rows = np.all([is_labelled(y) for y in pair.values()], axis=0)
+    return any(s.kind == "copy" for s in same_content({n: y[rows] for n, y in pair.items()}))
+
+
+def _decidable(work: Work, signals: Mapping[str, Signal]) -> dict[str, Signal]:
+    """A missing signal that no run could confirm, for want of held-out labels, is not judged."""
+    held = work.pool.split == HOLDOUT
+    return {
+        n: dataclasses.replace(
+            s, outcome="not judged", reason=f"{s.reason}; too few labels are held out to ask its own model"
+        )
+        if s.outcome == "no signal" and not enough(work.given[n][held], *HELD_OUT)
+        else s
+        for n, s in signals.items()
+    }
+
+
 def _grouped(together: Affinity, gain: TransferGain | None, usable: Sequence[str], groups: int) -> Grouping:
     if gain:
         return group_tasks(_only(gain.affinity, usable), groups, score=gain.predicted)
@@ -196,8 +226,8 @@ def _grouped(together: Affinity, gain: TransferGain | None, usable: Sequence[str
 
 
 def _excluded(treated: Sequence[Treatment], same: Sequence[Sameness]) -> dict[str, dict[str, str]]:
-    """By task what must not be its auxiliary, each with the reason; none at all for a task that is dropped."""
-    dropped = {t.task: t.reason for t in treated if t.action == "drop"}
+    """By task what must not be its auxiliary, each with the reason; none at all for a task that may be random."""
+    dropped = {t.task: t.reason for t in treated if t.action in ("drop", "suspect")}
     out = {t.task: dict(dropped) for t in treated if t.task not in dropped}
     for s in same:
         for target, source in ((s.source, s.target), (s.target, s.source)):

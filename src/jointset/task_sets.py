@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,42 +11,51 @@ from numpy.typing import NDArray
 from jointset.data import Overlay
 from jointset.models.grouped import TaskGroup
 from jointset.records import HOLDOUT, TRAIN, Floats, Task
+from jointset.relatedness import says_nothing
 from jointset.training.evaluate import predict, row_losses
 from jointset.training.loop import fit
 from jointset.workbench import Bench
 
-Train = Callable[[tuple[str, ...]], dict[str, tuple[float, Floats]]]
 
-
-def trainer(bench: Bench, overlay: Overlay, *, seed: int) -> Train:
+@dataclass(frozen=True, eq=False)
+class Trainer:
     """A callable: tasks → held-out skill of each, and of each of its held-out rows, after training these jointly.
 
     Trained as a run would, on the rows that label one of the tasks, with early stopping on their held-out rows. A
     task's held-out rows are the same in every set. The skill is 1 less the loss over that of the best constant; its
     mean over rows is the score. Skills are read off the rows that early stopping watches, which flatters every set a
-    little.
+    little. ``worthless`` says of every task that was trained alone whether its model tells its held-out labels no
+    better than chance does, as a run asks before it sets a task apart.
     """
-    problem, split = bench.problem(overlay), bench.work.pool.split
 
-    def train(tasks: tuple[str, ...]) -> dict[str, tuple[float, Floats]]:
-        own = problem.of_group(TaskGroup(tasks))
+    bench: Bench
+    overlay: Overlay
+    seed: int
+    worthless: dict[str, bool] = field(default_factory=dict)
+
+    def __call__(self, tasks: tuple[str, ...]) -> dict[str, tuple[float, Floats]]:
+        """Train these tasks."""
+        bench, split = self.bench, self.bench.work.pool.split
+        own = bench.problem(self.overlay).of_group(TaskGroup(tasks))
         held = np.flatnonzero(own.usable() & (split == HOLDOUT))
         result = fit(
             own,
             own.trained_on(split == TRAIN),
             held,
-            bench.settings,
-            seed=seed,
+            bench.settings.of(tasks),
+            seed=self.seed,
             report=lambda event: bench.emit({"event": "epoch", "name": "+".join(tasks), **event}),
         )
         outputs, _ = predict(result.model, bench.inputs, held)
         found: dict[str, tuple[float, Floats]] = {}
         for task in own.tasks:
-            rows = row_skills(task, overlay.labels[task.name][held], outputs[task.name])
+            labels = self.overlay.labels[task.name][held]
+            rows = row_skills(task, labels, outputs[task.name])
             found[task.name] = (float(rows.mean()) if len(rows) else 0.0, rows)
+            if len(tasks) == 1:
+                said = outputs[task.name].astype(np.float64)
+                self.worthless[task.name] = says_nothing(labels, said, seed=self.seed)
         return found
-
-    return train
 
 
 def row_skills(task: Task, labels: NDArray[Any], outputs: Floats) -> Floats:

@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from jointset.config import path_from
+from jointset.config.commented import one_line
 from jointset.console.words import counted
 from jointset.data.sources import read
 from jointset.errors import UserError
@@ -48,7 +50,7 @@ def init(files: list[Path], out: Path) -> None:
             name += "_2"
         others = [set(t.column_names) for f, t in tables.items() if f != file]
         guess = guess_columns(table, others)
-        datasets[name] = (_from(out, file), guess)
+        datasets[name] = (path_from(file, out.resolve().parent), guess)
         for label, kind in guess["labels"].items():
             key = re.sub(r"[^A-Za-z0-9]+", "_", label.strip()).strip("_").lower() or "label"
             tasks.setdefault(key, {"kind": kind, "labels": {}})["labels"][name] = label
@@ -60,12 +62,6 @@ def init(files: list[Path], out: Path) -> None:
         if tasks
         else f"{told}: no column looks like a label; name one under tasks in {out}, then: jointset check {out}"
     )
-
-
-def _from(out: Path, file: Path) -> str:
-    """The path of a file as the configuration has it: relative to its own folder where the file lies below that."""
-    folder, file = out.resolve().parent, file.resolve()
-    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
 
 
 def guess_columns(table: Any, others: Sequence[set[str]] = ()) -> dict[str, Any]:
@@ -180,16 +176,16 @@ def render(datasets: dict[str, Any], tasks: dict[str, Any]) -> str:
 def _dataset(name: str, file: str, guess: dict[str, Any]) -> list[str]:
     lines = [
         f"  {name}:",
-        f"    path: {_one(file)}{'' if Path(file).is_absolute() else '  # relative to this file'}",
-        f"    inputs: {_one(guess['inputs'])}  # guess",
+        f"    path: {one_line(file)}{'' if Path(file).is_absolute() else '  # relative to this file'}",
+        f"    inputs: {one_line(guess['inputs'])}  # guess",
     ]
-    lines += [f"    {role}: {_one(guess[role])}  # guess" for role in ("id", "group") if guess[role]]
+    lines += [f"    {role}: {one_line(guess[role])}  # guess" for role in ("id", "group") if guess[role]]
     if not guess["id"]:
         lines.append("    # id: COLUMN   # unique; without it rows are named by a hash of their content")
     if not guess["group"]:
         lines.append("    # group: COLUMN   # patient, author, …: its rows stay on one side of every split")
     lines.append(
-        f"    split: {{column: {_one(guess['split'])}}}  # guess: train, holdout or valid, test"
+        f"    split: {{column: {one_line(guess['split'])}}}  # guess: train, holdout or valid, test"
         if guess["split"]
         else "    split: {holdout: 0.15, test: 0.15}  # drawn at random; the gate judges on holdout"
     )
@@ -200,15 +196,7 @@ def _task(name: str, task: dict[str, Any]) -> list[str]:
     return [
         f"  {name}:",
         f"    kind: {task['kind']}  # guess: binary, multiclass, multilabel or regression",
-        f"    labels: {_one(task['labels'])}  # guess",
+        f"    labels: {one_line(task['labels'])}  # guess",
         "    # map: {DATASET: {VALUE: CLASS}}   # other names for classes (call the task otherwise than the column)",
         "    # missing: [-1]                    # values that mean 'no label'; empty cells do anyway",
     ]
-
-
-def _one(value: Any) -> str:
-    """A value as YAML on one line."""
-    import yaml
-
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
-    return text.strip().removesuffix("...").strip()

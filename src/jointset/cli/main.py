@@ -164,9 +164,15 @@ def relate(
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help="Train with all datasets, and without each of them.")
     ] = False,
+    leave_out_tasks: Annotated[
+        bool, typer.Option("--leave-out-tasks", help="Train with all tasks, and without each of them.")
+    ] = False,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Write the advice as a configuration that a run takes.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say how tasks relate: who helps whom, which to drop, group or pool; trains if asked for gains or --leave-out."""
+    """Say how tasks relate: who helps whom, which to drop, group or pool; trains if asked for gains or to leave out."""
     from jointset.cli.relate import relate as command
 
     command(
@@ -178,6 +184,8 @@ def relate(
         rows=rows,
         budget=budget,
         leave_out=leave_out,
+        leave_out_tasks=leave_out_tasks,
+        write=write,
         as_json=as_json,
     )
 

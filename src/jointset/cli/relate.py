@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from jointset.errors import UserError
+
 if TYPE_CHECKING:
+    from jointset.advised import Advised
     from jointset.data import Overlay
-    from jointset.leaving_out import LeftOut
+    from jointset.leaving_out import Change, LeftOut, TaskLeftOut
     from jointset.prepare import Work
     from jointset.relatedness import Grouping
     from jointset.relating import Relations
@@ -21,7 +24,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MARKS = {"keep": "✔", "drop": "✘", "merge": "⚠", "alone": "⚠", "branch": "⚠", "down-weight": "⚠"}
+MARKS = {
+    "keep": "✔",
+    "drop": "✘",
+    "suspect": "?",
+    "merge": "⚠",
+    "alone": "⚠",
+    "branch": "⚠",
+    "down-weight": "⚠",
+}
 SHOWN = 5  # sources of a target that are shown
 
 
@@ -35,43 +46,112 @@ def relate(
     rows: int,
     budget: int,
     leave_out: bool,
+    leave_out_tasks: bool,
+    write: Path | None,
     as_json: bool,
 ) -> None:
-    """Say how the tasks relate and what to do about it; trains only with a budget or ``leave_out``, keeps nothing."""
+    """Say how the tasks relate and what to do about it; trains only with a budget or to leave something out.
+
+    Nothing is kept but the configuration that ``write`` names.
+    """
     from jointset import config as configs
     from jointset.prepare import prepare, regime
     from jointset.relating import relate as related
 
     settings = configs.load(config, overrides)
-    if leave_out:
-        from jointset.leaving_out import check_datasets
-
-        check_datasets(list(settings.datasets))
+    _is_free(write)
+    _leave_out_checked(
+        list(settings.datasets) if leave_out else (), list(settings.tasks) if leave_out_tasks else ()
+    )
     with tempfile.TemporaryDirectory(prefix="jointset-relate-") as folder:
         work = prepare(settings, Path(folder))
         asked: dict[str, Any] = {"measures": measures, "targets": targets, "groups": groups, "rows": rows}
         found = _measured(work, Path(folder), budget, asked) if budget else related(work, **asked)
         left = _left_out(work, Path(folder)) if leave_out else ()
+        tasks_left = _tasks_left_out(work, Path(folder)) if leave_out_tasks else ()
+        made = _written(write, work, found, config, overrides, targets) if write else None
     if as_json:
-        told = (
-            {"left_out": [{**dataclasses.asdict(one), "verdict": one.verdict} for one in left]}
-            if leave_out
-            else {}
-        )
+        told: dict[str, Any] = {}
+        for key, asked_for, changes in (
+            ("left_out", leave_out, left),
+            ("tasks_left_out", leave_out_tasks, tasks_left),
+        ):
+            if asked_for:
+                told[key] = [{**dataclasses.asdict(one), "verdict": one.verdict} for one in changes]
+        if made:
+            told["written"] = {"file": str(write), "changed": list(made.changed), "left": list(made.left)}
         facts = {"name": settings.name, "regime": regime(settings), **found.facts(), **told}
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         typer.echo(f"{regime(settings)}; {found.rows:,} training rows looked at in {found.seconds:.1f} s")
-        typer.echo("\n".join([*render(found), *_datasets(left)]))
+        typer.echo(
+            "\n".join([*render(found), *_datasets(left), *_tasks(tasks_left), *_told_written(write, made)])
+        )
+
+
+def _leave_out_checked(datasets: Sequence[str], tasks: Sequence[str]) -> None:
+    """Mistakes first, then what leaving out costs, on stderr."""
+    if not datasets and not tasks:
+        return
+    from jointset.leaving_out import check_datasets, check_tasks
+
+    if datasets:
+        check_datasets(datasets)
+    if tasks:
+        check_tasks(tasks)
+    for names, what in ((datasets, "dataset"), (tasks, "task")):
+        if names:
+            typer.echo(
+                f"leaving each {what} out costs {len(names) + 1} joint trainings, as jointset check times them",
+                err=True,
+            )
+
+
+def _is_free(write: Path | None) -> None:
+    """An existing file is left alone; said before anything is read."""
+    if write is not None and (write.exists() or write.is_symlink()):
+        raise UserError(f"{write} exists already; name another with --write, or remove it")
+
+
+def _written(
+    write: Path, work: Work, found: Relations, config: Path, overrides: list[str], targets: list[str]
+) -> Advised:
+    """The advice as a configuration, whole or not at all."""
+    from jointset import config as configs
+    from jointset.advised import advised
+    from jointset.data.storage import write_atomically
+
+    settings = configs.read(config, overrides)
+    made = advised(
+        settings, work, found, targets=targets, origin=config.parent, folder=write.absolute().parent
+    )
+    _is_free(write)
+
+    def whole(file: Path) -> None:
+        file.write_text(made.text, encoding="utf-8")
+
+    write_atomically(write, whole)
+    return made
+
+
+def _told_written(write: Path | None, made: Advised | None) -> Iterator[str]:
+    """What was written, and what a reader is left to decide."""
+    if made is None:
+        return
+    yield ""
+    yield f"{write}: {'; '.join(made.changed) or 'nothing of the advice is sure enough to change anything'}"
+    yield from (f"  left to you, as a comment: {what}" for what in made.left)
+    yield f"then: jointset run {write}"
 
 
 def _measured(work: Work, folder: Path, budget: int, asked: dict[str, Any]) -> Relations:
     """The same with trainings of sets of tasks."""
     from jointset.relating import relate as related
-    from jointset.task_sets import trainer
+    from jointset.task_sets import Trainer
 
     def made(bench: Bench, overlay: Overlay) -> Relations:
-        return related(work, train=trainer(bench, overlay, seed=work.config.seed), budget=budget, **asked)
+        train = Trainer(bench, overlay, work.config.seed)
+        return related(work, train=train, worthless=train.worthless, budget=budget, **asked)
 
     return _trained(work, folder, made)
 
@@ -81,6 +161,17 @@ def _left_out(work: Work, folder: Path) -> tuple[LeftOut, ...]:
     from jointset.leaving_out import leave_out
 
     return _trained(work, folder, lambda bench, overlay: leave_out(bench, overlay, seed=work.config.seed))
+
+
+def _tasks_left_out(work: Work, folder: Path) -> tuple[TaskLeftOut, ...]:
+    """What each task does for the others, by trainings without it."""
+    from jointset.leaving_out import leave_out_tasks
+    from jointset.task_sets import Trainer
+
+    names = [t.name for t in work.tasks]
+    return _trained(
+        work, folder, lambda bench, overlay: leave_out_tasks(Trainer(bench, overlay, work.config.seed), names)
+    )
 
 
 def _trained(work: Work, folder: Path, made: Callable[[Bench, Overlay], T]) -> T:
@@ -110,7 +201,9 @@ def render(found: Relations) -> Iterator[str]:
         for source, value in ranked.top(target, SHOWN):
             yield f"    {value:+.2f} {source}: {_evidence(found, source, target)}"
     yield ""
-    yield from (f"{MARKS[t.action]} {t.task}: {t.action}; {t.reason}" for t in found.treatments)
+    for t in found.treatments:
+        then = "; a run asks it, and so does --budget" if t.action == "suspect" else ""
+        yield f"{MARKS[t.action]} {t.task}: {t.action}; {t.reason}{then}"
     yield from (f"⚠ {s.reason}" for s in found.same if s.kind != "copy")
     if found.grouping is not None:
         yield ""
@@ -173,9 +266,21 @@ def _datasets(left: tuple[LeftOut, ...]) -> Iterator[str]:
     if left:
         yield ""
         yield "datasets, by training without each (skill with it less that without, on the others' held-out rows; 90 %)"
-    for one in left:
-        mark = {"helped": "✔", "hurt": "✘", "same": "·"}[one.verdict]
-        yield (
-            f"{mark} {one.dataset} for {one.task}: {one.gain:+.3f} [{one.low:+.3f}, {one.high:+.3f}], "
-            f"{one.rows:,} rows: {one.verdict}"
-        )
+    yield from (_change(one.dataset, one) for one in left)
+
+
+def _tasks(left: tuple[TaskLeftOut, ...]) -> Iterator[str]:
+    """What is sure of what each task did for another, and of how many pairs nothing is."""
+    if not left:
+        return
+    yield ""
+    yield "tasks, by training without each (skill with it less that without; 90 % for all sources of a task at once)"
+    sure = [one for one in left if one.verdict != "same"]
+    yield from (_change(one.source, one) for one in sure)
+    yield f"· of the {'other ' if sure else ''}{len(left) - len(sure):,} pairs nothing is sure: same"
+
+
+def _change(source: str, one: Change) -> str:
+    mark = {"helped": "✔", "hurt": "✘", "same": "·"}[one.verdict]
+    within = f"{one.gain:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+    return f"{mark} {source} for {one.task}: {within}, {one.rows:,} rows: {one.verdict}"

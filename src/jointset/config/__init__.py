@@ -2,7 +2,7 @@
 
 from jointset.config.data import DatasetSettings, SplitSettings
 from jointset.config.model import EncoderSettings, ModelSettings, SharingSettings
-from jointset.config.reading import dump, load, parse, resolve_paths
+from jointset.config.reading import dump, load, parse, path_from, read, resolve_paths
 from jointset.config.tasks import LossSettings, SamplingSettings, TaskSettings
 from jointset.config.training import FIXES, ImproveSettings, SearchSettings, TrainingSettings
 from jointset.config.whole import Config
@@ -24,5 +24,7 @@ __all__ = [
     "dump",
     "load",
     "parse",
+    "path_from",
+    "read",
     "resolve_paths",
 ]

@@ -20,6 +20,11 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises :class:`~jointset.errors.ConfigError` with one line that names the file, the key and the mend. Relative
     dataset paths are resolved against the file's folder.
     """
+    return resolve_paths(parse(read(path, overrides), str(path)), Path(path).parent)
+
+
+def read(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What a configuration file says, with the overrides, as it stands there: nothing else is filled in or checked."""
     path = Path(path)
     if not path.is_file():
         near = nearest(path.name, (p.name for p in path.parent.glob("*"))) if path.parent.is_dir() else ""
@@ -37,8 +42,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: expected keys such as datasets and tasks, found {type(data).__name__}")
     for override in overrides:
         _override(data, override)
-    config = parse(data, str(path))
-    return resolve_paths(config, path.parent)
+    return data
 
 
 def parse(data: Mapping[str, Any], where: str = "configuration") -> Config:
@@ -58,6 +62,16 @@ def resolve_paths(config: Config, folder: Path) -> Config:
         for name, d in config.datasets.items()
     }
     return config.model_copy(update={"datasets": datasets})
+
+
+def path_from(file: Path, folder: Path) -> str:
+    """The path of a file for a configuration in ``folder``: relative where the file lies below that, else absolute.
+
+    >>> path_from(Path("/data/a/b.csv"), Path("/data")), path_from(Path("/data/b.csv"), Path("/data/a"))
+    ('a/b.csv', '/data/b.csv')
+    """
+    folder, file = folder.resolve(), file.resolve()
+    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
 
 
 def dump(config: Config) -> str:

@@ -22,7 +22,7 @@ from jointset.relatedness.plan import plan_trainings
 from jointset.relatedness.pooling import Pooling, pool_datasets
 from jointset.relatedness.probes import probed
 from jointset.relatedness.proxy_a import proxy_a
-from jointset.relatedness.signal import Signal, label_signal, sure_signal
+from jointset.relatedness.signal import Signal, label_signal, says_nothing, sure_signal
 from jointset.relatedness.table import MEASURES, Material, affinity
 from jointset.relatedness.tag import lookahead
 from jointset.relatedness.transfer_gain import TransferGain, measure_transfer
@@ -68,6 +68,7 @@ __all__ = [
     "probed",
     "proxy_a",
     "same_content",
+    "says_nothing",
     "sure_signal",
     "training_rates",
     "treatments",

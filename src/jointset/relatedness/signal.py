@@ -24,6 +24,8 @@ SURE_LABELS = 800
 SURE_RARER = 100  # labels beside the commonest
 SURE_LEVEL = 0.02  # p-value above which a task is suspected; of random ones a fiftieth stays below
 LOOKS = (49, 199)  # permutations of a first look, which settles most tasks, and of a second
+OWN_LEVEL = 0.01  # p-value from which held-out predictions of a task's own model are worth something
+HELD_OUT = (80, 40)  # what :func:`enough` asks of held-out labels: few let a weak model look worthless
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,23 @@ def sure_signal(labels: Mapping[str, Any], features: Any, *, seed: int = 0) -> d
             found |= label_signal(asked, features, permutations=permutations, level=SURE_LEVEL, seed=seed)
             asked = {n: given[n] for n in asked if found[n].p_value > SURE_LEVEL}
     return {n: s if enough(given[n]) else _unsure(s) for n, s in found.items()}
+
+
+def says_nothing(labels: Any, outputs: Any, *, seed: int = 0) -> bool:
+    """Whether held-out ``outputs`` ``(n, K)`` of a task's own model are surely worth nothing for its ``labels``.
+
+    :func:`label_signal` of the predictions in the inputs' place. Early stopping has looked at these labels, hence
+    p > 0.01. Fewer than 80 labels, or 40 beside the commonest, leave it open: then the answer is no.
+
+    >>> y = np.tile([0, 1], 100)
+    >>> says_nothing(y, np.eye(2)[y]), says_nothing(y, np.random.default_rng(0).random((200, 2)))
+    (False, True)
+    """
+    if not enough(labels, *HELD_OUT):
+        return False
+    if not (np.ptp(outputs, axis=0) > 1e-6).any():
+        return True
+    return label_signal({"task": labels}, outputs, level=OWN_LEVEL, seed=seed)["task"].outcome == "no signal"
 
 
 def enough(labels: Array, fewest: int = SURE_LABELS, rarer: int = SURE_RARER) -> bool:

@@ -1,9 +1,9 @@
-"""What to do with each task: keep it, drop it, branch it off, weigh it down, or train it alone."""
+"""What to do with each task: keep it, drop or suspect it, branch it off, weigh it down, or train it alone."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,17 +17,24 @@ from jointset.relatedness.transfer_gain import Training
 
 MARGIN = 0.01  # that a run lets a task lose by company
 OFTEN = 0.5  # of the steps in conflict, from which a task is weighed down
+CLEARED = "a linear model does not tell its labels from permuted ones, and its own model does"
 
-Action = Literal["keep", "drop", "merge", "alone", "branch", "down-weight"]
+Action = Literal["keep", "drop", "suspect", "merge", "alone", "branch", "down-weight"]
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """What to do with a task, and why."""
+    """What to do with a task, and why.
+
+    ``harmed`` says that measured company surely costs it more than the margin, ``helpers`` which tasks surely make it
+    better all the same.
+    """
 
     task: str
     action: Action
     reason: str
+    harmed: bool = False
+    helpers: tuple[str, ...] = ()
 
 
 def treatments(
@@ -40,11 +47,14 @@ def treatments(
     signals: Mapping[str, Signal] | None = None,
     same: Sequence[Sameness] = (),
     grouping: Grouping | None = None,
+    worthless: Mapping[str, bool] | None = None,
 ) -> tuple[Treatment, ...]:
     """One treatment per task, by the first of these that holds.
 
-    ``drop``: its labels are no nearer to the inputs than permuted ones (``signals``). ``merge``: it is a copy of a task
-    before it (``same``). ``alone``: company surely costs it more than ``margin``, and no other task surely helps it;
+    ``drop``: its labels are no nearer to the inputs than permuted ones (``signals``), and its own model, which sees
+    more than the linear one of that test, tells held-out labels no better (``worthless``, by task; None asks no own
+    model). ``suspect``: its own model was not asked; one that tells the labels clears it. ``merge``: it is a copy of a
+    task before it (``same``). ``alone``: company surely costs it more than ``margin``, and no other task surely helps;
     ``branch``, layers of its own: one does. ``down-weight``: its gradient is against those of the others in more than
     half of the steps (``conflict``: the rate). Else ``keep``.
 
@@ -62,20 +72,34 @@ def treatments(
         if affinity is not None and missing:
             raise ArrayError(f"{affinity.measure}: it says nothing of task {missing[0]!r}")
     told, found = signals or {}, []
+    silent = {t for t in tasks if t in told and told[t].outcome == "no signal"}
     copied = {s.target: s for s in reversed(same) if s.kind == "copy"}
-    dropped = {t for t in tasks if t in told and told[t].outcome == "no signal"}
+    dropped = {t for t in silent if worthless is None or worthless.get(t, True)}
     all_joint = joint if joint is not None and set(joint.tasks) == set(tasks) and not dropped else None
     for task in tasks:
         if task in dropped:
-            found.append(Treatment(task, "drop", told[task].reason))
+            found.append(_silent(told[task], worthless))
         elif task in copied:
             why = f"{copied[task].reason}: it adds no information, and doubles the weight"
             found.append(Treatment(task, "merge", why))
         else:
             own = _in_company(task, gain, all_joint, margin, dropped) or _weighed(task, conflict)
-            own = own or Treatment(task, "keep", "nothing speaks against it")
+            own = own or Treatment(task, "keep", CLEARED if task in silent else "nothing speaks against it")
             found.append(own if grouping is None else _beside(own, grouping))
     return tuple(found)
+
+
+def _silent(signal: Signal, worthless: Mapping[str, bool] | None) -> Treatment:
+    """Dropped, or suspected where its own model was to be asked and was not."""
+    if worthless is None:
+        return Treatment(signal.task, "drop", signal.reason)
+    if signal.task in worthless:
+        return Treatment(
+            signal.task, "drop", f"{signal.reason}; its own model does not tell those held out either"
+        )
+    return Treatment(
+        signal.task, "suspect", f"{signal.reason}; its own model, which may see more, was not asked"
+    )
 
 
 def _in_company(
@@ -93,8 +117,9 @@ def _in_company(
     else:
         return None
     if better:
-        return Treatment(task, "branch", f"{harm}, and it is made better by {', '.join(better[:5])}")
-    return Treatment(task, "alone", f"{harm}, and no other task surely makes it better")
+        why = f"{harm}, and it is made better by {', '.join(better[:5])}"
+        return Treatment(task, "branch", why, harmed=True, helpers=tuple(better))
+    return Treatment(task, "alone", f"{harm}, and no other task surely makes it better", harmed=True)
 
 
 def _weighed(task: str, conflict: Affinity | None) -> Treatment | None:
@@ -118,11 +143,13 @@ def _beside(own: Treatment, grouping: Grouping) -> Treatment:
         return own
     by_itself = len(group.trained) == 1 and len(grouping.groups) > 1
     if by_itself and own.action == "branch":
-        return Treatment(own.task, "alone", f"{own.reason}; it has a group of its own")
+        return replace(own, action="alone", reason=f"{own.reason}; it has a group of its own")
     if by_itself and own.action != "alone":
-        return Treatment(own.task, "alone", "the groups give it a network of its own")
+        return replace(own, action="alone", reason="the groups give it a network of its own")
     if not by_itself and own.action == "alone" and len(group.trained) > 1:
-        return Treatment(own.task, "branch", f"{own.reason}; the groups leave it no network of its own")
+        return replace(
+            own, action="branch", reason=f"{own.reason}; the groups leave it no network of its own"
+        )
     return own
 
 
