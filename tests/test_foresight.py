@@ -295,8 +295,10 @@ def test_relate_advises_by_the_thresholds_of_a_run(odd, monkeypatch):
     del odd.settings["tasks"]["crossed"]
     work = prepare(load(odd.write().config), odd.path / "data")
     told = {rows: relating.relate(work, measures=["association"], rows=rows) for rows in (2000, 600)}
-    dropped = {rows: {t.task for t in found.treatments if t.action == "drop"} for rows, found in told.items()}
-    assert dropped == {2000: set(foresee(work).signals), 600: set()} and dropped[2000] == {"coin"}
+    suspects = {
+        rows: {t.task for t in found.treatments if t.action == "suspect"} for rows, found in told.items()
+    }
+    assert suspects == {2000: set(foresee(work).signals), 600: set()} and suspects[2000] == {"coin"}
     assert "too few labels to tell" in told[600].signals["coin"].reason
     named = {step.source for step in told[600].choices["real"].steps}
     assert "coin" in named, "it stays among the candidates"

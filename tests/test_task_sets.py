@@ -5,10 +5,14 @@ import json
 import numpy as np
 
 from jointset.cli.relate import render
+from jointset.config import load
 from jointset.data import apply
+from jointset.prepare import prepare
 from jointset.records import Edits
 from jointset.relating import relate
+from jointset.rundir import RunDirectory
 from jointset.task_sets import Trainer
+from jointset.workbench import set_up
 
 
 def test_a_task_is_scored_on_the_same_rows_in_every_set(bench):
@@ -21,6 +25,20 @@ def test_a_task_is_scored_on_the_same_rows_in_every_set(bench):
         assert np.isclose(score, rows.mean()) and score < 1
     again = Trainer(bench, apply(work.given, Edits.empty(), work.by_name, work.pool), seed=0)(("level",))
     assert again["level"][0] == alone["level"][0]
+
+
+def test_a_task_that_is_trained_alone_is_asked_whether_it_tells_the_held_out_labels(folder):
+    people = folder.with_people(700).frames["people"]
+    people["coin"] = np.random.default_rng(3).choice(["heads", "tails"], len(people))
+    folder.settings["tasks"]["coin"] = {"kind": "binary", "labels": {"people": "coin"}}
+    work = prepare(load(folder.write().config), folder.path / "data")
+    bench = set_up(RunDirectory(folder.path / "run"), work, lambda event: None)
+    train = Trainer(bench, apply(work.given, Edits.empty(), work.by_name, work.pool), seed=0)
+    train(("coin", "price"))
+    assert train.worthless == {}, "only alone"
+    for name in ("level", "coin"):
+        train((name,))
+    assert train.worthless == {"level": False, "coin": True}
 
 
 def test_the_command_measures_gains_within_a_budget(folder, cli):

@@ -18,11 +18,11 @@ def with_odd_tasks(folder, rows):
     return folder.write()
 
 
-def test_advice_in_json_finds_the_copy_and_the_random_task(folder, cli):
+def test_advice_in_json_finds_the_copy_and_suspects_the_random_task(folder, cli):
     done = cli("relate", with_odd_tasks(folder, 1500).config, "--groups", 2, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
-    assert found["tasks"]["coin"]["action"] == "drop" and "p = " in found["tasks"]["coin"]["reason"]
+    assert found["tasks"]["coin"]["action"] == "suspect" and "p = " in found["tasks"]["coin"]["reason"]
     assert found["tasks"]["again"]["action"] == "merge"
     assert {t for t, v in found["tasks"].items() if v["action"] == "keep"} >= {"level", "risky", "price"}
     assert (
