@@ -28,7 +28,7 @@ def test_a_task_is_scored_on_the_same_rows_in_every_set(bench):
 
 
 def test_a_task_that_is_trained_alone_is_asked_whether_it_tells_the_held_out_labels(folder):
-    people = folder.with_people(700).frames["people"]
+    people = folder.with_people(1200).frames["people"]
     people["coin"] = np.random.default_rng(3).choice(["heads", "tails"], len(people))
     folder.settings["tasks"]["coin"] = {"kind": "binary", "labels": {"people": "coin"}}
     work = prepare(load(folder.write().config), folder.path / "data")
