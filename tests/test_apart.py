@@ -140,7 +140,22 @@ def test_a_verdict_alone_changes_nothing_and_a_budget_is_kept(folder, monkeypatc
     settled = apart.settled(bench, overlay)
     told = json.loads(bench.run.relatedness.read_text())
     assert settled.groups == () and told["groups"] == []
-    assert told["not_compared"] and told["tasks"], "the cheapest are compared first"
+    assert told["not_compared"] and told["tasks"]
+
+
+def test_the_tasks_whose_labels_say_most_are_compared_within_the_budget(bench):
+    work = bench.work
+    problem = bench.problem(apply(work.given, Edits.empty(), work.by_name, work.pool))
+    every = apart.affordable(problem, work, 60.0)
+    assert set(every) == {t.name for t in work.tasks} and max(every.values()) <= 1
+    few = apart.affordable(problem, work, every["kinds"] + every["price"])
+    assert set(few) == {"kinds", "price"}, "three labels, and a number; three classes, and two, say less"
+    assert set(apart.affordable(problem, work, every["price"], among=["risky", "price"])) == {"price"}
+    assert set(apart.affordable(problem, work, every["risky"] + 1e-3, among=["level", "risky"])) == {
+        "risky"
+    }, "what is dearer than the rest of the budget is passed over"
+    for budget in (0.3, 1.0, 2.0):
+        assert sum(apart.affordable(problem, work, budget).values()) <= budget + 1e-9
 
 
 def test_a_run_tells_what_joint_training_is_to_every_task(folder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from jointset.models.grouped import TaskGroup, join
 from jointset.models.joint import JointModel
 from jointset.prepare import Work
 from jointset.records import HOLDOUT, TRAIN, Floats, Task, TaskVerdict
-from jointset.relatedness import says_nothing
+from jointset.relatedness import label_information, says_nothing
 from jointset.rundir import read_json, write_json
 from jointset.stages import Trained, held_out, held_out_rows, load_model, stopping_rows, train
 from jointset.training import checkpoint
@@ -65,8 +65,9 @@ def _arranged(bench: Bench, overlay: Overlay) -> dict[str, Any]:
     dropped = [n for n in suspects if n in alone and _worthless(bench, alone[n], n)]
     rest = tuple(n for n in names if n not in dropped)
     joint = _joint(bench, overlay, rest, names) if rest else None
-    compared_names = set(affordable(bench.problem(overlay), bench.work, settings.budget)) - set(dropped)
-    alone |= _alone(bench, overlay, [n for n in rest if n in compared_names and len(rest) > 1])
+    open_ = [n for n in rest if n not in alone]
+    likeliest = affordable(bench.problem(overlay), bench.work, settings.budget, among=open_)
+    alone |= _alone(bench, overlay, [n for n in open_ if n in likeliest and len(rest) > 1])
     verdicts = compared(bench.work, joint, alone, split=HOLDOUT, margin=settings.margin) if joint else ()
     hurt = [v.task for v in verdicts if v.outcome == "worse"] if free else []
     reasons = {n: foreseen.signals[n].reason for n in dropped} if foreseen else {}
@@ -136,20 +137,25 @@ def asked(bench: Bench) -> bool:
     return bench.work.config.relatedness.mode != "off" and len(bench.work.tasks) > 1 and not bench.plan.groups
 
 
-def affordable(problem: Problem, work: Work, budget: float) -> dict[str, float]:
-    """The tasks to train alone for at most ``budget`` joint trainings, the cheapest first, each with what it costs.
+def affordable(
+    problem: Problem, work: Work, budget: float, *, among: Collection[str] | None = None
+) -> dict[str, float]:
+    """The tasks, ``among`` those, to train alone for at most ``budget`` joint trainings, each with what it costs.
 
-    Costs are counted in rows: of tasks on datasets of their own they sum to one joint training, of tasks on the same
-    rows each is one.
+    The likeliest to be hurt come first: those whose labels say most, for what it costs to look, as they need the others
+    least. Costs are counted in rows: of tasks on datasets of their own they sum to one joint training, of tasks on the
+    same rows each is one.
     """
     train = work.pool.split == TRAIN
     whole = max(len(problem.trained_on(train)), 1)
-    cost = {t.name: len(problem.of_group(TaskGroup((t.name,))).trained_on(train)) / whole for t in work.tasks}
+    names = [t.name for t in work.tasks if among is None or t.name in among]
+    cost = {n: len(problem.of_group(TaskGroup((n,))).trained_on(train)) / whole for n in names}
+    told = {n: label_information(work.given[n][train]) / max(c, 1 / whole) for n, c in cost.items()}
     chosen, spent = set(), 0.0
-    for name in sorted(cost, key=lambda n: cost[n]):
-        spent += cost[name]
-        if spent <= budget + 1e-9:
+    for name in sorted(cost, key=lambda n: (-round(told[n], 9), cost[n])):
+        if spent + cost[name] <= budget + 1e-9:
             chosen.add(name)
+            spent += cost[name]
     return {n: c for n, c in cost.items() if n in chosen}
 
 

@@ -21,8 +21,8 @@ class RelatednessSettings(Settings):
     budget: float = Field(
         default=2.0,
         gt=0.0,
-        description="Most that training tasks alone may cost, in joint trainings counted by rows; the cheapest tasks "
-        "come first.",
+        description="Most that training tasks alone may cost, in joint trainings counted by rows; tasks whose "
+        "labels say most for it, which others help least, come first.",
     )
     margin: float = Field(
         default=0.01,

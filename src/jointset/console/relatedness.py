@@ -7,6 +7,9 @@ from typing import Any
 
 from jointset.console.foreseen import lines
 
+SHOWN = 12  # names of tasks that are not compared
+WHY_NOT = "relatedness.budget went to tasks whose labels say more, which others help least; raise it to see them all"
+
 
 def relatedness_lines(found: Mapping[str, Any]) -> Iterator[str]:
     """Joint against single: the counts, the tasks that gain or lose, and which get a model of their own.
@@ -22,8 +25,10 @@ def relatedness_lines(found: Mapping[str, Any]) -> Iterator[str]:
     for task in found["tasks"].values():
         counts[task["verdict"]] += 1
     told = ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "nothing compared"
-    left = f"; {len(found['not_compared'])} beyond relatedness.budget" if found["not_compared"] else ""
-    yield f"joint against single, held out: {told}{left}"
+    yield f"joint against single, held out: {told}"
+    if left := found["not_compared"]:
+        more = f" and {len(left) - SHOWN:,} more" if len(left) > SHOWN else ""
+        yield f"  not compared: {', '.join(left[:SHOWN])}{more}; {WHY_NOT}"
     own = {g["serves"][0] for g in found["groups"] if len(g["serves"]) == 1 and not g.get("along")}
     for name, task in found["tasks"].items():
         if task["verdict"] not in ("helped", "hurt") and name not in own:

@@ -13,7 +13,7 @@ from jointset.relatedness.fisher import fisher
 from jointset.relatedness.gradients import conflict_rate, first_order_lookahead, gradient_cosine
 from jointset.relatedness.grouping import Group, Grouping, company, group_tasks
 from jointset.relatedness.h_score import h_score, h_score_of
-from jointset.relatedness.information import information
+from jointset.relatedness.information import information, label_information
 from jointset.relatedness.leep import leep, leep_score
 from jointset.relatedness.logme import logme, logme_score
 from jointset.relatedness.mmd import mmd
@@ -53,6 +53,7 @@ __all__ = [
     "h_score",
     "h_score_of",
     "information",
+    "label_information",
     "label_signal",
     "leep",
     "leep_score",

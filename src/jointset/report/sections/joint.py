@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from jointset.console.foreseen import lines
+from jointset.console.relatedness import WHY_NOT
 from jointset.report.html import chip, element, join, note, number, table
 from jointset.report.material import Material
 from jointset.report.sections.base import Section
@@ -31,7 +32,7 @@ def joint(material: Material) -> Section | None:
         "Each task was trained alone as well, with the settings of the joint training and the labels as given. The "
         "interval is a paired bootstrap of what joint training gains, positive where it helps."
     )
-    left = note(f"Not compared, for want of budget: {', '.join(rest)}.") if rest else None
+    left = note(f"Not compared: {', '.join(rest)}; {WHY_NOT}.") if rest else None
     body = table(head, rows, caption="joint against single-task training", text=(0, 1, 6, 7))
     return Section("joint", "Joint against single-task", join([told, body, how, left]))
 
