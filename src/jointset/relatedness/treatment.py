@@ -84,9 +84,16 @@ def treatments(
             found.append(Treatment(task, "merge", why))
         else:
             own = _in_company(task, gain, all_joint, margin, dropped) or _weighed(task, conflict)
-            own = own or Treatment(task, "keep", CLEARED if task in silent else "nothing speaks against it")
+            own = own or Treatment(task, "keep", _kept(told.get(task)))
             found.append(own if grouping is None else _beside(own, grouping))
     return tuple(found)
+
+
+def _kept(signal: Signal | None) -> str:
+    """Why a task stays that nothing else is said of."""
+    if signal is None or signal.outcome == "signal":
+        return "nothing speaks against it"
+    return CLEARED if signal.outcome == "no signal" else signal.reason
 
 
 def _silent(signal: Signal, worthless: Mapping[str, bool] | None) -> Treatment:
