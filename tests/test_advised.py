@@ -234,6 +234,18 @@ def test_the_command_writes_a_file_that_a_run_takes_from_wherever_it_stands(fold
         assert json.loads(done.out)["name"] == "small-advised"
 
 
+def test_aliases_of_a_file_are_written_out(odd, tmp_path):
+    settings = configs.read(odd[0].config)
+    settings["datasets"]["more"] = settings["datasets"]["posts"]  # as `more: *posts` is read
+    settings["tasks"]["level"]["labels"]["more"] = "mood"
+    found = found_of(odd)
+    made, then = made_of(odd, dataclasses.replace(found, pooling={}), settings, out=tmp_path)
+    assert {n: then["datasets"][n]["path"] for n in ("posts", "more")} == dict.fromkeys(
+        ("posts", "more"), str((odd[0].path / "posts.csv").resolve())
+    )
+    assert "&id" not in made.text and "*id" not in made.text
+
+
 def test_an_existing_file_is_left_alone_and_nothing_is_read(folder, cli, monkeypatch):
     monkeypatch.setattr("jointset.relating.relate", lambda *_, **__: pytest.fail("measured"))
     out = folder.write().path / "there.yaml"

@@ -90,7 +90,7 @@ def advised(
     each other are written as comments, as is what no setting can express. Paths are read from ``origin`` and written
     for ``folder``.
     """
-    draft = _Draft(copy.deepcopy(dict(settings)))
+    draft = _Draft(_unshared(settings))
     draft.settings = {"name": f"{settings.get('name', 'run')}-advised"} | {
         k: v for k, v in draft.settings.items() if k != "name"
     }
@@ -106,6 +106,13 @@ def advised(
     _parted(draft, found)
     _unused(draft)
     return _written(draft)
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which nothing stands twice, as the aliases of a YAML file do."""
+    if isinstance(value, Mapping):
+        return {k: _unshared(v) for k, v in value.items()}
+    return [_unshared(v) for v in value] if isinstance(value, list) else value
 
 
 def _only(draft: _Draft, found: Relations, targets: Sequence[str]) -> None:
