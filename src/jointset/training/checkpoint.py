@@ -13,7 +13,7 @@ from torch import Tensor
 
 from jointset.data.storage import write_atomically
 
-FORMAT = "2"  # raised when a training keeps other things of itself: a file of another format is not gone on from
+FORMAT = "2"  # raised when a training keeps other things of itself
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:

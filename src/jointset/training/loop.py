@@ -43,9 +43,9 @@ def fit(
 
     With ``epochs`` the schedule of the learning rate stays that of ``settings.epochs``, so that a fold's model is
     what the full model was at that epoch. With ``checkpoint``, an interrupted call that is repeated goes on from the
-    file and ends in the same weights; a file of another version of the library is written anew. ``start`` are weights to begin with, instead of random ones. Groups of tasks are
-    trained one after the other, each stopped by its own tasks. ``watch`` takes how the tasks' gradients agree, and
-    changes no weight.
+    file and ends in the same weights; a file of another version of the library is written anew. ``start`` are weights
+    to begin with, instead of random ones. Groups of tasks are trained one after the other, each stopped by its own
+    tasks. ``watch`` takes how the tasks' gradients agree, and changes no weight.
     """
     if problem.plan.groups:
         return _fit_groups(
