@@ -3,13 +3,15 @@
     python bench/relatedness.py pairs       [--only SET …] [--seeds 0 1] [--epochs 12] [--work FOLDER] [--kept]
     python bench/relatedness.py groups      [--only fdu_mtl tox21] [--groups 2 3 4] …
     python bench/relatedness.py auxiliaries [--only SET …] [--seeds 0 1 2] [--draw 0] …
+    python bench/relatedness.py compared    [--only SET …] [--seeds 0 1 2]
 
 All train with the library's own settings but for the epochs. Early stopping watches one half of the held-out rows.
 *pairs*: rank correlation of every measure with the gain of training a pair over the target alone, on the other half;
 beside them the correlation of the gains of two training seeds, and what each measure takes of a joint training's time.
 *groups*: test skill of the groups that are chosen before training, against others. *auxiliaries*: test skill of one
-task with a tenth of its labels, beside chosen tasks, all and none. What ``--work`` holds is taken over; ``--kept``
-trains nothing more, and shows the pairs that are there.
+task with a tenth of its labels, beside chosen tasks, all and none. *compared*: how many of the tasks that joint
+training hurts are among the first two of an order, on sets whose tasks share rows. What ``--work`` holds is taken over;
+``--kept`` trains nothing more, and shows the pairs that are there.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ if str(ROOT / "bench") in sys.path:  # a script's own folder would hide Hugging 
     sys.path.remove(str(ROOT / "bench"))
 sys.path.insert(0, str(ROOT))
 
-from bench.relating import auxiliaries, groups  # noqa: E402
+from bench.relating import auxiliaries, compared, groups  # noqa: E402
 from bench.relating.pairs import agreement, drawn, gains, kept, noise  # noqa: E402
 from bench.relating.sets import SETS, made  # noqa: E402
 from bench.relating.trainings import Trainings  # noqa: E402
@@ -114,7 +116,13 @@ def of_auxiliaries(arguments: argparse.Namespace, work: Path) -> str:
     )
 
 
-ASKED = {"pairs": of_pairs, "groups": of_groups, "auxiliaries": of_auxiliaries}
+def of_compared(arguments: argparse.Namespace, work: Path) -> str:
+    """The table of orders."""
+    names = arguments.only or ("adult", "goemotions", "tox21", "sider")
+    return compared.table({n: [compared.verdicts(work, n, s) for s in arguments.seeds] for n in names})
+
+
+ASKED = {"pairs": of_pairs, "groups": of_groups, "auxiliaries": of_auxiliaries, "compared": of_compared}
 
 
 def main() -> None:

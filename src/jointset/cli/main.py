@@ -176,18 +176,9 @@ def relate(
     from jointset.cli.relate import relate as command
 
     command(
-        config,
-        overrides or [],
-        measures=measure or [],
-        targets=target or [],
-        groups=groups,
-        rows=rows,
-        budget=budget,
-        leave_out=leave_out,
-        leave_out_tasks=leave_out_tasks,
-        write=write,
-        as_json=as_json,
-    )
+        config, overrides or [], measures=measure or [], targets=target or [], groups=groups, rows=rows, budget=budget,
+        leave_out=leave_out, leave_out_tasks=leave_out_tasks, write=write, as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command()
