@@ -129,15 +129,9 @@ def _only(draft: _Draft, found: Relations, targets: Sequence[str]) -> None:
     chosen = dict.fromkeys([*targets, *(c for t in targets for c in found.choices[t].chosen)])
     for target in targets:
         choice = found.choices[target]
-        how = (
-            "by trainings"
-            if choice.gain == choice.gain
-            else "before any training, a guess; --budget measures"
-        )
-        draft.say(
-            ("tasks",),
-            f"auxiliaries of {target}, chosen {how}: {choice.reason}; the others stand at the end",
-        )
+        measured = choice.gain == choice.gain
+        how = "by trainings" if measured else "before any training, a guess that --budget measures"
+        draft.say(("tasks",), f"auxiliaries of {target}, chosen {how}: {choice.reason}")
     rest = {n: t for n, t in draft.tasks.items() if n not in chosen}
     if not rest:
         return
@@ -163,7 +157,7 @@ def _treated(draft: _Draft, work: Work, found: Relations, treatment: Treatment) 
     """What a treatment says of one task by itself."""
     name, place = treatment.task, ("tasks", treatment.task)
     if treatment.action == "drop":
-        _take_out(draft, name, f"{name}: {treatment.reason}", f"{name} is dropped")
+        _take_out(draft, name, f"{name} is dropped, as {treatment.reason}", f"{name} is dropped")
     elif treatment.action == "suspect":
         draft.say(
             place, f"{treatment.reason}; a run with relatedness: auto asks it, unless model.groups are named"
@@ -188,12 +182,8 @@ def _merged(draft: _Draft, work: Work, found: Relations, treatment: Treatment) -
         draft.say(("tasks", name), text)
         draft.left.append(f"{name} is a copy with labels that {first} lacks")
         return
-    _take_out(
-        draft,
-        name,
-        f"{name}: {treatment.reason}; what is predicted of {first} says it",
-        f"{name}, a copy, is taken out",
-    )
+    why = f"{name} is taken out: {treatment.reason}; what is predicted of {first} says it"
+    _take_out(draft, name, why, f"{name}, a copy, is taken out")
 
 
 def _lighter(draft: _Draft, treatment: Treatment) -> None:
