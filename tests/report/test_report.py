@@ -170,7 +170,7 @@ def test_joint_against_single_is_told_where_the_run_compared_them(make, tmp_path
     assert "joint" in {a["id"] for a in Page(page).named("section")}
     row = re.search(r'<section[^>]*id="joint".*?</section>', page, re.S)[0]
     assert all(told in row for told in ("0.610", "0.550", "-0.100 … -0.020", 'chip bad">hurt', "of its own"))
-    assert "Not compared, for want of budget: urgent." in row
+    assert "Not compared: urgent; relatedness.budget went to tasks whose labels say more" in row
 
 
 def test_what_people_decide_of_held_out_labels_counts(make, tmp_path):
