@@ -18,6 +18,7 @@ from jointset.relatedness import (
     Affinity,
     Choice,
     Grouping,
+    LinearisedGain,
     Material,
     Pooling,
     Sameness,
@@ -99,6 +100,7 @@ def relate(
     rows: int = ROWS,
     train: Callable[[tuple[str, ...]], Trained] | None = None,
     budget: int = 0,
+    linear: LinearisedGain | None = None,
 ) -> Relations:
     """Measure how tasks relate on a sample of the training rows, and advise.
 
@@ -106,6 +108,7 @@ def relate(
     for (all by default), ``groups`` how many networks may be trained (0: no grouping). Held-out and test rows are not
     looked at. With ``train``, tasks → score and scores of rows, ``budget`` trainings measure what the measures guess,
     and the advice is drawn from the gains; those that are left when every pair is measured check sets of auxiliaries.
+    ``linear`` are linearised gains, which are shown.
     Raises ConfigError for a name that is not there.
     """
     started = time.monotonic()
@@ -127,8 +130,9 @@ def relate(
     signals = sure_signal(material.labels, material.features, seed=work.config.seed)
     same = same_content(material.labels)
     gain = measure_transfer(train, names, budget, seed=work.config.seed) if train and budget else None
-    if gain is not None:
-        found["transfer_gain"] = gain.affinity
+    for measured in (linear, gain):
+        if measured is not None:
+            found[measured.affinity.measure] = measured.affinity
     usable = [
         t.task for t in treatments(names, signals=signals, same=same) if t.action not in ("drop", "merge")
     ]

@@ -34,10 +34,11 @@ def relate(
     groups: int,
     rows: int,
     budget: int,
+    linearise: bool,
     leave_out: bool,
     as_json: bool,
 ) -> None:
-    """Say how the tasks relate and what to do about it; trains only with a budget or ``leave_out``, keeps nothing."""
+    """Say how the tasks relate and what to do about it; trains only when asked for what takes it, keeps nothing."""
     from jointset import config as configs
     from jointset.prepare import prepare, regime
     from jointset.relating import relate as related
@@ -50,7 +51,8 @@ def relate(
     with tempfile.TemporaryDirectory(prefix="jointset-relate-") as folder:
         work = prepare(settings, Path(folder))
         asked: dict[str, Any] = {"measures": measures, "targets": targets, "groups": groups, "rows": rows}
-        found = _measured(work, Path(folder), budget, asked) if budget else related(work, **asked)
+        trains = budget or linearise
+        found = _measured(work, Path(folder), budget, linearise, asked) if trains else related(work, **asked)
         left = _left_out(work, Path(folder)) if leave_out else ()
     if as_json:
         told = (
@@ -65,13 +67,17 @@ def relate(
         typer.echo("\n".join([*render(found), *_datasets(left)]))
 
 
-def _measured(work: Work, folder: Path, budget: int, asked: dict[str, Any]) -> Relations:
-    """The same with trainings of sets of tasks."""
+def _measured(work: Work, folder: Path, budget: int, linearised: bool, asked: dict[str, Any]) -> Relations:
+    """The same with trainings of sets of tasks, or a short one of all."""
+    from jointset.linearising import linearise
     from jointset.relating import relate as related
     from jointset.task_sets import trainer
 
     def made(bench: Bench, overlay: Overlay) -> Relations:
-        return related(work, train=trainer(bench, overlay, seed=work.config.seed), budget=budget, **asked)
+        seed, rows = work.config.seed, asked["rows"]
+        linear = linearise(bench, overlay, rows=rows, seed=seed) if linearised else None
+        train = trainer(bench, overlay, seed=seed)
+        return related(work, train=train, budget=budget, linear=linear, **asked)
 
     return _trained(work, folder, made)
 
