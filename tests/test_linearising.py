@@ -36,8 +36,8 @@ def test_training_rows_and_test_rows_are_not_looked_at(bench, problem, found):
     train = problem.trained_on(split == TRAIN)
     own = linearised(problem, train, held, bench.settings, groups=bench.work.pool.component, seed=0)
     np.testing.assert_array_equal(own.affinity.values, found.affinity.values)
-    with pytest.raises(ConfigError, match="no task has 20 held-out labels in either half"):
-        linearised(problem, train, held[:20], bench.settings, groups=bench.work.pool.component, seed=0)
+    with pytest.raises(ConfigError, match="no task has 10 held-out labels in either half"):
+        linearised(problem, train, held[:15], bench.settings, groups=bench.work.pool.component, seed=0)
 
 
 def test_relate_shows_them_and_the_command_takes_the_option(bench, found, folder, cli):

@@ -24,7 +24,7 @@ from jointset.workbench import Bench
 
 SHARE = 1 / 6  # of the epochs: before rows are learnt by heart
 SIZE = 512  # rows whose gradients are the directions of all
-FEWEST = 20  # held-out labels of a task in each fold
+FEWEST = 10  # held-out labels of a task in each fold
 
 
 def linearise(bench: Bench, overlay: Overlay, *, rows: int, seed: int) -> LinearisedGain:
