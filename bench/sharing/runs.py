@@ -118,6 +118,7 @@ def _measured(
 def _run(folder: Path, name: str, settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     training = {**settings.get("training", {}), **changes}
     path, started, seen = folder / "runs", time.process_time(), []
+    shutil.rmtree(path / name, ignore_errors=True)  # what was interrupted would not be timed as a whole
     try:
         parsed = configs.parse({**settings, "name": name, "training": training, "relatedness": "off"}, name)
         run = execute(configs.resolve_paths(parsed, folder), path, emit=seen.append)
@@ -128,7 +129,7 @@ def _run(folder: Path, name: str, settings: Mapping[str, Any], changes: Mapping[
         parameters = sum(t.size for t in load_file(run.path / "model" / "model.safetensors").values())
     except JointsetError as error:
         return {"error": str(error)}
-    trained = next(e for e in seen if e["event"] == "trained") if seen else {}
+    trained = next(e for e in seen if e["event"] == "trained")
     shutil.rmtree(path / name)  # weights of hundreds of variants
     return {
         "tasks": tasks,

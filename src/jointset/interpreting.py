@@ -17,14 +17,16 @@ from jointset.training.loop import fit
 from jointset.training.problem import Problem
 from jointset.workbench import Bench, threads
 
-ROWS = 500  # of each task and dataset, on either side
+ROWS = 500  # of each task and dataset, on either side …
+ALL = 6000  # … or their share of these, 50 at least: the work grows with the square of the tasks
 COMPARED = 12  # tasks whose layers are compared, pair by pair
 
 
 def write_interpretation(bench: Bench, problem: Problem) -> None:
-    """``interpretation.json``, from the weights in the model folder and from one epoch of a training."""
+    """``interpretation.json``, from the weights in the model folder and from one epoch of a training; not where
+    ``relatedness`` is off."""
     file = bench.run.model / "model.safetensors"
-    if file.is_file():
+    if file.is_file() and bench.work.config.relatedness.mode != "off":
         bench.emit({"event": "stage", "stage": "interpretation", "name": "after an epoch"})
         model, _ = load_model(problem, file, bench.work.config.seed)
         with threads(bench):
@@ -106,12 +108,12 @@ def _layers(problem: Problem, model: JointModel, rows: Ints) -> dict[str, Any] |
 
 def _sample(problem: Problem, rows: Ints, dataset_of: Ints, rng: np.random.Generator) -> Ints:
     """At most ``ROWS`` labelled rows of every task in every dataset, ascending."""
+    labelled = [labelled_rows(problem, task.name, rows) for task in problem.tasks]
+    cells = [own[dataset_of[own] == d] for own in labelled for d in np.unique(dataset_of[own])]
+    most = min(ROWS, max(ALL // max(len(cells), 1), 50))
     chosen: set[int] = set()
-    for task in problem.tasks:
-        own = labelled_rows(problem, task.name, rows)
-        for dataset in np.unique(dataset_of[own]):
-            there = own[dataset_of[own] == dataset]
-            known = [r for r in there.tolist() if r in chosen]
-            left = np.setdiff1d(there, known)
-            chosen.update(rng.permutation(left)[: max(ROWS - len(known), 0)].tolist())
+    for there in cells:
+        known = [r for r in there.tolist() if r in chosen]
+        left = np.setdiff1d(there, known)
+        chosen.update(rng.permutation(left)[: max(most - len(known), 0)].tolist())
     return np.array(sorted(chosen), np.int64)

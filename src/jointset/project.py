@@ -186,7 +186,7 @@ class Run:
         label on the target's held-out loss after one epoch, over the strongest (above 0 it helps), and ``hurt``, the
         share of labels that raise it. ``layers``: ``names``, ``tasks``, and debiased CKA of every two tasks' features
         in ``alignment[layer]`` (1 = the same up to rotation and scale) with its ``mean`` over pairs; None for one task.
-        {} before the end of the run.
+        {} before the end of the run, and where ``relatedness`` is off.
         """
         file = self.directory.interpretation
         return dict(rundir.read_json(file)) if file.is_file() else {}

@@ -534,6 +534,26 @@ def test_the_installed_command_prints_one_line(folder):
     assert not (folder.path / "runs").exists()
 
 
+WRONG = [
+    (("run", "--foo"), "No such option: --foo; see jointset run --help"),
+    (("rum",), "No such command 'rum'. Did you mean 'run'? See jointset --help"),
+    (("relate", "a.yaml", "--rows", "x"), "Invalid value for '--rows'", "see jointset relate --help"),
+    (("predict",), "Missing argument 'path'"),
+]
+
+
+@pytest.mark.parametrize(("asked", "parts"), [(w[0], w[1:]) for w in WRONG], ids=lambda w: str(w[0]))
+def test_a_wrong_call_is_one_line_as_well(cli, asked, parts):
+    done = cli(*asked)
+    one_line(done, *parts)
+    assert len(done.err.splitlines()) == 1
+
+
+def test_nothing_asked_for_is_answered_with_the_help(cli):
+    done = cli()
+    assert done.code == 2 and "Usage: jointset" in done.out + done.err and "error:" not in done.err
+
+
 def test_ctrl_c_leaves_a_run_that_goes_on(folder):
     folder.settings["training"] |= {"epochs": 2000, "patience": 2000}
     folder.write()

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from jointset.errors import ArrayError
 from jointset.interpret import influence
-from jointset.interpret.curvature import SPARSE, Direction, factors, mean_direction
+from jointset.interpret.curvature import SPARSE, Direction, factors, mean_direction, products
 from jointset.interpret.gradients import RowGradients
 
 
@@ -80,3 +80,15 @@ def test_what_never_moves_leaves_gradients_as_they_are():
 def test_damping_is_above_zero(problem, damping):
     with pytest.raises(ArrayError, match="damping must be above 0, or None"):
         influence([problem.build(0)], problem, np.arange(3), np.arange(3), damping=damping)
+
+
+@pytest.mark.parametrize("cells", [1, 40, 1 << 20])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_many_directions_at_once_are_each_of_them(monkeypatch, cells, kind):
+    monkeypatch.setattr("jointset.interpret.curvature.CELLS", cells)
+    x, d, _ = drawn(0)
+    ways = [mean_direction(kind(x[i : i + 9]), d[i : i + 9]) for i in (0, 9, 18)]
+    found = products(kind(x), d, ways)
+    np.testing.assert_allclose(found, [w.dot(kind(x), d) for w in ways], rtol=1e-10)
+    dense = [np.einsum("ni,no,io->n", x, d, x[i : i + 9].T @ d[i : i + 9] / 9) for i in (0, 9, 18)]
+    np.testing.assert_allclose(found, dense, rtol=1e-10)

@@ -31,6 +31,24 @@ def test_every_dataset_and_task_has_its_influence_on_every_task(finished):
     assert found["rows"]["side"] == "holdout"
 
 
+def test_with_relatedness_off_nothing_is_interpreted(make_folder, tmp_path):
+    folder = make_folder(tmp_path)
+    folder.settings |= {"relatedness": "off"}
+    folder.settings["improve"] = {"rounds": 0}
+    run = folder.write().execute()
+    assert run.interpretation == {} and not run.directory.interpretation.exists()
+
+
+def test_of_many_tasks_fewer_rows_are_read(bench, problem, monkeypatch):
+    pool, rng = bench.work.pool, np.random.default_rng(0)
+    train = np.flatnonzero(pool.split == TRAIN)
+    sizes = []
+    for most in (1, 10**6):
+        monkeypatch.setattr("jointset.interpreting.ALL", most)
+        sizes.append(len(_sample(problem, train, pool.dataset_of, rng)))
+    assert sizes[0] < sizes[1]
+
+
 def test_layers_are_those_of_the_model(finished, columns):
     assert set(finished.interpretation["layers"]["mean"]) == {1.0}  # hard sharing: one for all
     layers = columns.interpretation["layers"]

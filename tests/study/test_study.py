@@ -148,6 +148,30 @@ def test_csv_that_would_lose_a_type_becomes_parquet(cli, tmp_path):
     assert {p.suffix for p in (out / "sites").iterdir()} == {".parquet"}
 
 
+@pytest.mark.parametrize(("format", "kept"), [("jsonl", ".parquet"), ("parquet", ".parquet")])
+def test_pixels_keep_their_shape(cli, tmp_path, format, kept):
+    rng = np.random.default_rng(0)
+    field = pa.field("image", pa.list_(pa.uint8(), 64), metadata={"jointset.shape": "8,8"})
+    pixels = pa.array(rng.integers(0, 255, (90, 64)).tolist(), field.type)
+    kind = pa.array(rng.choice(["a", "b"], 90))
+    table = pa.table([pixels, kind], schema=pa.schema([field, pa.field("kind", pa.string())]))
+    pq.write_table(table, tmp_path / "p.parquet")
+    options = ("--iid", "--sites", 2, "--format", format)
+    done, out = part(cli, tmp_path / "p.parquet", *options, inputs="image=image")
+    assert done.code == 0, done.err
+    assert ("Parquet is written instead" in done.out) == (format != "parquet")
+    assert {p.suffix for p in (out / "sites").iterdir()} == {kept}
+    work = prepare(config.load(out / "jointset.yaml"), tmp_path / "cache")
+    assert all(d.table.field("image").metadata[b"jointset.shape"] == b"8,8" for d in work.pool.datasets)
+
+
+def test_lines_of_json_stay_lines_where_nothing_is_lost(cli, file, tmp_path):
+    done, out = part(cli, file, "--by", "town", "--format", "jsonl")
+    assert done.code == 0 and "Parquet" not in done.out
+    assert {p.suffix for p in (out / "sites").iterdir()} == {".jsonl"}
+    prepare(config.load(out / "jointset.yaml"), tmp_path / "cache")
+
+
 def test_several_tasks_and_kinds_and_a_class_that_a_site_lacks(cli, file, tmp_path):
     done, out = part(
         cli, file, "--shards", 1, "--sites", 3, "--label", "cost:regression", inputs="tabular=age"

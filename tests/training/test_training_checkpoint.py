@@ -59,3 +59,13 @@ def test_arrays_are_whole_or_absent(tmp_path, monkeypatch):
     with pytest.raises(RunError, match="the disk is full"):
         checkpoint.save_arrays(tmp_path / "b.npz", {"x": np.arange(3)})
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_a_file_of_another_version_is_not_gone_on_from(tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    assert not checkpoint.usable(path)
+    checkpoint.save(path, {"w": torch.ones(2)}, {})
+    assert checkpoint.usable(path)
+    monkeypatch.setattr(checkpoint, "FORMAT", "next")
+    assert not checkpoint.usable(path)
+    assert checkpoint.load(path)[0]["w"].tolist() == [1, 1]  # a finished model is still read

@@ -91,6 +91,15 @@ def test_a_killed_training_goes_on_to_the_same_bits(problem, rows, tmp_path, wei
     assert same(whole, again)
 
 
+def test_a_checkpoint_of_another_version_is_trained_anew(problem, rows, tmp_path, monkeypatch):
+    whole, path, seen = fit(problem, *rows, SETTINGS, seed=3), tmp_path / "part.safetensors", []
+    fit(problem, *rows, SETTINGS, seed=3, checkpoint=path)
+    monkeypatch.setattr("jointset.training.checkpoint.FORMAT", "next")
+    again = fit(problem, *rows, SETTINGS, seed=3, checkpoint=path, report=lambda e: seen.append(e["epoch"]))
+    assert seen[0] == 1
+    assert same(whole, again)
+
+
 SHARINGS = {
     "shared_init": {"warmup": 2.5, "encoders": "separate"},
     "soft": {"encoders": "separate"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
@@ -369,16 +369,31 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 def main() -> None:
     """Entry point: a mistake is one line on stderr and exit code 2, never a traceback."""
     try:
-        app()
+        code = app(prog_name="jointset", standalone_mode=False)
     except JointsetError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            typer.echo("interrupted; repeat the command to go on where it stopped", err=True)
-        raise
+    except typer.Abort:
+        typer.echo("aborted", err=True)
+        sys.exit(1)
     except Exception as error:
+        if (context := getattr(error, "ctx", None)) and hasattr(error, "format_message"):
+            _misused(error, context)
         if os.environ.get("JOINTSET_DEBUG"):
             raise
         typer.echo(f"internal error: {type(error).__name__}: {error}; JOINTSET_DEBUG=1 shows where", err=True)
         sys.exit(3)
+    if code == INTERRUPTED:
+        typer.echo("interrupted; repeat the command to go on where it stopped", err=True)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: Any, context: Any) -> NoReturn:
+    """A wrong option or command, known by its form, as typer may bring a click of its own."""
+    said = error.format_message().strip()
+    if "\n" in said:  # the whole help, where nothing was asked for
+        error.show()
+    else:
+        join = " See" if said.endswith((".", "?")) else "; see"
+        typer.echo(f"error: {said}{join} {context.command_path} --help", err=True)
+    sys.exit(error.exit_code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from jointset.interpret.gradients import RowGradients
 from jointset.records import Floats, Ints
 
 DAMPING = 0.1
+CELLS = 1 << 23  # numbers that are held at once
 SPARSE = (
     100.0  # times the damping, of a bag of n-grams: most are so rare that their own curvature says nothing
 )
@@ -39,6 +41,20 @@ class Direction:
         return np.asarray((made * deltas).sum(1, dtype=np.float64))
 
 
+def products(inputs: Any, deltas: Any, directions: Sequence[Direction]) -> Floats:
+    """Inner products of the gradients δ_i h_iᵀ of n rows with T directions, ``(T, n)``; dense ones all at once."""
+    if sparse.issparse(inputs):
+        return np.stack([d.dot(inputs, deltas) for d in directions])
+    together = np.concatenate([d.values for d in directions], axis=1, dtype=inputs.dtype)  # (in, T · out)
+    size = max(1, CELLS // together.shape[1])
+    found = np.empty((len(directions), len(deltas)))
+    for start in range(0, len(deltas), size):
+        rows = slice(start, start + size)
+        made = (inputs[rows] @ together).reshape(-1, len(directions), deltas.shape[1])
+        found[:, rows] = np.einsum("nto,no->tn", made, deltas[rows], dtype=np.float64)
+    return found
+
+
 def mean_direction(inputs: Any, deltas: Any) -> Direction:
     """The mean gradient of rows."""
     rows = max(len(deltas), 1)
@@ -63,8 +79,7 @@ class Factors:
     def step(self, gradient: Direction) -> Direction:
         """A⁻¹ G S⁻¹ of a gradient G."""
         if self.mean is None:
-            half = linalg.solve(self.incoming, gradient.values, assume_a="pos")
-            return Direction(self._back(half))
+            return Direction(self._back(linalg.cho_solve(self._inwards, gradient.values)))
         at = slice(None) if gradient.columns is None else gradient.columns
         half = gradient.values / self.incoming[at][:, None]  # (D + m mᵀ)⁻¹ by Sherman and Morrison
         along = self.mean / self.incoming
@@ -72,7 +87,15 @@ class Factors:
         return Direction(self._back(half), gradient.columns, along, self._back(back[None])[0])
 
     def _back(self, half: Floats) -> Floats:
-        return np.asarray(linalg.solve(self.outgoing, half.T, assume_a="pos").T)
+        return np.asarray(linalg.cho_solve(self._outwards, half.T).T)
+
+    @cached_property
+    def _inwards(self) -> Any:
+        return linalg.cho_factor(self.incoming)
+
+    @cached_property
+    def _outwards(self) -> Any:
+        return linalg.cho_factor(self.outgoing)
 
 
 def factors(found: Sequence[RowGradients], *, damping: float = DAMPING) -> dict[str, Factors]:

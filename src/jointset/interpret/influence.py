@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ArrayError
-from jointset.interpret.curvature import DAMPING, Direction, factors, mean_direction, steps
+from jointset.interpret.curvature import DAMPING, Direction, factors, mean_direction, products, steps
 from jointset.interpret.gradients import RowGradients, labelled_rows, row_gradients
 from jointset.models.inputs import Inputs
 from jointset.models.joint import JointModel
@@ -139,23 +139,30 @@ def _of_one(
 ) -> dict[tuple[str, str], Floats]:  # fmt: skip
     """Scores of one model, in which all tasks share their trunk; fills ``layers``."""
 
-    def gradients(source: str, most: int | None = None) -> RowGradients:
-        rows = sources[source]
-        rows = rows if most is None else rows[:: max(1, len(rows) // most)]
+    def gradients(source: str, rows: Ints) -> RowGradients:
         return row_gradients(model, problem.inputs, rows, source, problem.labels[source][rows])
 
+    sampled: dict[str, RowGradients] = {}
     means = {n: _mean(row_gradients(model, t.inputs, t.rows, t.task, t.labels)) for n, t in targets.items()}
     if damping is not None:
-        sampled = {s: gradients(s, SAMPLE) for s in sources}
+        sampled = {s: gradients(s, rows[:: max(1, len(rows) // SAMPLE)]) for s, rows in sources.items()}
         trunk = factors([_without_head(g) for g in sampled.values()], damping=damping)
         heads = {s: factors([_head_alone(g)], damping=damping) for s, g in sampled.items()}
         means = {n: steps(m, trunk | heads.get(targets[n].task, {})) for n, m in means.items()}
     layers |= {n: tuple(m) for n, m in means.items()}
-    scores = {}
-    for source in sources:
-        own = gradients(source)
-        for n, mean in means.items():
-            scores[source, n] = _products(own, mean, same=source == targets[n].task)
+    scores: dict[tuple[str, str], Floats] = {}
+    for source, rows in sources.items():
+        own = sampled[source] if source in sampled and len(rows) < 2 * SAMPLE else gradients(source, rows)
+        sums = {n: np.zeros(len(rows)) for n in means}
+        for layer, delta in own.deltas.items():
+            known = [
+                n for n, m in means.items() if layer in m and (layer != "head" or source == targets[n].task)
+            ]
+            if known:
+                found = products(own.inputs[layer], delta, [means[n][layer] for n in known])
+                for n, more in zip(known, found, strict=True):
+                    sums[n] += more
+        scores |= {(source, n): total for n, total in sums.items()}
     return scores
 
 
@@ -170,11 +177,3 @@ def _without_head(found: RowGradients) -> RowGradients:
 def _mean(found: RowGradients) -> dict[str, Direction]:
     """The mean gradient by layer."""
     return {n: mean_direction(found.inputs[n], d) for n, d in found.deltas.items()}
-
-
-def _products(own: RowGradients, mean: Mapping[str, Direction], *, same: bool) -> Floats:
-    """Each row's inner product with the mean gradient, ``(n,)``; heads meet only those of their own task."""
-    names = [n for n in own.deltas if n in mean and (same or n != "head")]
-    if not names:
-        return np.zeros(len(next(iter(own.deltas.values()))) if own.deltas else 0)
-    return np.asarray(sum(mean[n].dot(own.inputs[n], own.deltas[n]) for n in names))

@@ -90,39 +90,50 @@ def write_sites(
 ) -> tuple[dict[str, str], list[str]]:
     """Write every site's rows to ``folder/sites``; returns the path within the folder by site, and notes.
 
-    A CSV file whose columns in use, ``used``, would be read back with other types than the source's does not fit the
-    other sites: Parquet is written instead."""
+    A CSV or JSONL file whose columns in use, ``used``, would be read back with other types than the source's does not
+    fit the other sites: Parquet is written instead."""
     table = _with_full_paths(table, dataset)
     if ROW not in table.column_names:
         table = table.append_column(ROW, pa.array(np.arange(table.num_rows)))
     parts = {name: table.filter(pa.array(site == j)) for j, name in enumerate(names)}
     notes = []
-    if format == "csv":
-        lost = _lost_types(parts, folder, set(used))
+    if format != "parquet":
+        lost = _lost_types(parts, folder, set(used), format)
         if lost is None:
-            return {n: f"sites/{n}.csv" for n in parts}, []
+            return {n: f"sites/{n}.{format}" for n in parts}, []
         for name in parts:
-            (folder / "sites" / f"{name}.csv").unlink(missing_ok=True)
-        notes = [f"{lost} would be read back from CSV with another type; Parquet is written instead"]
+            (folder / "sites" / f"{name}.{format}").unlink(missing_ok=True)
+        notes = [
+            f"{lost} would be read back from {format.upper()} with another type; Parquet is written instead"
+        ]
         format = "parquet"
     return {n: f"sites/{WRITERS[format](t, folder / 'sites', n)}" for n, t in parts.items()}, notes
 
 
-def _lost_types(parts: Mapping[str, pa.Table], folder: Path, used: set[str]) -> str | None:
-    """Write CSV files and read them back; the first column whose type changed, with its site."""
+def _lost_types(parts: Mapping[str, pa.Table], folder: Path, used: set[str], format: str) -> str | None:
+    """Write the files and read them back; the first column whose type changed, with its site."""
     for name, part in parts.items():
-        WRITERS["csv"](part, folder / "sites", name)
-        again = read(folder / "sites" / f"{name}.csv", name=name)
-        for before, after in zip(part.schema, again.schema, strict=True):
-            if before.name in used and _family(before.type) != _family(after.type):
+        WRITERS[format](part, folder / "sites", name)
+        again = read(folder / "sites" / f"{name}.{format}", name=name).schema
+        for before in part.schema:
+            if before.name not in used:
+                continue
+            if before.name not in again.names or _family(before) != _family(again.field(before.name)):
                 return f"column {before.name!r} of {name}"
     return None
 
 
-def _family(kind: pa.DataType) -> str:
+def _family(field: pa.Field) -> str:
+    """What a column is to a reader; the shape of images goes with it."""
+    kind = field.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return "number"
-    return "text" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else str(kind)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "text"
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"list of {_family(kind.value_field)}"
+    shape = (field.metadata or {}).get(b"jointset.shape")
+    return f"{kind} {shape!r}"
 
 
 def inputs_of_sites(

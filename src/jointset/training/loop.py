@@ -13,6 +13,7 @@ from torch import Tensor
 
 from jointset.models.grouped import TaskGroup, join
 from jointset.records import Ints
+from jointset.training import checkpoint as checkpoints
 from jointset.training.affinity import joined
 from jointset.training.evaluate import predict, skill
 from jointset.training.oversampled import oversampled
@@ -42,9 +43,9 @@ def fit(
 
     With ``epochs`` the schedule of the learning rate stays that of ``settings.epochs``, so that a fold's model is
     what the full model was at that epoch. With ``checkpoint``, an interrupted call that is repeated goes on from the
-    file and ends in the same weights. ``start`` are weights to begin with, instead of random ones. Groups of tasks are
-    trained one after the other, each stopped by its own tasks. ``watch`` takes how the tasks' gradients agree, and
-    changes no weight.
+    file and ends in the same weights; a file of another version of the library is written anew. ``start`` are weights
+    to begin with, instead of random ones. Groups of tasks are trained one after the other, each stopped by its own
+    tasks. ``watch`` takes how the tasks' gradients agree, and changes no weight.
     """
     if problem.plan.groups:
         return _fit_groups(
@@ -58,7 +59,7 @@ def fit(
         if start is not None:
             run.model.load_state_dict(start)
             run.average.restart()
-        if checkpoint is not None and checkpoint.is_file():
+        if checkpoint is not None and checkpoints.usable(checkpoint):
             run.restore(checkpoint)
         last = epochs or settings.epochs
         saved = time.monotonic()
