@@ -138,7 +138,7 @@ def linearised_gain(
 ) -> LinearisedGain:
     """Estimate what training sets of tasks would gain each, by regression on gradients, without training.
 
-    After Li, Sharma and Zhang (2024, Grad-TAG, sec. 3): around the parameters θ* of a joint model a row's output is
+    After Li, Sharma and Zhang (2024, Grad-TAG): around the parameters θ* of a joint model a row's output is
     f(θ) ≈ f(θ*) + ⟨∇f(θ*), θ − θ*⟩, so that training a set S of tasks is a logistic regression on projected gradients,
     min over w of Σ_{t ∈ S} mean_i ℓ(f_i + ⟨g_i, w⟩) + λ |w|² / 2. Of that we take the first Newton step,
     (λ + Σ_t H_t)⁻¹ Σ_t r_t with H_t = mean ℓ″ g gᵀ and r_t = −mean ℓ′ g: each task is summed up once, and a set costs
