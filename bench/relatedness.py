@@ -1,6 +1,6 @@
 """What measures of relatedness are worth, and what is decided with them, before anything is trained jointly.
 
-    python bench/relatedness.py pairs       [--only SET …] [--seeds 0 1] [--epochs 12] [--work FOLDER] [--kept]
+    python bench/relatedness.py pairs       [--only SET …] [--seeds 0 1] [--work FOLDER] [--kept] [--running]
     python bench/relatedness.py groups      [--only fdu_mtl tox21] [--groups 2 3 4] …
     python bench/relatedness.py auxiliaries [--only SET …] [--seeds 0 1 2] [--draw 0] …
     python bench/relatedness.py compared    [--only SET …] [--seeds 0 1 2]
@@ -11,7 +11,8 @@ beside them the correlation of the gains of two training seeds, and what each me
 *groups*: test skill of the groups that are chosen before training, against others. *auxiliaries*: test skill of one
 task with a tenth of its labels, beside chosen tasks, all and none. *compared*: how many of the tasks that joint
 training hurts are among the first two of an order, on sets whose tasks share rows. What ``--work`` holds is taken over;
-``--kept`` trains nothing more, and shows the pairs that are there.
+``--kept`` trains no further sets, and shows the pairs that are there; ``--running`` adds what a joint training tells of
+itself, and linearised gains, each of every seed against the same gains, and the mean over seeds.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if str(ROOT / "bench") in sys.path:  # a script's own folder would hide Hugging 
     sys.path.remove(str(ROOT / "bench"))
 sys.path.insert(0, str(ROOT))
 
-from bench.relating import auxiliaries, compared, groups  # noqa: E402
+from bench.relating import auxiliaries, compared, groups, running  # noqa: E402
 from bench.relating.pairs import agreement, drawn, gains, kept, noise  # noqa: E402
 from bench.relating.sets import SETS, made  # noqa: E402
 from bench.relating.trainings import Trainings  # noqa: E402
@@ -57,6 +58,10 @@ def of_pairs(arguments: argparse.Namespace, work: Path) -> str:
             "by_measure": {m: agreement(a.values, gain) for m, a in affinities.items()},
             "cost": {m: s / joint for m, s in spent.items()},
         }
+        if arguments.running:
+            told, cost = running.compared(trainings, arguments.seeds, gain)
+            found[name]["by_measure"] |= told
+            found[name]["cost"] |= cost
     return pairs_table(found)
 
 
@@ -136,6 +141,7 @@ def main() -> None:
     parser.add_argument("--groups", nargs="+", type=int, default=[2, 3, 4])
     parser.add_argument("--draw", type=int, default=0, help="seed of the drawn tasks and targets")
     parser.add_argument("--kept", action="store_true", help="pairs: train no further")
+    parser.add_argument("--running", action="store_true", help="pairs: measures in a joint training too")
     parser.add_argument(
         "--work", type=Path, help="folder to work in; finished trainings in it are taken over"
     )

@@ -19,11 +19,12 @@ from jointset.data import apply
 from jointset.metrics import evaluate
 from jointset.models.grouped import TaskGroup
 from jointset.prepare import Work, prepare
-from jointset.records import HOLDOUT, TEST, TRAIN, Edits
+from jointset.records import HOLDOUT, TEST, TRAIN, Edits, Ints
 from jointset.rundir import RunDirectory
 from jointset.training.evaluate import predict, skills
 from jointset.training.loop import fit
-from jointset.workbench import set_up, threads
+from jointset.training.problem import Problem
+from jointset.workbench import Bench, set_up, threads
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Trainings:
         return [t.name for t in self.work.tasks]
 
     @cached_property
-    def _bench(self) -> Any:
+    def _bench(self) -> Bench:
         return set_up(RunDirectory(self.folder), self.work, lambda event: None)
 
     def scores(self, tasks: Sequence[str], seed: int) -> dict[str, Any]:
@@ -98,20 +99,21 @@ class Trainings:
             name = shares + hashlib.sha256(name.encode()).hexdigest()[:16]
         return self.folder / "scores" / str(seed) / f"{name}.json"
 
-    def _train(self, chosen: Sequence[str], seed: int) -> dict[str, Any]:
+    def prepared(self, chosen: Sequence[str]) -> tuple[Bench, Problem, Ints, Ints]:
+        """What a training of some tasks takes: bench, problem, training rows, and the rows that stop it."""
         bench, work = self._bench, self.work
         overlay = apply(work.given, Edits.empty(), work.by_name, work.pool)
         own = bench.problem(overlay).of_group(TaskGroup(tuple(chosen)))
-        split, usable = work.pool.split, own.usable()
-        stop = (split == HOLDOUT) & ~np.isin(np.arange(len(split)), self.judge)
+        split = work.pool.split
+        stop = own.usable() & (split == HOLDOUT) & ~np.isin(np.arange(len(split)), self.judge)
+        return bench, own, own.trained_on(split == TRAIN), np.flatnonzero(stop)
+
+    def _train(self, chosen: Sequence[str], seed: int) -> dict[str, Any]:
+        bench, own, train, stop = self.prepared(chosen)
+        work, usable = self.work, own.usable()
+        split = work.pool.split
         with threads(bench):
-            result = fit(
-                own,
-                own.trained_on(split == TRAIN),
-                np.flatnonzero(usable & stop),
-                bench.settings,
-                seed=seed,
-            )
+            result = fit(own, train, stop, bench.settings, seed=seed)
             sides = {
                 "judge": self.judge[usable[self.judge]],
                 "test": np.flatnonzero(usable & (split == TEST)),

@@ -18,6 +18,7 @@ from jointset.relatedness import (
     Affinity,
     Choice,
     Grouping,
+    LinearisedGain,
     Material,
     Pooling,
     Sameness,
@@ -101,6 +102,7 @@ def relate(
     train: Callable[[tuple[str, ...]], Trained] | None = None,
     worthless: Mapping[str, bool] | None = None,
     budget: int = 0,
+    linear: LinearisedGain | None = None,
 ) -> Relations:
     """Measure how tasks relate on a sample of the training rows, and advise.
 
@@ -109,7 +111,8 @@ def relate(
     looked at. With ``train``, tasks → score and scores of rows, ``budget`` trainings measure what the measures guess,
     and the advice is drawn from the gains; those that are left when every pair is measured check sets of auxiliaries.
     ``worthless`` says of each task that was trained alone, by the time, whether its model tells no held-out labels:
-    what it takes, as in a run, to drop a task. Raises ConfigError for a name that is not there.
+    what it takes, as in a run, to drop a task. ``linear`` are linearised gains, which are shown. Raises ConfigError for
+    a name that is not there.
     """
     started = time.monotonic()
     names = [t.name for t in work.tasks]
@@ -131,8 +134,9 @@ def relate(
     signals = _decidable(work, seen)
     same = content(work, material)
     gain = measure_transfer(train, names, budget, seed=work.config.seed) if train and budget else None
-    if gain is not None:
-        found["transfer_gain"] = gain.affinity
+    for measured in (linear, gain):
+        if measured is not None:
+            found[measured.affinity.measure] = measured.affinity
     asked_of = worthless or {}
     first = treatments(names, signals=signals, same=same, worthless=asked_of)
     usable = [t.task for t in first if t.action == "keep"]

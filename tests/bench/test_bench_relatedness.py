@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from bench.relating import auxiliaries, groups, pairs, sets, trainings
+from bench.relating import auxiliaries, groups, pairs, running, sets, trainings
 
 from bench import relatedness as bench
 
@@ -79,6 +79,21 @@ def test_every_measure_has_a_cost_and_shared_parts_count_once_for_the_consensus(
     found, cost = pairs.measured(trainings.Trainings(made))
     assert set(found) == set(cost) and "consensus" in cost and min(cost.values()) >= 0
     assert cost["consensus"] <= sum(v for n, v in cost.items() if n != "consensus") + 1e-6
+
+
+def test_measures_in_training_are_averaged_over_seeds_and_kept(made):
+    own = trainings.Trainings(made, ["training.epochs=2"])
+    gain = np.random.default_rng(0).normal(size=(4, 4))
+    told, cost = running.compared(own, [0, 1], gain)
+    assert {"gradient_cosine", "conflict_rate", "lookahead", "linearised_gain"} <= set(told) == set(cost)
+    assert cost["lookahead"] == 1 and cost["linearised_gain"] > 0
+    each = [running.kept(own, s)[0] for s in (0, 1)]
+    linear = [pairs.agreement(a["linearised_gain"].values, gain).overall for a in each]
+    against = [pairs.agreement(-a["conflict_rate"].values, gain).within for a in each]
+    assert np.isclose(told["linearised_gain"].overall, np.mean(linear))
+    assert np.isclose(told["conflict_rate"].within, np.mean(against))
+    assert (made / "running-0.json").is_file()
+    assert repr(running.compared(own, [0, 1], gain)) == repr((told, cost))  # some are NaN: two epochs are few
 
 
 def test_groupings_part_the_tasks():

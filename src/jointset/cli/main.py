@@ -161,6 +161,9 @@ def relate(
         int, typer.Option(min=100, help="Training rows of each dataset that are looked at.")
     ] = 2000,
     budget: Annotated[int, typer.Option(min=0, help="Measure gains with so many trainings.")] = 0,
+    linearise: Annotated[
+        bool, typer.Option("--linearise", help="Estimate gains from gradients of one short joint training.")
+    ] = False,
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help="Train with all datasets, and without each of them.")
     ] = False,
@@ -177,7 +180,7 @@ def relate(
 
     command(
         config, overrides or [], measures=measure or [], targets=target or [], groups=groups, rows=rows, budget=budget,
-        leave_out=leave_out, leave_out_tasks=leave_out_tasks, write=write, as_json=as_json,
+        linearise=linearise, leave_out=leave_out, leave_out_tasks=leave_out_tasks, write=write, as_json=as_json,
     )  # fmt: skip
 
 

@@ -45,12 +45,13 @@ def relate(
     groups: int,
     rows: int,
     budget: int,
+    linearise: bool,
     leave_out: bool,
     leave_out_tasks: bool,
     write: Path | None,
     as_json: bool,
 ) -> None:
-    """Say how the tasks relate and what to do about it; trains only with a budget or to leave something out.
+    """Say how the tasks relate and what to do about it; trains only when asked for what takes it.
 
     Nothing is kept but the configuration that ``write`` names.
     """
@@ -66,7 +67,8 @@ def relate(
     with tempfile.TemporaryDirectory(prefix="jointset-relate-") as folder:
         work = prepare(settings, Path(folder))
         asked: dict[str, Any] = {"measures": measures, "targets": targets, "groups": groups, "rows": rows}
-        found = _measured(work, Path(folder), budget, asked) if budget else related(work, **asked)
+        trains = budget or linearise
+        found = _measured(work, Path(folder), budget, linearise, asked) if trains else related(work, **asked)
         left = _left_out(work, Path(folder)) if leave_out else ()
         tasks_left = _tasks_left_out(work, Path(folder)) if leave_out_tasks else ()
         made = _written(write, work, found, config, overrides, targets) if write else None
@@ -144,14 +146,17 @@ def _told_written(write: Path | None, made: Advised | None) -> Iterator[str]:
     yield f"then: jointset run {write}"
 
 
-def _measured(work: Work, folder: Path, budget: int, asked: dict[str, Any]) -> Relations:
-    """The same with trainings of sets of tasks."""
+def _measured(work: Work, folder: Path, budget: int, linearised: bool, asked: dict[str, Any]) -> Relations:
+    """The same with trainings of sets of tasks, or a short one of all."""
+    from jointset.linearising import linearise
     from jointset.relating import relate as related
     from jointset.task_sets import Trainer
 
     def made(bench: Bench, overlay: Overlay) -> Relations:
-        train = Trainer(bench, overlay, work.config.seed)
-        return related(work, train=train, worthless=train.worthless, budget=budget, **asked)
+        seed, rows = work.config.seed, asked["rows"]
+        linear = linearise(bench, overlay, rows=rows, seed=seed) if linearised else None
+        train = Trainer(bench, overlay, seed)
+        return related(work, train=train, worthless=train.worthless, budget=budget, linear=linear, **asked)
 
     return _trained(work, folder, made)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,16 @@ from torch import Tensor, nn
 
 from jointset.models.inputs import Inputs
 from jointset.models.joint import JointModel
-from jointset.records import Ints, is_labelled
+from jointset.records import Ints, Task, is_labelled
 from jointset.tasks import KINDS
+from jointset.tasks.head import Head
 from jointset.training.problem import Problem
 
 BATCH = 512
+
+Quantity = Callable[
+    [Task, Head, Tensor, Tensor], Tensor
+]  # of logits (b, outputs) and labels (b, …): summed over rows
 
 
 @dataclass(frozen=True)
@@ -49,20 +54,32 @@ def covered(model: JointModel, task: str) -> dict[str, nn.Module]:
     return found
 
 
+def row_loss(task: Task, head: Head, logits: Tensor, labels: Tensor) -> Tensor:
+    """Sum of the rows' losses."""
+    known = (~labels.isnan() if labels.is_floating_point() else labels >= 0).sum()
+    return KINDS[task.kind].loss(task, logits, labels, torch.ones(labels.shape), head.seen) * known
+
+
 def row_gradients(
-    model: JointModel, inputs: Inputs, rows: Ints, task: str, labels: NDArray[Any]
+    model: JointModel,
+    inputs: Inputs,
+    rows: Ints,
+    task: str,
+    labels: NDArray[Any],
+    *,
+    quantity: Quantity = row_loss,
 ) -> RowGradients:
     """Gradients of the task's loss at ``rows`` ``(m,)`` of ``inputs`` with ``labels`` ``(m, …)``, all of them known.
 
-    Dropout and the like are off, and weights of labels are left out: it is the row's own loss. Layers that a row
-    passes more than once, or not with one vector, do not factorise and are left out.
+    Dropout and the like are off, and weights of labels are left out: it is the row's own loss, or another ``quantity``
+    of the row. Layers that a row passes more than once, or not with one vector, do not factorise and are left out.
     """
     layers = covered(model, task)
     parts: dict[str, list[tuple[Any, Any]]] = {name: [] for name in layers}
     model.eval()
     for start in range(0, len(rows), BATCH):
         index = rows[start : start + BATCH]
-        calls = _one_batch(model, inputs, index, task, labels[start : start + BATCH], layers)
+        calls = _one_batch(model, inputs, index, task, labels[start : start + BATCH], layers, quantity)
         for name in list(parts):
             if name not in calls:
                 del parts[name]
@@ -88,6 +105,7 @@ def _one_batch(
     task: str,
     labels: NDArray[Any],
     layers: Mapping[str, nn.Module],
+    quantity: Quantity,
 ) -> dict[str, tuple[Any, NDArray[np.float32]]]:
     seen: dict[str, list[tuple[Any, Tensor]]] = {n: [] for n in layers}
 
@@ -102,10 +120,12 @@ def _one_batch(
         with torch.enable_grad():
             batch = read.batch(index)
             logits, _ = model(batch, len(index))
-            loss = _total(model, task, logits[task], labels)
+            y = torch.from_numpy(np.ascontiguousarray(labels))
+            own, head = next(h for h in model.headed() if h[0].name == task)
+            total = quantity(own, head, logits[task], y)
             usable = {n: _fits(found, batch, n, len(index)) for n, found in seen.items() if found}
             flat = [(n, output) for n, found in seen.items() if usable.get(n) for _, output in found]
-            grads = torch.autograd.grad(loss, [x for _, x in flat], allow_unused=True) if flat else ()
+            grads = torch.autograd.grad(total, [x for _, x in flat], allow_unused=True) if flat else ()
     finally:
         for h in hooks:
             h.remove()
@@ -113,16 +133,6 @@ def _one_batch(
     for (name, x), g in zip(flat, grads, strict=True):
         arrived.setdefault(name, []).append(torch.zeros_like(x) if g is None else g)
     return {n: _factors(layers[n], seen[n], g, batch, n, len(index)) for n, g in arrived.items()}
-
-
-def _total(model: JointModel, task: str, logits: Tensor, labels: NDArray[Any]) -> Tensor:
-    """Sum of the rows' losses."""
-    y = torch.from_numpy(np.ascontiguousarray(labels))
-    for own, head in model.headed():
-        if own.name == task:
-            known = (~y.isnan() if y.is_floating_point() else y >= 0).sum()
-            return KINDS[own.kind].loss(own, logits, y, torch.ones(y.shape), head.seen) * known
-    raise KeyError(task)
 
 
 def _fits(found: list[tuple[Any, Tensor]], batch: Any, name: str, n: int) -> bool:

@@ -15,6 +15,7 @@ from jointset.relatedness.grouping import Group, Grouping, company, group_tasks
 from jointset.relatedness.h_score import h_score, h_score_of
 from jointset.relatedness.information import information, label_information
 from jointset.relatedness.leep import leep, leep_score
+from jointset.relatedness.linearised import LinearisedGain, Tangent, linearised_gain
 from jointset.relatedness.logme import logme, logme_score
 from jointset.relatedness.mmd import mmd
 from jointset.relatedness.ngrams import ngrams
@@ -34,10 +35,12 @@ __all__ = [
     "Choice",
     "Group",
     "Grouping",
+    "LinearisedGain",
     "Material",
     "Pooling",
     "Sameness",
     "Signal",
+    "Tangent",
     "TransferGain",
     "Treatment",
     "affinity",
@@ -57,6 +60,7 @@ __all__ = [
     "label_signal",
     "leep",
     "leep_score",
+    "linearised_gain",
     "logme",
     "logme_score",
     "lookahead",
