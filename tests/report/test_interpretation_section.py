@@ -9,6 +9,14 @@ from jointset.records import TRAIN
 
 
 @pytest.fixture(scope="module")
+def hard(make_folder, tmp_path_factory):
+    """One model of all tasks, whatever it does to them."""
+    folder = make_folder(tmp_path_factory.mktemp("hard"))
+    folder.settings |= {"relatedness": "verdict"}
+    return folder.write().execute()
+
+
+@pytest.fixture(scope="module")
 def columns(make_folder, tmp_path_factory):
     folder = make_folder(tmp_path_factory.mktemp("columns"))
     folder.settings["model"]["sharing"] = "cross_stitch"
@@ -49,8 +57,8 @@ def test_of_many_tasks_fewer_rows_are_read(bench, problem, monkeypatch):
     assert sizes[0] < sizes[1]
 
 
-def test_layers_are_those_of_the_model(finished, columns):
-    assert set(finished.interpretation["layers"]["mean"]) == {1.0}  # hard sharing: one for all
+def test_layers_are_those_of_the_model(hard, columns):
+    assert set(hard.interpretation["layers"]["mean"]) == {1.0}  # hard sharing: one for all
     layers = columns.interpretation["layers"]
     assert layers["mean"][-1] < 0.999
     matrix = np.array(layers["alignment"][-1])
@@ -58,8 +66,8 @@ def test_layers_are_those_of_the_model(finished, columns):
     np.testing.assert_allclose(np.diag(matrix), 1.0)
 
 
-def test_the_report_shows_both(finished, columns):
-    one, two = (run.directory.report.read_text(encoding="utf-8") for run in (finished, columns))
+def test_the_report_shows_both(hard, columns):
+    one, two = (run.directory.report.read_text(encoding="utf-8") for run in (hard, columns))
     assert "Influence of a training label" in one and "Layers that are shared" not in one
     assert "posts: level" in one and "After one epoch of training" in one
     assert "Layers that are shared or specialised" in two and "debiased CKA" in two
