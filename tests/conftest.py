@@ -248,6 +248,14 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def hard(tmp_path_factory):
+    """The same as one model of all tasks, whatever it does to them."""
+    folder = Folder(tmp_path_factory.mktemp("hard"))
+    folder.settings |= {"relatedness": "verdict"}
+    return folder.write().execute()
+
+
+@pytest.fixture(scope="session")
 def balanced(tmp_path_factory):
     """A finished run whose tasks have losses and sampling of their own, and read one another's labels."""
     folder = Folder(tmp_path_factory.mktemp("balanced")).write()

@@ -254,3 +254,9 @@ def test_an_existing_file_is_left_alone_and_nothing_is_read(folder, cli, monkeyp
         done = cli("relate", folder.config, "--write", path)
         assert done.code == 2 and done.err.count("\n") == 1 and "exists already" in done.err
     assert out.read_text() == "mine"
+
+
+def test_a_folder_that_takes_no_file_is_told_before_anything_is_measured(folder, cli, monkeypatch):
+    monkeypatch.setattr("jointset.relating.relate", lambda *_, **__: pytest.fail("measured"))
+    done = cli("relate", folder.write().config, "--write", folder.config / "new.yaml")  # below a file
+    assert done.code == 2 and done.err.count("\n") == 1 and "takes no files" in done.err

@@ -116,18 +116,10 @@ def relate(
     """
     started = time.monotonic()
     names = [t.name for t in work.tasks]
-    for target in targets:
-        if target not in names:
-            raise ConfigError(f"no task {target!r}{nearest(target, names)}; one of {', '.join(names)}")
-    for measure in measures:
-        lookup(measure)
+    _check(names, targets, measures)
     sample = sampled(work, rows)
     material = material_of(work, sample)
-    asked = list(measures) or list(MEASURES)
-    skipped = {m: _lack(m) for m in asked if not material.has(m)}
-    found = {m: affinity(m, material) for m in asked if material.has(m)}
-    if not found:
-        raise ConfigError(f"measure {asked[0]}: {skipped[asked[0]]}; choose another")
+    found, skipped = _measured(material, list(measures) or list(MEASURES))
     telling = [a for m, a in found.items() if m in TELLING]
     together = consensus(telling or list(found.values()))
     seen = sure_signal(material.labels, material.features, seed=work.config.seed)
@@ -165,6 +157,24 @@ def relate(
         rows=len(sample),
         seconds=time.monotonic() - started,
     )
+
+
+def _check(names: Sequence[str], targets: Sequence[str], measures: Sequence[str]) -> None:
+    """Raise ConfigError for a task or a measure that is not there."""
+    for target in targets:
+        if target not in names:
+            raise ConfigError(f"no task {target!r}{nearest(target, names)}; one of {', '.join(names)}")
+    for measure in measures:
+        lookup(measure)
+
+
+def _measured(material: Material, asked: Sequence[str]) -> tuple[dict[str, Affinity], dict[str, str]]:
+    """The affinities that the material allows, and why the others are left out."""
+    skipped = {m: _lack(m) for m in asked if not material.has(m)}
+    found = {m: affinity(m, material) for m in asked if m not in skipped}
+    if not found:
+        raise ConfigError(f"measure {asked[0]}: {skipped[asked[0]]}; choose another")
+    return found, skipped
 
 
 def sampled(work: Work, rows: int) -> Ints:

@@ -109,14 +109,14 @@ def test_integrated_gradients_are_complete(finished, dataset, task):
         assert np.isfinite(found.contributions).all() and len(found.units) == len(found.contributions)
 
 
-def test_what_the_model_does_not_read_has_no_part(finished):
-    """Sensitivity: n-grams that were never trained on stand at zero, and only make the text longer."""
-    target = Target(next(t for t in finished.model.tasks if t.name == "level"), 0)
+def test_what_the_model_does_not_read_has_no_part(hard):
+    """Sensitivity: n-grams that were never trained on stand at zero."""
+    target = Target(next(t for t in hard.model.tasks if t.name == "level"), 0)
     row = pa.table({"body": ["calm quiet zzzzqq"]})
     for method in ("occlusion", "integrated_gradients"):
-        found = attribute(finished.model, row, target, dataset="posts", method=method)
+        found = attribute(hard.model, row, target, dataset="posts", method=method)
         by = dict(zip([u.name for u in found.units], np.abs(found.contributions), strict=True))
-        assert by["zzzzqq"] < 0.5 * max(by["calm"], by["quiet"])
+        assert by["zzzzqq"] < 0.3 * max(by["calm"], by["quiet"])
 
 
 def test_explain_in_python(finished):

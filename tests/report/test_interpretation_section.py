@@ -9,14 +9,6 @@ from jointset.records import TRAIN
 
 
 @pytest.fixture(scope="module")
-def hard(make_folder, tmp_path_factory):
-    """One model of all tasks, whatever it does to them."""
-    folder = make_folder(tmp_path_factory.mktemp("hard"))
-    folder.settings |= {"relatedness": "verdict"}
-    return folder.write().execute()
-
-
-@pytest.fixture(scope="module")
 def columns(make_folder, tmp_path_factory):
     folder = make_folder(tmp_path_factory.mktemp("columns"))
     folder.settings["model"]["sharing"] = "cross_stitch"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -110,9 +111,14 @@ def _leave_out_checked(datasets: Sequence[str], tasks: Sequence[str]) -> None:
 
 
 def _is_free(write: Path | None) -> None:
-    """An existing file is left alone; said before anything is read."""
-    if write is not None and (write.exists() or write.is_symlink()):
+    """An existing file is left alone, and a folder must take the new one; said before anything is read or trained."""
+    if write is None:
+        return
+    if write.exists() or write.is_symlink():
         raise UserError(f"{write} exists already; name another with --write, or remove it")
+    near = next(p for p in write.absolute().parents if p.exists())
+    if not near.is_dir() or not os.access(near, os.W_OK):
+        raise UserError(f"{write}: {near} takes no files; name another with --write")
 
 
 def _written(

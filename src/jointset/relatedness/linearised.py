@@ -13,9 +13,9 @@ from scipy import linalg
 from jointset.errors import ArrayError, nearest
 from jointset.records import Floats, Ints
 from jointset.relatedness.affinity import Affinity
+from jointset.relatedness.transfer_gain import WIDTH
 
 RIDGE = 0.01  # of the mean squared length of a row's gradient
-WIDTH = 1.645  # standard errors: 90 %, two-sided
 
 
 @dataclass(frozen=True, eq=False)

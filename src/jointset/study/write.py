@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import yaml
 
+from jointset.config.commented import one_line
 from jointset.data.checks import all_missing, is_path
 from jointset.data.dataset import Dataset
 from jointset.data.media.images import decoded, pixel_array
@@ -198,23 +198,16 @@ def configuration(
         datasets[site]["split"] = roles.get("split") or {"holdout": 0.15, "test": 0.15}
     lines = [
         "# Written by jointset partition; statistics.json says how the sites differ.",
-        f"name: {_line(name)}",
+        f"name: {one_line(name)}",
         "datasets:",
     ]
-    lines += [f"  {_line(n)}: {_line(d)}" for n, d in datasets.items()]
+    lines += [f"  {one_line(n)}: {one_line(d)}" for n, d in datasets.items()]
     lines.append("tasks:")
     for task, settings in tasks.items():
         where = dict.fromkeys(labelled[task], settings["column"])
-        lines += [f"  {_line(task)}:", f"    kind: {settings['kind']}"]
+        lines += [f"  {one_line(task)}:", f"    kind: {settings['kind']}"]
         if settings.get("classes"):
-            lines.append(f"    classes: {_line(settings['classes'])}")
-        lines.append(f"    labels: {_line(where)}")
+            lines.append(f"    classes: {one_line(settings['classes'])}")
+        lines.append(f"    labels: {one_line(where)}")
     lines += ["improve: {rounds: 2, precision: 0.9}", f"seed: {seed}", ""]
     return "\n".join(lines)
-
-
-def _line(value: Any) -> str:
-    text = yaml.safe_dump(
-        value, default_flow_style=True, width=1_000_000, allow_unicode=True, sort_keys=False
-    )
-    return text.strip().removesuffix("...").strip()
