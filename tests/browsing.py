@@ -27,6 +27,18 @@ def strike(page, letter):
     page.keyboard.press(letter)
 
 
+def click(page, selector):
+    """Click once the page takes it: what was put in a moment ago has no handlers yet."""
+    at_rest(page)
+    page.click(selector)
+
+
+def choose(page, selector, value):
+    """Choose of a list once the page takes it."""
+    at_rest(page)
+    page.select_option(selector, value)
+
+
 def press(page, letter):
     """Press a key and wait for another item."""
     at_rest(page)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from browsing import count, key, look, press, strike, until, watch
+from browsing import at_rest, choose, click, count, key, look, press, strike, until, watch
 from crafted import further_round
 from jointset import report
 from jointset.ledger import Ledger
@@ -83,11 +83,12 @@ def test_search_filter_and_reload_keep_the_place(page, server):
     some = count(page)
     page.keyboard.press("Escape")
     assert page.input_value("#text") == "bell" and page.get_attribute("details", "open") is not None
-    page.select_option("select[name=action]", "relabel")
+    choose(page, "select[name=action]", "relabel")
     until(page, lambda: count(page) < some)
     found = count(page)
-    page.click(".line >> nth=1")
+    at_rest(page)
     second = page.get_attribute(".line >> nth=1", "data-item")
+    page.click(f".line[data-item='{second}']")
     until(page, lambda: key(page) == second)
     page.reload()
     page.wait_for_selector("#item h2")
@@ -96,17 +97,17 @@ def test_search_filter_and_reload_keep_the_place(page, server):
 
 
 def test_bulk_shows_a_count_and_ten_examples_and_is_one_step_back(page, server):
-    page.click("summary")
-    page.select_option("select[name=task]", "urgent")
+    click(page, "summary")
+    choose(page, "select[name=task]", "urgent")
     until(page, lambda: "task=urgent" in page.url)
     expected = count(page)
-    page.click("button:has-text('Accept all that match')")
+    click(page, "button:has-text('Accept all that match')")
     page.wait_for_selector("#bulk-apply")
     assert page.inner_text("#bulk-count") == f"{expected:,}"
     assert page.locator(".samples li").count() == min(10, expected)
     assert re.search(r"\d+\.\d% expected to be right", page.inner_text("#dialog-body"))
     assert not decisions(server)
-    page.click("#bulk-apply")
+    click(page, "#bulk-apply")
     until(page, lambda: len(decisions(server)) == expected)
     until(page, lambda: count(page) == 0)
     strike(page, "z")
@@ -115,7 +116,7 @@ def test_bulk_shows_a_count_and_ten_examples_and_is_one_step_back(page, server):
 
 
 def test_held_out_rows_have_a_queue_of_their_own(page, server):
-    page.click("text=Held-out rows")
+    click(page, "text=Held-out rows")
     until(page, lambda: count(page) == 6)
     until(page, lambda: int(key(page)) < 0)
     assert "never changed automatically" in page.inner_text("#queue")
@@ -193,9 +194,9 @@ def test_a_further_round_arrives_while_the_page_is_open(page, server):
 def test_axe_finds_nothing_serious(page, context, server, scheme):
     module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
     page.emulate_media(color_scheme=scheme)
-    page.click("summary")
+    click(page, "summary")
     look(module, page)
-    page.click("button:has-text('Accept all that match')")
+    click(page, "button:has-text('Accept all that match')")
     page.wait_for_selector("#bulk-apply")
     look(module, page)
     page.keyboard.press("Escape")

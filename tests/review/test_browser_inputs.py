@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from browsing import come_in, key, look, press, strike, until, visitor
+from browsing import click, come_in, key, look, press, strike, until, visitor
 from crafted import EVIL, craft
 from jointset.ledger import Ledger
 from jointset.review import Filters, open_desk
@@ -83,7 +83,7 @@ def test_an_enlarged_picture_has_all_its_pixels(page, server, keys):
     show(page, server, row_with(keys, "big.png"))
     image = page.locator(".zoom img")
     until(page, lambda: image.evaluate("i => i.complete && i.naturalWidth") == 512)
-    page.click(".zoom")
+    click(page, ".zoom")
     until(page, lambda: image.evaluate("i => i.complete && i.naturalWidth") == BIG)
     assert image.evaluate("i => getComputedStyle(i).imageRendering") == "auto"
     assert image.bounding_box()["width"] >= BIG  # to be scrolled in, a pixel for a pixel
@@ -193,7 +193,7 @@ def test_space_skips_after_a_click_on_a_line_and_presses_a_line_that_was_reached
     page.goto(f"http://127.0.0.1:{server.port}/")
     page.wait_for_selector("#item h2")
     second, third = (page.get_attribute(f".line >> nth={i}", "data-item") for i in (1, 2))
-    page.click(".line >> nth=1")
+    click(page, ".line >> nth=1")
     until(page, lambda: key(page) == second)
     press(page, " ")
     assert key(page) == third
@@ -233,11 +233,11 @@ def test_axe_finds_nothing_serious_on_any_part(page, server, keys, language):
         show(page, server, wanted, "&held_out=1" if wanted < 0 else "")
         look(module, page)
     for button in ("[hx-get='/observed']", "[hx-post='/invite']", "[data-opens=help]"):
-        page.click(button)
+        click(page, button)
         page.wait_for_selector("dialog[open] h2")
         look(module, page)
         page.keyboard.press("Escape")
-    page.click("[hx-post='/invite']")
+    click(page, "[hx-post='/invite']")
     link = page.inner_text("#invite-link")
     context, door, _ = visitor(page.context.browser, server, locale="zh-CN" if language == "zh" else "en-US")
     door.goto(link)

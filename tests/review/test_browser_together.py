@@ -2,7 +2,7 @@
 
 import pytest
 
-from browsing import come_in, count, key, press, strike, until, visitor
+from browsing import click, come_in, count, key, press, strike, until, visitor
 from crafted import craft
 from jointset.ledger import Ledger
 from served import serve
@@ -24,7 +24,7 @@ def pair(server, chromium):
     come_in(ada, server)
     ada.goto(f"http://127.0.0.1:{server.port}/")
     ada.wait_for_selector("#item h2")
-    ada.click("text=Link for one more browser")
+    click(ada, "text=Link for one more browser")
     link = ada.inner_text("#invite-link")
     ada.keyboard.press("Escape")
     two, bob, second = visitor(chromium, server)
@@ -126,10 +126,10 @@ def test_a_session_that_is_over_says_what_to_do_and_news_goes_on_afterwards(serv
 
 def test_a_selection_that_has_changed_is_told_in_front_of_the_dialog(server, pair):
     ada, bob = pair
-    ada.click("button:has-text('Accept all that match')")
+    click(ada, "button:has-text('Accept all that match')")
     ada.wait_for_selector("#bulk-apply")
     press(bob, "a")
-    ada.click("#bulk-apply")
+    click(ada, "#bulk-apply")
     told = ada.locator("#dialog .alert")
     told.wait_for()
     assert "nothing was accepted" in told.inner_text() and len(standing(server)) == 1
