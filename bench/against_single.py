@@ -1,11 +1,12 @@
 """Joint against single: what `relatedness: auto` says of every task, and what it leaves of the harm.
 
-    python bench/against_single.py --work FOLDER [--only SET …] [--seeds 0 1 2] [--rows N]
+    python bench/against_single.py --work FOLDER [--only SET …] [--seeds 0 1 2] [--rows N] [--budget B]
 
 A task's loss is relative, in % of the test metric of training it alone; test rows are read once, for this table. Told
 are also the copies that were found, and the tasks that take no part in the others' training for want of a signal; these
-have the model that they had alone. The budget is large enough to compare all tasks, which the default's is not. With
-``--work``, what an earlier call finished is taken over.
+have the model that they had alone. The budget is large enough to compare all tasks, which the default's, 2, is not
+where tasks share rows: tasks that are not compared are not in the table. With ``--work``, what an earlier call finished
+is taken over, whatever its budget was.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from jointset.project import execute  # noqa: E402
 SETS = {**SHARED, **harmful.SETS}
 
 
-def measured(folder: Path, name: str, seed: int, rows: int | None) -> dict[str, Any]:
+def measured(folder: Path, name: str, seed: int, rows: int | None, budget: float) -> dict[str, Any]:
     """The run's summary and verdicts."""
     run = folder / "runs" / "auto"
     if not (run / "summary.json").is_file():
@@ -42,7 +43,7 @@ def measured(folder: Path, name: str, seed: int, rows: int | None) -> dict[str, 
         if not (folder / "set.yaml").is_file():
             SETS[name](folder, seed, rows)
         settings = yaml.safe_load((folder / "set.yaml").read_text(encoding="utf-8"))
-        settings |= {"name": "auto", "relatedness": {"mode": "auto", "budget": 60.0}}
+        settings |= {"name": "auto", "relatedness": {"mode": "auto", "budget": budget}}
         execute(configs.resolve_paths(configs.parse(settings, name), folder), folder / "runs")
     summary, told = (
         json.loads((run / f"{n}.json").read_text(encoding="utf-8")) for n in ("summary", "relatedness")
@@ -87,6 +88,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SETS, metavar="SET", help=f"some of: {', '.join(SETS)}")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--rows", type=int, help="keep at most so many training rows of each dataset")
+    parser.add_argument("--budget", type=float, default=60.0, help="joint trainings' worth to compare for")
     parser.add_argument("--work", type=Path, help="folder to work in; finished parts of it are taken over")
     arguments = parser.parse_args()
     print(
@@ -96,7 +98,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = (arguments.work or Path(temporary)).resolve()
         for name in arguments.only or SETS:
-            seeds = [measured(work / name / str(s), name, s, arguments.rows) for s in arguments.seeds]
+            told = (arguments.rows, arguments.budget)
+            seeds = [measured(work / name / str(s), name, s, *told) for s in arguments.seeds]
             print(line(name, seeds), flush=True)
 
 

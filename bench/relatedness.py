@@ -4,15 +4,18 @@
     python bench/relatedness.py groups      [--only fdu_mtl tox21] [--groups 2 3 4] …
     python bench/relatedness.py auxiliaries [--only SET …] [--seeds 0 1 2] [--draw 0] …
     python bench/relatedness.py compared    [--only SET …] [--seeds 0 1 2]
+    python bench/relatedness.py costs       [--only SET …] [--seeds 0 1 2]
 
 All train with the library's own settings but for the epochs. Early stopping watches one half of the held-out rows.
 *pairs*: rank correlation of every measure with the gain of training a pair over the target alone, on the other half;
 beside them the correlation of the gains of two training seeds, and what each measure takes of a joint training's time.
 *groups*: test skill of the groups that are chosen before training, against others. *auxiliaries*: test skill of one
 task with a tenth of its labels, beside chosen tasks, all and none. *compared*: how many of the tasks that joint
-training hurts are among the first two of an order, on sets whose tasks share rows. What ``--work`` holds is taken over;
-``--kept`` trains no further sets, and shows the pairs that are there; ``--running`` adds what a joint training tells of
-itself, and linearised gains, each of every seed against the same gains, and the mean over seeds.
+training hurts are among the first two of an order, on sets whose tasks share rows. *costs*: seconds of the consensus
+beside those of a joint training of all rows with the library's own settings, epochs too. What
+``--work`` holds is taken over; ``--kept`` trains no further sets, and shows the pairs that are there; ``--running``
+adds what a joint training tells of itself, and linearised gains, each of every seed against the same gains, and the
+mean over seeds.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ if str(ROOT / "bench") in sys.path:  # a script's own folder would hide Hugging 
     sys.path.remove(str(ROOT / "bench"))
 sys.path.insert(0, str(ROOT))
 
-from bench.relating import auxiliaries, compared, groups, running  # noqa: E402
+from bench.relating import auxiliaries, compared, costs, groups, running  # noqa: E402
 from bench.relating.pairs import agreement, drawn, gains, kept, noise  # noqa: E402
 from bench.relating.sets import SETS, made  # noqa: E402
 from bench.relating.trainings import Trainings  # noqa: E402
@@ -127,7 +130,18 @@ def of_compared(arguments: argparse.Namespace, work: Path) -> str:
     return compared.table({n: [compared.verdicts(work, n, s) for s in arguments.seeds] for n in names})
 
 
-ASKED = {"pairs": of_pairs, "groups": of_groups, "auxiliaries": of_auxiliaries, "compared": of_compared}
+def of_costs(arguments: argparse.Namespace, work: Path) -> str:
+    """The table of costs."""
+    return costs.table({n: costs.of_set(work, n, arguments.seeds) for n in arguments.only or SETS})
+
+
+ASKED = {
+    "pairs": of_pairs,
+    "groups": of_groups,
+    "auxiliaries": of_auxiliaries,
+    "compared": of_compared,
+    "costs": of_costs,
+}
 
 
 def main() -> None:

@@ -19,7 +19,8 @@ from bench.sharing import sets as shared
 EKMAN = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 PEOPLE = [c for c in shared.PEOPLE if c not in ("workclass", "sex", "hours_per_week")]
 BITS = 17
-Rows = tuple[int, int, int]  # most of a dataset: for training, held out, for testing
+Rows = tuple[float, int, int]  # most of a dataset: for training (below 1 a share), held out, for testing
+WHOLE: Rows = (0.85, 10**9, 10**9)
 
 
 def sentence_cls(folder: Path, seed: int, rows: Rows) -> None:
@@ -91,9 +92,10 @@ def _cut(
         test = (frame["split"] == "test").to_numpy()
         rng = np.random.default_rng(seed)
         drawn = rng.permutation(np.flatnonzero(~test))
+        trained = int(rows[0] if rows[0] >= 1 else rows[0] * len(drawn))
         frame.loc[frame.index[drawn], "split"] = "holdout"
-        frame.loc[frame.index[drawn[: rows[0]]], "split"] = "train"
-        kept = [drawn[: rows[0] + rows[1]], rng.permutation(np.flatnonzero(test))[: rows[2]]]
+        frame.loc[frame.index[drawn[:trained]], "split"] = "train"
+        kept = [drawn[: trained + rows[1]], rng.permutation(np.flatnonzero(test))[: rows[2]]]
         frame = frame.iloc[np.sort(np.concatenate(kept))]
         if "label" in frame:  # a class that is not trained on cannot be told
             known = frame.loc[frame["split"] == "train", "label"].value_counts()
@@ -102,7 +104,7 @@ def _cut(
         dataset["split"] = {"column": "split"}
         dataset["inputs"] = dict(inputs) if inputs else dataset["inputs"]
     whole = {**settings, "name": folder.name, "seed": seed}
-    if any("text" in d["inputs"] for d in settings["datasets"].values()):
+    if rows[0] >= 1 and any("text" in d["inputs"] for d in settings["datasets"].values()):
         model = settings.get(
             "model", {}
         )  # the usual table of 2^20 rows takes most of so short a training's time
