@@ -42,7 +42,7 @@ from jointset.relatedness.transfer_gain import Check, Trained
 from jointset.survey.inputs import read_inputs
 
 ROWS = 2000  # of each dataset that are looked at
-MOST_AUXILIARIES = 3
+MOST_MEASURED = 3  # auxiliaries of a target that trainings are spent on
 HARDLY = 0.1  # of the most that a task says: not worth a training
 
 
@@ -280,11 +280,11 @@ def _chosen(
     exclude: dict[str, str],
     signal: Signal,
 ) -> Choice:
-    """The best few, by what surely gains where that was measured; of a target with too few labels to say which, all: it
-    has the least to lose by company."""
+    """What surely gains where that was measured, else all that say more than chance; of a target with too few labels to
+    say which, all tasks: it has the least to lose by company."""
     note = ""
     if gain:
-        found = choose_auxiliaries(gain.affinity, target, most=MOST_AUXILIARIES, gain=check, exclude=exclude)
+        found = choose_auxiliaries(gain.affinity, target, most=MOST_MEASURED, gain=check, exclude=exclude)
         if found.chosen:
             return found
         note = "no measured gain is surely above 0; chosen by the measures"
@@ -292,7 +292,7 @@ def _chosen(
         exclude = {
             n: "measured, it does harm" for n, h in zip(gain.affinity.tasks, harm, strict=True) if h
         } | exclude
-    found = choose_auxiliaries(together, target, most=MOST_AUXILIARIES, floor=HARDLY, exclude=exclude)
+    found = choose_auxiliaries(together, target, most=len(together.tasks), floor=HARDLY, exclude=exclude)
     if not found.chosen and signal.outcome == "not judged":
         others = tuple(t for t in together.tasks if t != target and t not in exclude)
         return dataclasses.replace(found, chosen=others, note=note)
