@@ -5,8 +5,8 @@
 A task's loss is relative, in % of the test metric of training it alone; test rows are read once, for this table. Told
 are also the copies that were found, and the tasks that take no part in the others' training for want of a signal; these
 have the model that they had alone. The budget is large enough to compare all tasks, which the default's, 2, is not
-where tasks share rows: tasks that are not compared are not in the table. With ``--work``, what an earlier call finished
-is taken over, whatever its budget was.
+where tasks share rows: tasks that are not compared are not in the table. With ``--work``, what an earlier call with the
+same budget finished is taken over.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ SETS = {**SHARED, **harmful.SETS}
 
 def measured(folder: Path, name: str, seed: int, rows: int | None, budget: float) -> dict[str, Any]:
     """The run's summary and verdicts."""
-    run = folder / "runs" / "auto"
+    run = folder / "runs" / f"auto-{budget:g}"
     if not (run / "summary.json").is_file():
         print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
         if not (folder / "set.yaml").is_file():
             SETS[name](folder, seed, rows)
         settings = yaml.safe_load((folder / "set.yaml").read_text(encoding="utf-8"))
-        settings |= {"name": "auto", "relatedness": {"mode": "auto", "budget": budget}}
+        settings |= {"name": run.name, "relatedness": {"mode": "auto", "budget": budget}}
         execute(configs.resolve_paths(configs.parse(settings, name), folder), folder / "runs")
     summary, told = (
         json.loads((run / f"{n}.json").read_text(encoding="utf-8")) for n in ("summary", "relatedness")
@@ -98,8 +98,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = (arguments.work or Path(temporary)).resolve()
         for name in arguments.only or SETS:
-            told = (arguments.rows, arguments.budget)
-            seeds = [measured(work / name / str(s), name, s, *told) for s in arguments.seeds]
+            seeds = [
+                measured(work / name / str(s), name, s, arguments.rows, arguments.budget)
+                for s in arguments.seeds
+            ]
             print(line(name, seeds), flush=True)
 
 

@@ -6,16 +6,16 @@
     python bench/relatedness.py compared    [--only SET …] [--seeds 0 1 2]
     python bench/relatedness.py costs       [--only SET …] [--seeds 0 1 2]
 
-All train with the library's own settings but for the epochs. Early stopping watches one half of the held-out rows.
-*pairs*: rank correlation of every measure with the gain of training a pair over the target alone, on the other half;
-beside them the correlation of the gains of two training seeds, and what each measure takes of a joint training's time.
+All but *costs* train with the library's own settings but for the epochs. Early stopping watches one half of the
+held-out rows. *pairs*: rank correlation of every measure with the gain of training a pair over the target alone, on the
+other half; beside them the correlation of the gains of two training seeds, and what each measure takes of a joint
+training's time.
 *groups*: test skill of the groups that are chosen before training, against others. *auxiliaries*: test skill of one
 task with a tenth of its labels, beside chosen tasks, all and none. *compared*: how many of the tasks that joint
 training hurts are among the first two of an order, on sets whose tasks share rows. *costs*: seconds of the consensus
-beside those of a joint training of all rows with the library's own settings, epochs too. What
-``--work`` holds is taken over; ``--kept`` trains no further sets, and shows the pairs that are there; ``--running``
-adds what a joint training tells of itself, and linearised gains, each of every seed against the same gains, and the
-mean over seeds.
+beside those of a joint training of all rows with the library's own settings, epochs too. What ``--work`` holds is taken
+over; ``--kept`` trains no further sets, and shows the pairs that are there; ``--running`` adds what a joint training
+tells of itself, and linearised gains, each of every seed against the same gains, and the mean over seeds.
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from jointset import config as configs
 from jointset.advised import advised
+from jointset.config.commented import one_line
 from jointset.prepare import prepare
 from jointset.records import is_labelled
 from jointset.relatedness import Pooling, Treatment
@@ -260,3 +262,58 @@ def test_a_folder_that_takes_no_file_is_told_before_anything_is_measured(folder,
     monkeypatch.setattr("jointset.relating.relate", lambda *_, **__: pytest.fail("measured"))
     done = cli("relate", folder.write().config, "--write", folder.config / "new.yaml")  # below a file
     assert done.code == 2 and done.err.count("\n") == 1 and "takes no files" in done.err
+
+
+def test_what_a_model_reads_stays_the_same_when_tasks_go(odd):
+    """A column of labels that is no label any more would be an input of ``tabular: "*"``: of a copy, the answer."""
+    folder = odd[0]
+    settings = configs.read(folder.config)
+    settings["datasets"]["people"]["inputs"] = {"text": "note", "tabular": "*"}
+    starred = folder.path / "starred.yaml"
+    starred.write_text(yaml.safe_dump(settings))
+    work = prepare(configs.load(starred), folder.path / "data")
+    before = {d.name: d.inputs for d in work.pool.datasets}
+    assert not {"risk", "again", "coin"} & set(before["people"]["tabular"])
+    for targets in ((), ("risky",), ("again",)):
+        found = relate(work, measures=["association"], targets=list(targets))
+        text = advised(settings, work, found, targets=targets, origin=folder.path, folder=folder.path).text
+        out = folder.path / "then.yaml"
+        out.write_text(text)
+        then = configs.load(out)
+        assert len(then.tasks) < len(work.tasks) and set(targets) <= set(then.tasks)
+        assert {d.name: d.inputs for d in prepare(then, folder.path / "data").pool.datasets} == before
+
+
+def test_a_target_stays_where_it_is_the_copy_and_two_targets_stay_both(odd):
+    found = found_of(odd, targets=["again"])
+    bare = {n: dataclasses.replace(c, chosen=()) for n, c in found.choices.items()}
+    _, then = made_of(odd, dataclasses.replace(found, choices=bare), targets=["again"])
+    assert "again" in then["tasks"] and "risky" not in then["tasks"]
+    both = found_of(odd, targets=["again", "risky"])
+    bare = {n: dataclasses.replace(c, chosen=()) for n, c in both.choices.items()}
+    made, then = made_of(odd, dataclasses.replace(both, choices=bare), targets=["again", "risky"])
+    assert {"again", "risky"} <= set(then["tasks"]) and "both are targets" in flat(made)
+
+
+def test_names_with_line_breaks_are_written_on_one_line(tmp_path, make_folder, cli):
+    folder = make_folder(tmp_path).with_people(300)
+    folder.frames["people"]["lab el\n(ja/nein)"] = folder.frames["people"]["risk"]
+    folder.settings["tasks"]["again"] = {"kind": "binary", "labels": {"people": "lab el\n(ja/nein)"}}
+    out = tmp_path / "new.yaml"
+    done = cli("relate", folder.write().config, "--measure", "association", "--write", out)
+    assert done.code == 0, done.err
+    assert "again" not in configs.load(out).tasks
+    assert yaml.safe_load(one_line({"a\nb": ["c\r\nd\u2028", "e"]})) == {"a\nb": ["c\r\nd\u2028", "e"]}
+    assert len(one_line({"a\nb": ["c\r\nd\u2028", "e\n"]}).splitlines()) == 1
+
+
+def test_every_task_that_says_more_than_chance_is_an_auxiliary(tmp_path, make_folder):
+    folder = make_folder(tmp_path).with_people(900)
+    people, rng = folder.frames["people"], np.random.default_rng(0)
+    for i in range(5):
+        turned = np.where(rng.random(len(people)) < 0.1, 1 - people["risk"], people["risk"])
+        people[f"like{i}"] = np.where(pd.isna(turned), None, np.where(turned == 1, "x", "y"))
+        folder.settings["tasks"][f"like{i}"] = {"kind": "binary", "labels": {"people": f"like{i}"}}
+    work = prepare(configs.load(folder.write().config), tmp_path / "data")
+    found = relate(work, measures=["association"], targets=["risky"])
+    assert {f"like{i}" for i in range(5)} <= set(found.choices["risky"].chosen)

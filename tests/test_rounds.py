@@ -160,7 +160,7 @@ def test_the_budget_counts_changed_labels(bench, most, left):
     work = bench.work
     improve = work.config.improve.model_copy(update={"max_changes": most})
     config = work.config.model_copy(update={"improve": improve})
-    done = edits([("p0", "level", "", a, "low", 1.0) for a in ("relabel", "fill", "weight")])
+    done = edits([("p0", "level", "", a, "low", 1.0) for a in ("relabel", "fill", "weight", "add")])
     assert budget_left(dataclasses.replace(work, config=config), done) == left
 
 

@@ -85,10 +85,10 @@ def advised(
     """The configuration ``settings``, as its file has it, with the advice applied.
 
     Taken out are tasks without a signal whose own model was asked as well, and copies that lose no label; tasks that
-    measured company surely harms get groups of their own, those of the grouping where one was made. Of ``targets``
-    the auxiliaries stay and no other task. A grouping that nobody measured, weights, and datasets of a task that harm
-    each other are written as comments, as is what no setting can express. Paths are read from ``origin`` and written
-    for ``folder``.
+    measured company surely harms get groups of their own, those of the grouping where one was made. Of ``targets`` the
+    auxiliaries stay and no other task; a target itself is never taken out. A grouping that nobody measured, weights,
+    and datasets of a task that harm each other are written as comments, as is what no setting can express. What models
+    read stays the same. Paths are read from ``origin`` and written for ``folder``.
     """
     draft = _Draft(_unshared(settings))
     draft.settings = {"name": f"{settings.get('name', 'run')}-advised"} | {
@@ -101,10 +101,11 @@ def advised(
         _only(draft, found, targets)
     for treatment in found.treatments:
         if treatment.task in draft.tasks:
-            _treated(draft, work, found, treatment)
+            _treated(draft, work, found, treatment, targets)
     _arranged(draft, found, bool(targets))
     _parted(draft, found)
     _unused(draft)
+    _same_inputs(draft, work, settings["tasks"])
     return _written(draft)
 
 
@@ -153,10 +154,15 @@ def _why_not(found: Relations, targets: Sequence[str], name: str) -> str:
     return steps[0].reason if steps else f"not among the best of {', '.join(targets)}"
 
 
-def _treated(draft: _Draft, work: Work, found: Relations, treatment: Treatment) -> None:
+def _treated(
+    draft: _Draft, work: Work, found: Relations, treatment: Treatment, targets: Sequence[str]
+) -> None:
     """What a treatment says of one task by itself."""
     name, place = treatment.task, ("tasks", treatment.task)
-    if treatment.action == "drop":
+    if treatment.action == "drop" and name in targets:
+        draft.say(place, f"it would be dropped, as {treatment.reason}; it stays, as it is a target")
+        draft.left.append(f"{name}, a target, says nothing")
+    elif treatment.action == "drop":
         _take_out(draft, name, f"{name} is dropped, as {treatment.reason}", f"{name} is dropped")
     elif treatment.action == "suspect":
         draft.say(
@@ -164,26 +170,33 @@ def _treated(draft: _Draft, work: Work, found: Relations, treatment: Treatment) 
         )
         draft.left.append(f"{name} is suspected")
     elif treatment.action == "merge":
-        _merged(draft, work, found, treatment)
+        _merged(draft, work, found, treatment, targets)
     elif treatment.action == "down-weight":
         _lighter(draft, treatment)
 
 
-def _merged(draft: _Draft, work: Work, found: Relations, treatment: Treatment) -> None:
-    """A copy goes, unless the first of its kind goes, or lacks labels that it has."""
+def _merged(
+    draft: _Draft, work: Work, found: Relations, treatment: Treatment, targets: Sequence[str]
+) -> None:
+    """A copy goes, unless the first of its kind goes, or lacks labels that it has; of a target the other one goes."""
     name = treatment.task
     first = next(s.source for s in found.same if s.kind == "copy" and s.target == name)
     if first not in draft.tasks:
         return
-    free = work.pool.split != TEST
-    more = int((is_labelled(work.given[name]) & ~is_labelled(work.given[first]) & free).sum())
-    if more:
-        text = f"{treatment.reason}; it stays for {more:,} rows that {first} does not label, and a run fills"
-        draft.say(("tasks", name), text)
-        draft.left.append(f"{name} is a copy with labels that {first} lacks")
+    if name in targets and first in targets:
+        draft.say(("tasks", name), f"{treatment.reason}; both stay, as both are targets")
+        draft.left.append(f"{name} and {first}, copies, are both targets")
         return
-    why = f"{name} is taken out: {treatment.reason}; what is predicted of {first} says it"
-    _take_out(draft, name, why, f"{name}, a copy, is taken out")
+    gone, kept = (first, name) if name in targets else (name, first)
+    free = work.pool.split != TEST
+    more = int((is_labelled(work.given[gone]) & ~is_labelled(work.given[kept]) & free).sum())
+    if more:
+        text = f"{treatment.reason}; it stays for {more:,} rows that {kept} does not label, and a run fills"
+        draft.say(("tasks", gone), text)
+        draft.left.append(f"{gone} is a copy with labels that {kept} lacks")
+        return
+    why = f"{gone} is taken out: {treatment.reason}; what is predicted of {kept} says it"
+    _take_out(draft, gone, why, f"{gone}, a copy, is taken out")
 
 
 def _lighter(draft: _Draft, treatment: Treatment) -> None:
@@ -340,6 +353,20 @@ def _unused(draft: _Draft) -> None:
                 task["map"].pop(name, None)
     if gone and not draft.change(made, f"no task has labels in {', '.join(gone)}"):
         draft.say(("datasets",), "no task that is left has labels in these", gone, end=True)
+
+
+def _same_inputs(draft: _Draft, work: Work, before: Mapping[str, Any]) -> None:
+    """Inputs ``"*"`` are written out where a task has gone: else the column of its labels would become one of them."""
+    if set(before) == set(draft.tasks):
+        return
+    read = {d.name: list(d.inputs.get("tabular", ())) for d in work.pool.datasets}
+    for name, dataset in draft.settings["datasets"].items():
+        inputs = dataset.get("inputs")
+        if isinstance(inputs, dict) and inputs.get("tabular") in ("*", ["*"]) and read.get(name):
+            inputs["tabular"] = read[name]
+            draft.say(
+                ("datasets", name), "inputs '*' are written out: with fewer tasks, '*' would take in labels"
+            )
 
 
 def _written(draft: _Draft) -> Advised:

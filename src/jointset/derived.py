@@ -89,7 +89,7 @@ def _cells(
         return {**dict.fromkeys(names), names[0]: value}
     encoder, state = inputs.encoders[modality], inputs.states[modality]
     after = encoder.restored(
-        prepared_row(inputs, modality, position, recipe, work.config.augment.fill), state
+        prepared_row(inputs, modality, work.pool, position, recipe, work.config.augment.fill), state
     )
     if after is None:
         return dict.fromkeys(names)

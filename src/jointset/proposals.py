@@ -161,4 +161,4 @@ def budget_left(work: Work, accepted: Edits) -> int | None:
             int((y == y).sum()) if y.dtype.kind == "f" else int((y >= 0).sum()) for y in work.given.values()
         )
         most = int(most * labelled)
-    return max(int(most) - int((accepted.action != "weight").sum()), 0)
+    return max(int(most) - int((~np.isin(accepted.action, ["weight", "add"])).sum()), 0)

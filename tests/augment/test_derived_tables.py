@@ -13,9 +13,9 @@ from jointset.data import apply
 from jointset.derived import derived_tables
 from jointset.export import write
 from jointset.prepare import prepare
-from jointset.records import Edits
+from jointset.records import TRAIN, Edits
 from jointset.rundir import RunDirectory
-from jointset.training.added import extended
+from jointset.training.added import extended, prepared_row
 from jointset.workbench import set_up
 
 
@@ -144,3 +144,18 @@ def test_sounds_come_back_as_files_and_changed_spectra_do_not(tmp_path, wav, ton
     samples, rate = soundfile.read(io.BytesIO(stretched["bytes"]))
     plain, _ = soundfile.read(io.BytesIO(clips[0].as_py()))
     assert rate == 8000 and len(samples) != len(plain) and masked is None
+
+
+def test_values_of_other_rows_are_those_of_training_rows(bench):
+    work = bench.work
+    pool, row = work.pool, bench.inputs.row["tabular"]
+    given = np.flatnonzero((row >= 0) & (pool.split == TRAIN))
+    numbers = bench.inputs.arrays["tabular"]["numbers"]
+    allowed = {tuple(n) for n in np.round(numbers[row[given]], 5).tolist()}
+    at = int(given[0])
+    for seed in range(60):
+        recipe = Recipe(
+            pool.dataset_names[at], str(pool.row_ids[at]), {"tabular.swap": 1.0}, seed, ("level",)
+        )
+        made = prepared_row(bench.inputs, "tabular", pool, at, recipe, "zero")
+        assert tuple(np.round(made["numbers"][0], 5).tolist()) in allowed

@@ -212,3 +212,33 @@ def test_rows_without_a_label_are_asked_about(folder):
     assert len(asked) and set(asked["task"]) == {"mood"} and asked["use"].is_monotonic_decreasing
     given = data.set_index("id").loc[asked["row"]]
     assert given["mood"].isna().all() and (given["split"] == "train").all()
+
+
+def test_repairs_read_neither_labels_nor_inputs_of_test_rows(folder):
+    every = ["leaks", "duplicates", "tail", "shift"]
+
+    def proposed(change):
+        data = frame()
+        data = pd.concat(
+            [data, data[data["id"] == "again"].assign(id="tested", split="test")], ignore_index=True
+        )
+        change(data, data["split"] == "test")
+        data.to_csv(folder / "rows.csv", index=False)
+        work = prepare(configs.load(folder / "jointset.yaml"), folder / "cache")
+        found = repairable(work, survey(work), work.given, every).to_pandas()
+        return found.drop(columns="evidence").sort_values(["row", "code"], ignore_index=True)
+
+    def other_labels(data, test):
+        data.loc[test, "mood"] = data.loc[test, "mood"].map({"sad": "glad", "glad": "sad"})
+
+    def none(data, test):
+        data.loc[test, "mood"] = None
+
+    def moved(data, test):
+        data.loc[test & ~data["text"].duplicated(keep=False), "age"] += 300.0
+
+    plain = proposed(lambda data, test: None)
+    assert "spare_copy" in set(plain["code"])
+    for change in (other_labels, none):
+        pd.testing.assert_frame_equal(proposed(change), plain)
+    assert "shifted_row" not in set(proposed(moved)["code"])

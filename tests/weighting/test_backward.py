@@ -420,3 +420,54 @@ def test_mistakes_are_named(options, says):
     case = Case("wide")
     with pytest.raises(ArrayError, match=says):
         case.step(**options)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_parameters_that_are_added_have_gradients_of_their_own(way):
+    """Autograd hands both addends one tensor, and an expanded one where a parameter is summed."""
+    torch.manual_seed(0)
+    x, y = torch.randn(12, 4), torch.randn(12, 2)
+    made = [nn.Parameter(torch.randn(3, 4)) for _ in range(2)]
+    heads = [nn.Parameter(torch.randn(2, 3)) for _ in range(2)]
+    off = nn.Parameter(torch.zeros(3))
+    everything = [*made, *heads, off]
+
+    def losses():
+        z = torch.nn.functional.linear(x, made[0] + made[1]).tanh()
+        a = torch.nn.functional.linear(z, heads[0] + heads[1])
+        return {"a": ((a - y) ** 2).mean(), "b": z.pow(2).mean() + off.sum()}, z
+
+    for _ in range(2):
+        sum(losses()[0].values()).backward()
+    wanted = [p.grad.clone() for p in everything]
+    for p in everything:
+        p.grad = None
+    for _ in range(2):
+        found, z = losses()
+        features = z if way == "features" else None
+        backward(found, weighting=Given(torch.ones(2)), shared=made, features=features, way=way)
+    for p, grad in zip(everything, wanted, strict=True):
+        torch.testing.assert_close(p.grad, grad)
+    assert len({p.grad.data_ptr() for p in everything}) == len(everything)
+
+
+@pytest.mark.parametrize("way", ["auto", "layers", "rows"])
+@pytest.mark.parametrize("size", [(6, 6), (7, 6)])
+@pytest.mark.parametrize("bag", [False, True])
+def test_a_table_that_is_turned_round_before_it_is_looked_up(way, size, bag):
+    torch.manual_seed(0)
+    table = nn.Parameter(torch.randn(size))
+    ids = torch.randint(0, size[1], (B, 3))
+
+    def losses():
+        found = (
+            nn.functional.embedding_bag(ids, table.t())
+            if bag
+            else nn.functional.embedding(ids, table.t()).mean(1)
+        )
+        return {"a": found.pow(2).mean(), "b": found.sin().mean()}
+
+    sum(losses().values()).backward()
+    wanted, table.grad = table.grad, None
+    backward(losses(), weighting=Given(torch.ones(2)), shared=[table], way=way)
+    torch.testing.assert_close(table.grad, wanted)

@@ -14,14 +14,33 @@ Place = tuple[str, ...]
 """Where a comment stands: a section, or a section and one of its keys; ``()`` is the file."""
 
 
+class _OneLine(yaml.SafeDumper):
+    """Texts with line breaks are quoted so that the breaks are written as escapes."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """A text, in double quotes where it has a line break."""
+        broken = len(data.splitlines()) > 1 or data.endswith(("\n", "\r"))
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if broken else None)
+
+
+_OneLine.add_representer(str, _OneLine.represent_str)
+
+
 def one_line(value: Any) -> str:
     """A value as YAML on one line.
 
     >>> one_line({"a": [1, "no"]}), one_line("x: y"), one_line(None)
     ("{a: [1, 'no']}", "'x: y'", 'null')
+    >>> print(one_line(["two\\nlines"]))
+    ["two\\nlines"]
     """
-    text = yaml.safe_dump(
-        value, default_flow_style=True, sort_keys=False, width=10_000_000, allow_unicode=True
+    text = yaml.dump(
+        value,
+        Dumper=_OneLine,
+        default_flow_style=True,
+        sort_keys=False,
+        width=10_000_000,
+        allow_unicode=True,
     )
     return str(text).strip().removesuffix("...").strip()
 

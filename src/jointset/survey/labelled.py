@@ -95,7 +95,7 @@ def _conflicts(work: Work, alone: InputChecks, task: Task, now: LabelsNow, probs
     if task.kind in ("binary", "multiclass"):
         found: Checked = find_conflicts(
             alone.duplicates.near,
-            now.labels[task.name],
+            np.where(work.pool.split == TEST, -1, now.labels[task.name]),
             probs=probs,
             source=work.pool.dataset_names,
             names=list(task.classes),

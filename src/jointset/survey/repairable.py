@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from jointset.audit.issues import label_names
 from jointset.audit.leakage.conflicts import Conflicts
-from jointset.audit.shift import importance_weights
+from jointset.audit.shift import covariate_shift, importance_weights
 from jointset.prepare import Work
-from jointset.records import HOLDOUT, Floats, Ints, Issues, Task, is_labelled
+from jointset.records import HOLDOUT, TEST, Floats, Ints, Issues, Task, is_labelled
 from jointset.repair.tail import tail_weights
 from jointset.survey.run import Survey
+from jointset.survey.sides import once
 
 SLIGHT = 0.1  # a weight that is nearer to one than this is none
 
@@ -86,6 +87,19 @@ def _equal(labels: NDArray[Any], a: Ints, b: Ints) -> NDArray[np.bool_]:
     return np.asarray(same.all(axis=1) if same.ndim == 2 else same)
 
 
+def _shifts(work: Work, found: Survey, rows: Ints, target: Ints) -> bool:
+    """Whether the inputs of ``rows`` and of ``target`` differ."""
+    near = found.alone.duplicates.near
+    a, b = once(rows, near), once(target, near)
+    seen = covariate_shift(
+        found.inputs.embedding[a],
+        found.inputs.embedding[b],
+        groups=near[np.concatenate([a, b])],
+        seed=work.config.seed,
+    )
+    return seen.outcome == "found"
+
+
 def _shifted(work: Work, found: Survey, labels: Mapping[str, NDArray[Any]]) -> Issues:
     """Importance weights of datasets whose training and held-out inputs differ; only inputs of the holdout are read."""
     parts = []
@@ -97,6 +111,10 @@ def _shifted(work: Work, found: Survey, labels: Mapping[str, NDArray[Any]]) -> I
         if len(target) < 2 or len(rows) < 2:
             continue
         points = found.inputs.embedding
+        if (split == TEST).any() and not _shifts(
+            work, found, rows, target
+        ):  # the check looked at test rows too
+            continue
         weighed = importance_weights(points[rows], points[target], flatten=0.5, seed=work.config.seed)
         if weighed.outcome != "passed":
             continue

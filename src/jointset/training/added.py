@@ -16,7 +16,7 @@ from jointset.models.encoders.base import Arrays, Encoder
 from jointset.models.encoders.ngrams import prepared_rows, take_prepared
 from jointset.models.inputs import Inputs, input_table
 from jointset.operations import is_raw, modality_of
-from jointset.records import Bools, Edits, Ints, Task
+from jointset.records import TRAIN, Bools, Edits, Ints, Task
 from jointset.training.problem import Problem
 from jointset.training.views import changed_table
 
@@ -92,7 +92,7 @@ def _one(
     raw = raw_row(inputs, modality, pool, position, recipe, guard)
     if raw is not None:
         return encoder.prepare(raw, inputs.states[modality])
-    return prepared_row(inputs, modality, position, recipe, fill)
+    return prepared_row(inputs, modality, pool, position, recipe, fill)
 
 
 def raw_row(
@@ -111,16 +111,24 @@ def raw_row(
     )
 
 
-def prepared_row(inputs: Inputs, modality: str, position: int, recipe: Recipe, fill: str) -> Arrays:
+def prepared_row(
+    inputs: Inputs, modality: str, pool: Pool, position: int, recipe: Recipe, fill: str
+) -> Arrays:
     """The prepared arrays of the row at ``position`` after the recipe's operations on them."""
     own = {o: s for o, s in recipe.operations.items() if modality_of(o) == modality}
     plain = take_prepared(inputs.arrays[modality], np.array([inputs.row[modality][position]]))
     strength = {o.partition(".")[2]: np.array([s]) for o, s in own.items()}
-    return _changed(modality, plain, strength, inputs, recipe.seed, fill)
+    return _changed(modality, plain, strength, inputs, pool, recipe.seed, fill)
 
 
 def _changed(
-    modality: str, plain: Arrays, strength: Mapping[str, Any], inputs: Inputs, seed: int, fill: str
+    modality: str,
+    plain: Arrays,
+    strength: Mapping[str, Any],
+    inputs: Inputs,
+    pool: Pool,
+    seed: int,
+    fill: str,
 ) -> Arrays:
     rng = np.random.default_rng(seed)
     if modality == "image":
@@ -131,7 +139,7 @@ def _changed(
         hidden = spectrum.masked(mel, torch.tensor([mel.shape[1]]), strength, rng)
         return {**plain, "mel": hidden[0].round().to(torch.uint8).numpy()}
     every = inputs.arrays["tabular"]
-    other = int(rng.integers(len(every["numbers"])))
+    other = _partner(inputs.row["tabular"], pool, rng)
     numbers, categories = tables.augmented(
         torch.from_numpy(plain["numbers"].copy()),
         torch.from_numpy(plain["categories"].astype(np.int64)),
@@ -143,3 +151,11 @@ def _changed(
         rng,
     )
     return {"numbers": numbers.numpy(), "categories": categories.numpy().astype(plain["categories"].dtype)}
+
+
+def _partner(row: Ints, pool: Pool, rng: np.random.Generator) -> int:
+    """The place among the prepared rows of a random training row; there is one, as a derived row has a source."""
+    while True:
+        at = int(rng.integers(len(pool)))
+        if pool.split[at] == TRAIN and row[at] >= 0:
+            return int(row[at])

@@ -33,15 +33,27 @@ def accumulate(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
     >>> w.grad
     tensor([2., 2.])
     """
+    taken: set[int] = set()
     with torch.no_grad():
         for parameter, grad in pairs:
             grad = grad.detach().to(parameter.dtype)
             if parameter.grad is None:
-                parameter.grad = grad
+                parameter.grad = _own(grad, taken)
             elif parameter.grad.is_sparse or grad.is_sparse:
                 parameter.grad = grad + parameter.grad if parameter.grad.is_sparse else parameter.grad + grad
             else:
                 parameter.grad += grad
+
+
+def _own(grad: Tensor, taken: set[int]) -> Tensor:
+    """A gradient that no other parameter has and that can be added to: autograd gives both addends of a sum the same
+    tensor, and an expanded one where all of its entries are alike."""
+    if grad.is_sparse:
+        return grad
+    if grad.is_contiguous() and grad.data_ptr() not in taken:
+        taken.add(grad.data_ptr())
+        return grad
+    return grad.clone(memory_format=torch.contiguous_format)
 
 
 def leaves_of(*losses: Tensor) -> list[Tensor]:

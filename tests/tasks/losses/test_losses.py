@@ -292,3 +292,15 @@ def test_ldam_reads_cosines():
     start = torch.zeros(2, 4, requires_grad=True)
     head(start).sum().backward()
     assert torch.isfinite(start.grad).all()
+
+
+def test_what_is_sure_stays_sure_under_wide_margins():
+    """1 − (1 − e^(−sΔ)) q rounds to nothing in single precision where q does to 1."""
+    seen = Seen(torch.tensor([1000, 10]))
+    for options in ({"margin": 0.6}, {"scale": 64.0}, {"margin": 1.0, "scale": 20.0}):
+        loss = made("ldam", **options)
+        logits = torch.tensor([[-27.0, 27.0], [-9.0, 9.0], [27.0, -27.0]])
+        found = loss.calibrated(logits, seen).softmax(-1)
+        exact = loss.calibrated(logits.double(), seen).softmax(-1)
+        torch.testing.assert_close(found.double(), exact, atol=1e-6, rtol=0)
+        assert found[0, 1] > 0.99 and found[2, 0] > 0.99

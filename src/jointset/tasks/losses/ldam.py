@@ -70,8 +70,14 @@ class LDAM(ClassLoss):
 
     def calibrated(self, logits: Tensor, seen: Seen) -> Tensor:
         """See :meth:`ClassLoss.calibrated`."""
+        import torch
+
         log_q = logits.log_softmax(-1)
-        found = log_q + (self._margins(seen).neg().expm1() * log_q.exp()).log1p()
+        rest = (-log_q.exp()).log1p()  # log (1 − q), of the likeliest class by the others: 1 − q rounds to 0
+        top = log_q.argmax(-1, keepdim=True)
+        others = log_q.scatter(-1, top, float("-inf")).logsumexp(-1, keepdim=True)
+        rest = rest.scatter(-1, top, others.to(rest.dtype))
+        found = log_q + torch.logaddexp(rest, log_q - self._margins(seen))
         return found - self._weights(seen).log() if self._weighs(seen) else found
 
     def _margins(self, seen: Seen) -> Tensor:

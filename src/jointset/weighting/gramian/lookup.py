@@ -30,7 +30,8 @@ class Lookup(Layer):
     def fits(uses: Sequence[Use]) -> bool:
         """Whether all uses look rows up, without scaling by frequency."""
         return all(
-            kind(u.node) == "EmbeddingBackward0" and not saved(u.node, "scale_grad_by_freq") for u in uses
+            kind(u.node) == "EmbeddingBackward0" and not u.turned and not saved(u.node, "scale_grad_by_freq")
+            for u in uses
         )
 
     def worthwhile(self, tasks: int) -> bool:
@@ -95,6 +96,7 @@ class Bag(Layer):
         return all(
             kind(u.node) == "EmbeddingBagBackward0"
             and u.slot == 0
+            and not u.turned
             and saved(u.node, "mode") in (0, 1)
             and not saved(u.node, "scale_grad_by_freq")
             for u in uses
