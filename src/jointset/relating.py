@@ -107,7 +107,7 @@ def relate(
     """Measure how tasks relate on a sample of the training rows, and advise.
 
     ``measures`` names some of those before training (all by default), ``targets`` the tasks that auxiliaries are chosen
-    for (all by default), ``groups`` how many networks may be trained (0: no grouping). Measures read training rows only;
+    for (all by default), ``groups`` how many networks may be trained (0: no grouping). Measures read training rows;
     a copy is one on the labels of all rows but those of the test, and held-out labels are counted where a task may be
     random. With ``train``, tasks → score and scores of rows, ``budget`` trainings measure what the measures guess,
     and the advice is drawn from the gains; those that are left when every pair is measured check sets of auxiliaries.
