@@ -623,3 +623,25 @@ def test_complex_parameters_are_refused_by_methods_on_gradients_alone(method):
         backward([h(trunk(x)).mean() for h in heads], weighting=method, shared=trunk, state=method.init("01"))
     backward([h(trunk(x)).mean() for h in heads], weighting=Equal(), shared=trunk)
     assert trunk.weight.grad.is_complex()
+
+
+@pytest.mark.parametrize("way", ["layers", "rows"])
+@pytest.mark.parametrize(
+    "turn",
+    [lambda w: w.T, lambda w: w.t(), lambda w: w.mT, lambda w: w.permute(-1, 0)],
+)
+def test_a_matrix_turned_in_any_way_is_a_known_layer(way, turn):
+    torch.manual_seed(0)
+    weight, x = nn.Parameter(torch.randn(64, 48)), torch.randn(8, 48)
+    heads = [nn.Linear(64, 1) for _ in range(2)]
+
+    def losses():
+        z = (x @ turn(weight)).tanh()
+        return [heads[0](z[:4]).square().mean(), heads[1](z[4:]).square().mean()]
+
+    grads = torch.stack([joined(torch.autograd.grad(x, [weight], retain_graph=True)) for x in losses()])
+    step = backward(losses(), weighting=UPGrad(), shared=weight, way=way)
+    assert (step.way, step.note, dict(step.formed)) == (way, "", {})
+    assert torch.allclose(step.gramian, grads @ grads.T, rtol=1e-4)
+    weights = torch.tensor(list(step.weights.values()))
+    assert torch.allclose(weight.grad.reshape(-1), weights @ grads, rtol=1e-4, atol=1e-5)

@@ -8,29 +8,37 @@ from collections.abc import Iterable, Mapping, Sequence
 from torch import Tensor
 from torch.autograd.graph import Node
 
-from jointset.weighting.gramian.graph import Cut, Graph, kind, leaf_of, shape_of
+from jointset.weighting.gramian.graph import Cut, Graph, kind, leaf_of, saved, shape_of
 from jointset.weighting.gramian.layer import Layer, Use
 from jointset.weighting.gramian.linear import SLOT, Linear
 from jointset.weighting.gramian.lookup import Bag, Lookup
 
-TURNS = ("TBackward0",)
 COPIES = ("ToCopyBackward0",)
 
 
 def leaf_behind(node: Node) -> tuple[Node, bool] | None:
     """The leaf that a node merely transposes or casts, and whether it is turned round."""
     turned = False
-    while kind(node) in TURNS or kind(node) in COPIES:
-        turned ^= kind(node) in TURNS
+    while (turns := _turns(node)) or kind(node) in COPIES:
+        turned ^= turns
         node = node.next_functions[0][0]  # type: ignore[assignment]
     return (node, turned) if leaf_of(node) is not None else None
+
+
+def _turns(node: Node) -> bool:
+    """Whether a node is the transpose of a matrix: by ``t``, ``T``, ``mT``, ``transpose`` or ``permute``."""
+    if kind(node) == "PermuteBackward0":
+        return len(shape_of(node)) == 2 and saved(node, "dims")[0] % 2 == 1
+    if kind(node) == "TransposeBackward0":
+        return len(shape_of(node)) == 2 and (saved(node, "dim0") - saved(node, "dim1")) % 2 == 1
+    return kind(node) == "TBackward0"
 
 
 def uses_of(graph: Graph, leaves: Iterable[Node], cut: Cut | None = None) -> dict[Node, list[Use]]:
     """Where each of ``leaves`` is used, below a cut; none is listed for a leaf that is used above it as well."""
     found: dict[Node, list[Use]] = {leaf: [] for leaf in leaves}
     for node in graph.edges if cut is None else [n for n in graph.edges if n in cut.below]:
-        if kind(node) in TURNS or kind(node) in COPIES:
+        if _turns(node) or kind(node) in COPIES:
             continue
         for slot, (child, _) in enumerate(node.next_functions):
             behind = leaf_behind(child) if child is not None else None
