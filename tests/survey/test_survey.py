@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -82,6 +84,27 @@ def test_findings_bear_the_addresses_of_their_rows(work):
         quality.parts["split_clean"] < 1 and quality.parts["not_given_away"] < 0.1 and 0 < quality.score < 1
     )
     assert found.facts()["quality"]["d"]["score"] == quality.score
+
+
+def test_rows_without_any_tabular_value_are_nobodys_copies(tmp_path):
+    rng = np.random.default_rng(0)
+    vectors = pa.array(rng.normal(size=(200, 2)).tolist(), pa.list_(pa.float64(), 2))
+    gone = pa.array(np.arange(200) % 10 == 0)
+    columns = {
+        "x": rng.normal(size=200).round(6),
+        "k": pa.array(rng.choice(["u", "v"], 200)),
+        "v": vectors,
+    }
+    columns = {n: pc.if_else(gone, None, c) for n, c in columns.items()}
+    pq.write_table(pa.table({**columns, "y": rng.choice(["a", "b"], 200)}), tmp_path / "d.parquet")
+    dataset = {"path": str(tmp_path / "d.parquet"), "inputs": {"tabular": ["x", "k", "v"]}}
+    settings = {"datasets": {"d": dataset}, "tasks": {"y": {"kind": "binary", "labels": {"d": "y"}}}}
+    found = survey(prepare(configs.parse(settings), tmp_path / "cache", folds=False))
+    assert not {"near_duplicate", "exact_duplicate"} & set(found.issues.code)
+    assert (~found.inputs.by_modality["tabular"].given).sum() == 20
+    assert found.quality["d"].parts["distinct"] == 1.0
+    (missing,) = [s.checked for s in found.sections if s.check == "missing values"]
+    assert set(missing.facts["missing"].values()) == {0.1}
 
 
 def test_checks_of_inputs_alone_are_taken_over(work):
