@@ -1,6 +1,7 @@
 """The configuration: what is taken, and what each mistake says."""
 
 import copy
+import math
 
 import pytest
 import yaml
@@ -82,6 +83,9 @@ def mistake(settings):
         ("training.weighting", {"method": "equal", "c": 1}, ["equal has no option 'c'; it has none"]),
         ("training.epochs", "many", ["training.epochs", "integer", "found 'many'"]),
         ("seed", -1, ["seed", "found -1"]),
+        ("augment.mode", "onn", ["augment.mode", "found 'onn'"]),
+        ("improve.max_changes", math.nan, ["improve.max_changes", "found nan"]),
+        ("improve.max_changes", math.inf, ["improve.max_changes", "found inf"]),
         ("name", "a/b", ["name", "found 'a/b'"]),
         ("tasks.x__y", {"kind": "binary", "labels": {"a": "b"}}, ["tasks.'x__y'", "no '__'"]),
         ("datasets", {}, ["datasets is empty"]),
@@ -161,6 +165,8 @@ def test_overrides_are_yaml_values_at_dotted_keys(file):
     config = configs.load(file, ["improve.rounds=5", "model.text.bits=12", "improve.fixes=[fill]", "seed=7"])
     assert (config.improve.rounds, config.seed, config.improve.fixes) == (5, 7, ["fill"])
     assert config.model.text.options() == {"bits": 12}
+    for word in ("on", "off", "auto"):  # YAML reads two of them as truth values
+        assert configs.load(file, [f"augment.mode={word}"]).augment.mode == word
 
 
 @pytest.mark.parametrize(

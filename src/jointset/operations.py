@@ -6,20 +6,23 @@ one that is drawn evenly up to it, with either sign where the operation has two 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jointset.errors import nearest
 
 MODALITIES = ("image", "text", "audio", "tabular", "features")
 RAW = ("text", "audio")  # modalities
+RULE_NUMBERS = ("scale", "add", "offset", "modulo")  # of a rule of labels that are numbers
 
 
 @dataclass(frozen=True)
 class Operation:
     """One operation: magnitudes in (0, ``most``], the ``usual`` one, and whether the default policy has it.
 
-    ``signed`` ones have two directions; a ``switch`` is done or not done.
+    ``signed`` ones have two directions; a ``switch`` is done or not done; one in ``whole`` steps is drawn rounded up.
     """
 
     most: float
@@ -28,6 +31,7 @@ class Operation:
     signed: bool = False
     stock: bool = False
     switch: bool = False
+    whole: bool = False
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -40,14 +44,14 @@ OPERATIONS: dict[str, Operation] = {
     "image.elastic": Operation(0.3, 0.06, "share of the side", stock=True),
     "image.flip": Operation(1.0, 1.0, "left and right change places", switch=True),
     "image.vertical_flip": Operation(1.0, 1.0, "top and bottom change places", switch=True),
-    "image.quarter": Operation(3.0, 3.0, "quarter turns"),
+    "image.quarter": Operation(3.0, 3.0, "quarter turns", whole=True),
     "image.brightness": Operation(1.0, 0.2, "share of white", signed=True),
     "image.contrast": Operation(1.0, 0.3, "share", signed=True),
     "image.saturation": Operation(1.0, 0.3, "share", signed=True),
     "image.hue": Operation(0.5, 0.05, "turns of the colour circle", signed=True),
     "image.sharpen": Operation(4.0, 1.0, "factor"),
     "image.solarize": Operation(1.0, 0.3, "share of the brightness that is turned round"),
-    "image.posterize": Operation(7.0, 3.0, "bits taken away"),
+    "image.posterize": Operation(7.0, 3.0, "bits taken away", whole=True),
     "image.equalize": Operation(1.0, 1.0, "histogram made level", switch=True),
     "image.noise": Operation(0.5, 0.05, "standard deviation, share of white"),
     "image.erase": Operation(0.8, 0.1, "share of the area"),
@@ -142,3 +146,28 @@ def unknown(operation: str, known: Iterable[str] = OPERATIONS) -> str | None:
     if operation in listed:
         return None
     return f"no operation {operation!r}{nearest(operation, listed)}; operations are named MODALITY.NAME"
+
+
+def rule_mistake(kind: str, given: Mapping[str, Any]) -> str | None:
+    """What is wrong with a rule of a task's labels, so far as its ``kind`` tells, on one line.
+
+    >>> rule_mistake("regression", {"add": "left"})
+    "add is a finite number, found 'left'"
+    >>> rule_mistake("regression", {"ad": 1})
+    "no number 'ad' (did you mean 'add'?); one of scale, add, offset, modulo"
+    """
+    if kind == "multilabel":
+        return "rules are for classes and numbers, and the task is multilabel; take mask"
+    if kind != "regression":
+        return None
+    for key, value in given.items():
+        if key not in RULE_NUMBERS:
+            return f"no number {key!r}{nearest(key, RULE_NUMBERS)}; one of {', '.join(RULE_NUMBERS)}"
+        if not is_finite(value):
+            return f"{key} is a finite number, found {value!r}"
+    return None
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value of a configuration is a number, and neither infinite nor NaN; a truth value is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

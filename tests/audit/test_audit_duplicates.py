@@ -82,6 +82,18 @@ def test_rows_of_a_table_are_equal_when_rounded():
     assert found.similarity.tolist() == [0.0, 1.0]
 
 
+def test_rows_of_a_table_without_any_value_are_nobodys_copies():
+    columns = {
+        "x": np.array([1.0, np.nan, np.nan, 1.0, np.nan]),
+        "y": np.array([None, None, None, None, "a"], object),
+    }
+    near = near_tables(columns)
+    assert (near.first.tolist(), near.second.tolist()) == ([0], [3])
+    found = find_duplicates(columns, kind="tabular")
+    assert found.exact.tolist() == [0, 1, 2, 0, 3] and found.findings.row.tolist() == [3]
+    assert len(near_tables({"x": np.full(5, np.nan)})) == 0
+
+
 def test_points_that_are_copies_but_for_a_trace():
     x = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
     x[7] = x[3] + 1e-4

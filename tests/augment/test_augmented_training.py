@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from jointset.augment import Policy, Step
+from jointset.augment import Draws, Policy, Step
 from jointset.augment.rules import Rule
 from jointset.records import TRAIN
 from jointset.training import augmented
-from jointset.training.augmented import Augmentation
+from jointset.training.augmented import Augmentation, Shown
 from jointset.training.loop import fit
 from jointset.training.settings import TrainSettings
 from jointset.training.views import make_views
@@ -90,6 +90,15 @@ def test_labels_are_masked_and_carried(problem, rows):
     read = shown.readable({n: y for n, (y, _) in known.items()})
     assert torch.equal(read["level"] == -1, swapped)
     assert torch.equal(shown.untouched("price", n), ~noisy)
+
+
+def test_classes_change_places_once_however_strong_an_operation_is():
+    strength = np.array([12.0, -12.5, 0.4, 0.0])
+    rules = {"side": {"image.rotate": Rule(classes=(1, 0)), "image.quarter": Rule(classes=(1, 0))}}
+    label = torch.zeros(4, dtype=torch.int64), torch.ones(4)
+    for operation, labels in (("image.rotate", [1, 1, 1, 0]), ("image.quarter", [0, 1, 1, 0])):
+        shown = Shown({}, Draws({operation: strength}, {}), Policy(rules=rules))
+        assert shown.labels({"side": label})["side"][0].tolist() == labels
 
 
 @pytest.mark.parametrize("steps", [TABLES, {"features.noise": Step(0.5), "features.adversarial": Step(0.5)}])

@@ -48,6 +48,16 @@ def test_proposals_are_recipes_and_the_same_again(bench):
         assert recipe.tasks == KEPT[operation] and recipe.text() == text
 
 
+def test_quarter_turns_of_a_recipe_are_whole(bench):
+    _, issues = tail(bench.work)
+    edits = synthesise(
+        issues, operations={"image.quarter": 3.0}, kept={"image.quarter": ("level",)},
+        modalities={"people": frozenset({"image"})}, round=1,
+    )  # fmt: skip
+    recipes = [Recipe.read("people", r, t) for r, t in zip(edits.row, edits.new, strict=True)]
+    assert {r.operations["image.quarter"] for r in recipes} == {1.0, 2.0, 3.0}
+
+
 def test_nothing_is_derived_where_no_operation_keeps_the_label(bench):
     _, issues = tail(bench.work)
     none = synthesise(

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jointset.augment import Policy, Step
+from jointset.augment import Policy, Step, image
 from jointset.augment.rules import Rule, found_rule, rule_of
 from jointset.errors import ConfigError
 from jointset.operations import OPERATIONS, is_raw, mistake, modality_of, names, usual
@@ -100,6 +101,29 @@ def test_rules_of_numbers_and_classes():
         rule_of(angle, "image.rotate", {"ad": 1})
     with pytest.raises(ConfigError, match="multilabel; take mask"):
         rule_of(Task("t", "multilabel", ("a",)), "image.flip", {"a": "a"})
+
+
+@given(st.integers(0, 1000), st.floats(0.01, 3.0))
+def test_what_is_done_in_whole_steps_is_drawn_so_and_labels_go_along(seed, most):
+    policy = Policy({"image.quarter": Step(most), "image.posterize": Step(most)}, share=1.0, number=2)
+    draws = policy.draw(("a",), BOTH[:, :1], rng(seed))
+    for operation in policy.operations():
+        strength = draws.strength[operation]
+        assert set(strength.tolist()) <= set(range(1, int(np.ceil(most)) + 1))
+    turns = draws.strength["image.quarter"]
+    x = torch.arange(16.0).reshape(1, 1, 4, 4).repeat(200, 1, 1, 1)
+    seen = image.augmented(x, {"quarter": turns}, "zero", rng(seed))
+    angle = Rule(add=90.0, modulo=360.0).apply(np.zeros(200), turns)
+    for picture, label, before in zip(seen, angle.tolist(), x, strict=True):
+        assert torch.allclose(picture, torch.rot90(before, int(label) // 90, (1, 2)), atol=0.01)
+
+
+def test_rules_of_numbers_are_finite():
+    for value in ("left", float("nan"), float("inf"), True, None):
+        with pytest.raises(ConfigError, match="add is a finite number, found"):
+            rule_of(Task("angle", "regression"), "image.rotate", {"add": value})
+    switched = rule_of(Task("t", "binary", ("0", "1")), "image.flip", {0: 1, 1.0: 0})
+    assert switched.classes == (1, 0)
 
 
 def test_a_change_of_places_is_found_only_where_all_classes_move_surely():

@@ -1,5 +1,7 @@
 """The section ``augment`` of a configuration, and its mistakes, each on one line."""
 
+import math
+
 import pytest
 
 from jointset.config import dump, parse
@@ -17,6 +19,8 @@ def config(augment, **more):
             "tasks": {
                 "digit": {"kind": "multiclass", "labels": {"a": "digit"}},
                 "mood": {"kind": "binary", "labels": {"b": "mood"}},
+                "size": {"kind": "regression", "labels": {"a": "size"}},
+                "tags": {"kind": "multilabel", "labels": {"a": "tags"}},
             },
             "augment": augment,
             **more,
@@ -35,6 +39,8 @@ def test_words_and_sections():
         == "off"
     )
     assert [config(v).mode for v in ("auto", False, True, {"share": 0.5})] == ["auto", "off", "on", "auto"]
+    assert [config({"mode": v}).mode for v in ("on", True, "off", False)] == ["on", "on", "off", "off"]
+    assert config({"search": False}).search is None
     found = config(
         {"image": {"rotate": 20, "flip": True, "erase": {"magnitude": 0.2, "chance": 2}, "blur": False}}
     )
@@ -72,7 +78,7 @@ def test_a_resolved_configuration_reads_back_the_same():
         ({"image": {"rotate": 400}}, "image.rotate is above 0 and at most 180 (degrees), found 400"),
         ({"text": {"delete": -0.1}}, "text.delete is above 0 and at most 0.9"),
         ({"image": {"rotate": {"magnitude": 5, "often": 1}}}, "rotate has no option 'often'"),
-        ({"image": {"rotate": "much"}}, "rotate.magnitude is a number, found 'much'"),
+        ({"image": {"rotate": "much"}}, "rotate.magnitude is a finite number, found 'much'"),
         ({"imag": {"rotate": 5}}, "unknown key augment.imag (did you mean 'image'?)"),
         ({"search": "bays"}, "no search 'bays' (did you mean 'bayes'?)"),
         (
@@ -96,6 +102,24 @@ def test_a_resolved_configuration_reads_back_the_same():
             "image.flip stands in more than one",
         ),
         ({"share": 0}, "augment.share"),
+        ({"text": {"delete": {"chance": math.inf}}}, "delete.chance is a finite number, found inf"),
+        ({"text": {"delete": {"chance": math.nan}}}, "delete.chance is a finite number, found nan"),
+        ({"image": {"noise": {"magnitude": True}}}, "noise.magnitude is a finite number, found True"),
+        *(
+            (
+                {"tasks": {"size": {"transform": {"image.zoom": {"add": value}}}}},
+                f"augment: tasks.size.transform.image.zoom: add is a finite number, found {value!r}",
+            )
+            for value in ("left", math.nan, math.inf, True)
+        ),
+        (
+            {"tasks": {"size": {"transform": {"image.zoom": {"ad": 1}}}}},
+            "no number 'ad' (did you mean 'add'?)",
+        ),
+        (
+            {"tasks": {"tags": {"transform": {"image.flip": {"a": "b"}}}}},
+            "tasks.tags.transform.image.flip: rules are for classes and numbers, and the task is multilabel",
+        ),
         ("al", "augment.mode"),
     ],
 )
@@ -103,3 +127,8 @@ def test_a_mistake_is_one_line(augment, said):
     with pytest.raises(ConfigError) as error:
         config(augment)
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_classes_of_a_rule_are_named_like_those_of_the_task():
+    found = config({"tasks": {"digit": {"transform": {"image.flip": {6: 9, 9.0: 6}}}}})
+    assert found.tasks["digit"].transform == {"image.flip": {"6": 9, "9": 6}}

@@ -4,9 +4,11 @@ nowhere else."""
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -14,6 +16,7 @@ import yaml
 from jointset import config as configs
 from jointset.prepare import prepare
 from jointset.survey import survey
+from jointset.survey.times import times_of
 
 DATA = Path(os.environ.get("JOINTSET_DATA", Path(__file__).parents[3] / "shared" / "data"))
 INPUTS = [f"x{i}" for i in range(5)]
@@ -94,6 +97,53 @@ def test_labels_that_drift_are_found(tmp_path):
     late = rows["day"] > "2021-03-15"
     rows.loc[late, "y"] = "p"
     assert "period 1 × period 4" in codes(surveyed(tmp_path, {"d": rows}, time="day"))["label_shift"]
+
+
+ZONES = ("Z", "+01:00", " +0100", ".123456789", ".123456789Z")
+
+
+@pytest.mark.parametrize("suffix", ZONES)
+def test_dates_with_a_zone_are_times(tmp_path, suffix):
+    rows = hospitals(1, True)
+    rows["day"] += "T10:00:00" + suffix.strip()
+    assert codes(surveyed(tmp_path, {"d": rows}, time="day"))["non_iid"] == ["over day"]
+    whole = rows.assign(day=" " + rows["day"] + " ")  # as a table of texts, which no reader has looked into
+    table = pa.Table.from_pandas(whole, preserve_index=False)
+    place = SimpleNamespace(time="day", table=table)
+    order = np.argsort(rows["day"].to_numpy(), kind="stable")
+    assert (np.diff(times_of(place)[order]) > 0).all()
+
+
+def test_zones_are_counted_in():
+    day = ["2024-01-05T10:00:00+01:00", "2024-01-05T09:30:00Z", None, ""]
+    first, second, *gone = times_of(SimpleNamespace(time="day", table=pa.table({"day": day})))
+    assert second - first == 1800e6 and np.isnan(gone).all()
+
+
+@pytest.mark.parametrize(
+    ("day", "why"),
+    [
+        (["05.01.2024", "2024-01-05"], "'05.01.2024' is no date (ISO 8601, such as"),
+        (["2024-01-05", "soon"], "'soon' is no date (ISO 8601, such as"),
+        (
+            ["2024-01-05", "2024-01-05T10:00:00Z"],
+            "dates with a zone, dates without one and numbers are mixed",
+        ),
+        ([None, ""], "no row has a time"),
+    ],
+)
+def test_a_column_that_holds_no_times_says_so(tmp_path, day, why):
+    rows = pa.Table.from_pandas(table(60, 0.5, 0), preserve_index=False)
+    for n, column in enumerate((pa.array(day * 30), pa.array([[1.0, 2.0]] * 60), pa.nulls(60))):
+        pq.write_table(rows.append_column("day", column), tmp_path / f"{n}.parquet")
+        dataset = {"path": str(tmp_path / f"{n}.parquet"), "inputs": {"tabular": INPUTS}, "time": "day"}
+        tasks = {"y": {"kind": "binary", "labels": {"d": "y"}}}
+        found = survey(
+            prepare(configs.parse({"datasets": {"d": dataset}, "tasks": tasks}), tmp_path / "c", folds=False)
+        )
+        (told,) = [s.checked for s in found.sections if s.check == "drift"]
+        said = (why, "a column of list<", "no row has a time")[n]
+        assert told.outcome == "not applicable" and told.reason.startswith(f"over day: {said}")
 
 
 def test_nothing_is_invented_on_a_random_division(tmp_path):

@@ -4,14 +4,17 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from scipy.stats import entropy
 
 from jointset import config as configs
 from jointset import repair
 from jointset.prepare import prepare
-from jointset.survey import repairable, survey
+from jointset.survey import questions, repairable, survey
 
 WORDS = np.array("calm quiet slow plain even usual steady common loud wild fast rare".split())  # noqa: SIM905
 
@@ -84,6 +87,27 @@ def test_findings_bear_the_addresses_of_their_rows(work):
     assert found.facts()["quality"]["d"]["score"] == quality.score
 
 
+def test_rows_without_any_tabular_value_are_nobodys_copies(tmp_path):
+    rng = np.random.default_rng(0)
+    vectors = pa.array(rng.normal(size=(200, 2)).tolist(), pa.list_(pa.float64(), 2))
+    gone = pa.array(np.arange(200) % 10 == 0)
+    columns = {
+        "x": rng.normal(size=200).round(6),
+        "k": pa.array(rng.choice(["u", "v"], 200)),
+        "v": vectors,
+    }
+    columns = {n: pc.if_else(gone, None, c) for n, c in columns.items()}
+    pq.write_table(pa.table({**columns, "y": rng.choice(["a", "b"], 200)}), tmp_path / "d.parquet")
+    dataset = {"path": str(tmp_path / "d.parquet"), "inputs": {"tabular": ["x", "k", "v"]}}
+    settings = {"datasets": {"d": dataset}, "tasks": {"y": {"kind": "binary", "labels": {"d": "y"}}}}
+    found = survey(prepare(configs.parse(settings), tmp_path / "cache", folds=False))
+    assert not {"near_duplicate", "exact_duplicate"} & set(found.issues.code)
+    assert (~found.inputs.by_modality["tabular"].given).sum() == 20
+    assert found.quality["d"].parts["distinct"] == 1.0
+    (missing,) = [s.checked for s in found.sections if s.check == "missing values"]
+    assert set(missing.facts["missing"].values()) == {0.1}
+
+
 def test_checks_of_inputs_alone_are_taken_over(work):
     first = survey(work)
     again = survey(work, before=first)
@@ -140,6 +164,39 @@ def test_questions_go_where_no_label_is_near():
     rows, uses = repair.rank_questions(x, known, n=5)
     assert (np.diff(uses) <= 1e-9).all() and 200 <= rows[0] < 400 and not known[rows].any()
     assert len(repair.rank_questions(x, np.ones(405, bool))[0]) == 0
+
+
+def test_label_sets_are_as_uncertain_as_their_labels_are():
+    x = np.vstack([np.full((10, 2), 9.0 * i) for i in range(4)])
+    p = np.repeat([[0.5, 0.5], [0.9, 0.5], [0.37, 0.37], [1.0, 0.0]], 10, axis=0)
+    none = np.zeros(40, bool)
+    rows, uses = repair.rank_questions(x, none, probs=p, multilabel=True, n=4)
+    surely = [entropy([q, 1 - q], base=2) for q in (0.5, 0.9, 0.37)]  # in bits, of one label
+    assert (rows // 10).tolist() == [0, 2, 1]
+    assert uses == pytest.approx([10.0, 10 * surely[2], 5 * (surely[0] + surely[1])], rel=1e-6)
+    many = repair.rank_questions(x, none, probs=np.full((40, 20), 0.4), multilabel=True, n=9)[1]
+    assert many == pytest.approx([10 * entropy([0.4, 0.6], base=2)] * 4, rel=1e-6)
+    classes = np.repeat([[0.5, 0.5], [0.9, 0.1], [0.37, 0.63], [1.0, 0.0]], 10, axis=0)
+    two = repair.rank_questions(x, none, probs=classes, n=4)
+    one = repair.rank_questions(x, none, probs=classes[:, :1], multilabel=True, n=4)
+    assert np.array_equal(one[0], two[0]) and one[1] == pytest.approx(two[1])
+
+
+def test_a_multilabel_task_is_asked_about_by_its_labels(folder):
+    data = pd.read_csv(folder / "rows.csv")
+    data["tags"] = np.where(data["split"] == "train", None, "a")
+    data.loc[data["mood"] == "sad", "tags"] = "a;b"
+    data.loc[data.index % 3 > 0, "tags"] = None
+    data.to_csv(folder / "rows.csv", index=False)
+    settings = yaml.safe_load((folder / "jointset.yaml").read_text())
+    settings["tasks"] = {"tags": {"kind": "multilabel", "labels": {"d": "tags"}, "separator": ";"}}
+    work = prepare(configs.parse(settings), folder / "cache")
+    found, n = survey(work), len(work.pool)
+    asked = {p: questions(work, found, probs={"tags": np.full((n, 2), p)}) for p in (0.5, 0.1)}
+    plain = questions(work, found).column("use").to_numpy()
+    assert len(plain) and asked[0.5].column("use").to_numpy() == pytest.approx(plain)
+    share = entropy([0.1, 0.9], base=2)
+    assert asked[0.1].column("use").to_numpy() == pytest.approx(share * plain, rel=1e-5)
 
 
 def test_the_command_tells_what_it_finds(folder, cli, monkeypatch):
@@ -202,8 +259,6 @@ def test_a_round_keeps_its_findings_and_drops_leaks(folder):
 
 
 def test_rows_without_a_label_are_asked_about(folder):
-    from jointset.survey import questions
-
     data = pd.read_csv(folder / "rows.csv")
     data.loc[(data["split"] == "train") & (data.index % 3 > 0), "mood"] = None
     data.to_csv(folder / "rows.csv", index=False)

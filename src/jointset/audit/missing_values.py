@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jointset.audit.features.tables import is_number
+from jointset.audit.features.tables import is_missing, is_number
 from jointset.audit.findings import Checked, Findings, ended
 from jointset.errors import ArrayError
 from jointset.records import Bools, Floats
@@ -68,7 +68,7 @@ def find_missing_values(columns: Mapping[str, ArrayLike], *, subject: str = "") 
     arrays = {str(n): np.asarray(c) for n, c in columns.items()}
     if len({c.shape for c in arrays.values()}) > 1 or any(c.ndim != 1 for c in arrays.values()):
         raise ArrayError("columns must be (n,) of the same length")
-    gone = {n: _gone(c) for n, c in arrays.items()}
+    gone = {n: is_missing(c) for n, c in arrays.items()}
     missing = {n: float(m.mean()) if len(m) else 0.0 for n, m in gone.items()}
     disguised, mask = {}, {}
     for name, column in arrays.items():
@@ -90,14 +90,6 @@ def find_missing_values(columns: Mapping[str, ArrayLike], *, subject: str = "") 
     )
     facts = {"missing": missing, "disguised": {n: [str(x) for x in v] for n, v in disguised.items()}}
     return MissingValues(outcome, reason, findings, facts, missing, disguised, mask)
-
-
-def _gone(column: NDArray[Any]) -> Bools:
-    if column.dtype.kind == "f":
-        return np.isnan(column)
-    if column.dtype.kind in "iub":
-        return np.zeros(len(column), bool)
-    return np.array([v is None or v != v for v in column.tolist()], bool)
 
 
 def _words(values: NDArray[Any]) -> list[str]:

@@ -140,7 +140,9 @@ class Policy:
         signs[:, [not OPERATIONS[o].signed for o in operations]] = 1.0
         switch = np.array([OPERATIONS[o].switch for o in operations])
         level = np.where(switch, 1.0, 1.0 - rng.random(chosen.shape))  # (0, 1]
-        strength = np.where(chosen, signs * level * most[drawn], 0.0)
+        size = level * most[drawn]
+        size = np.where([OPERATIONS[o].whole for o in operations], np.ceil(size), size)
+        strength = np.where(chosen, signs * size, 0.0)
         factor = {
             t: (~(chosen & ~kept[i]).any(1)).astype(np.float32)
             if not kept[i].all()

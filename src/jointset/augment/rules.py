@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ConfigError, nearest
-from jointset.records import Floats, Task
-
-NUMBERS = ("scale", "add", "offset", "modulo")
+from jointset.operations import RULE_NUMBERS, rule_mistake
+from jointset.records import Floats, Task, name_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Rule:
 
     def record(self) -> dict[str, Any]:
         """As plain values."""
-        return {**{k: getattr(self, k) for k in NUMBERS}, "classes": list(self.classes)}
+        return {**{k: getattr(self, k) for k in RULE_NUMBERS}, "classes": list(self.classes)}
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Rule:
@@ -61,18 +60,12 @@ def rule_of(task: Task, operation: str, given: Mapping[str, Any]) -> Rule:
     Raises :class:`~jointset.errors.ConfigError` when it does not fit the task.
     """
     where = f"augment.tasks.{task.name}.transform.{operation}"
+    if wrong := rule_mistake(task.kind, given):
+        raise ConfigError(f"{where}: {wrong}")
     if task.kind == "regression":
-        if odd := [k for k in given if k not in NUMBERS]:
-            raise ConfigError(
-                f"{where}: no number {odd[0]!r}{nearest(odd[0], NUMBERS)}; one of {', '.join(NUMBERS)}"
-            )
         numbers: dict[str, Any] = {k: float(v) for k, v in given.items()}
         return Rule(**numbers)
-    if task.kind == "multilabel":
-        raise ConfigError(
-            f"{where}: rules are for classes and numbers, and {task.name} is multilabel; take mask"
-        )
-    names = {str(k): str(v) for k, v in given.items()}
+    names = {name_of(k): name_of(v) for k, v in given.items()}
     for name in (*names, *names.values()):
         if name not in task.classes:
             raise ConfigError(f"{where}: no class {name!r}{nearest(name, task.classes)}")

@@ -8,8 +8,19 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from jointset.config.base import Settings
+from jointset.config.switch import spelled_out
 from jointset.errors import nearest
-from jointset.operations import MODALITIES, OPERATIONS, mistake, modality_of, unknown, usual
+from jointset.operations import (
+    MODALITIES,
+    OPERATIONS,
+    is_finite,
+    mistake,
+    modality_of,
+    rule_mistake,
+    unknown,
+    usual,
+)
+from jointset.records import name_of
 
 SMOTES = ("smote", "borderline", "svm", "adasyn", "decoded")
 Steps = dict[str, dict[str, float]]
@@ -42,8 +53,8 @@ def _steps(modality: str, value: Any) -> Steps | None:
         if odd := set(options) - {"magnitude", "chance"}:
             raise ValueError(f"{name} has no option {odd.pop()!r}; its options are magnitude, chance")
         for key, number in options.items():
-            if not isinstance(number, (int, float)):
-                raise ValueError(f"{name}.{key} is a number, found {number!r}")
+            if not is_finite(number):
+                raise ValueError(f"{name}.{key} is a finite number, found {number!r}")
         if wrong := mistake(modality, str(name), options["magnitude"]):
             raise ValueError(wrong)
         if not options["chance"] > 0:
@@ -119,6 +130,15 @@ class TaskAugmentSettings(_Operations):
         if isinstance(method, str) and method not in SMOTES:
             raise ValueError(f"no method {method!r}{nearest(method, SMOTES)}; one of {', '.join(SMOTES)}")
         return value
+
+    @field_validator("transform", mode="before")
+    @classmethod
+    def _classes_as_names(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {
+            o: {name_of(k): v for k, v in r.items()} if isinstance(r, dict) else r for o, r in value.items()
+        }
 
     @field_validator("keep", "mask", "forbid", "transform")
     @classmethod
@@ -199,9 +219,16 @@ class AugmentSettings(_Operations):
         description="Task → operations of its own, and what is known of its labels.",
     )
 
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _on_and_off(cls, value: Any) -> Any:
+        return spelled_out(value)
+
     @field_validator("search", mode="before")
     @classmethod
     def _method_alone(cls, value: Any) -> Any:
+        if value is False:
+            return None
         if isinstance(value, str):
             value = {"method": value}
         method = value.get("method") if isinstance(value, dict) else None
@@ -222,8 +249,8 @@ class AugmentSettings(_Operations):
         """Whether anything is asked for."""
         return self.mode != "off"
 
-    def misfit(self, tasks: Mapping[str, set[str]]) -> str | None:
-        """What does not fit the configuration's tasks, each with the modalities of the datasets that label it."""
+    def misfit(self, tasks: Mapping[str, set[str]], kinds: Mapping[str, str]) -> str | None:
+        """What does not fit the tasks, each with the modalities of the datasets that label it, and its kind."""
         for name, own in self.tasks.items():
             if name not in tasks:
                 return f"tasks.{name}: no task has this name{nearest(name, tasks)}"
@@ -236,6 +263,9 @@ class AugmentSettings(_Operations):
             wrong = next((o for o in named if modality_of(o) not in has), None)
             if wrong:
                 return f"tasks.{name}: {_lacks(wrong, f'task {name!r}', has)}"
+            for operation, rule in own.transform.items():
+                if wrong := rule_mistake(kinds[name], rule):
+                    return f"tasks.{name}.transform.{operation}: {wrong}"
         every = {"features"}.union(*tasks.values())
         wrong = next((o for o in self.steps() if modality_of(o) not in every), None)
         return _lacks(wrong, "the configuration", every) if wrong else None
@@ -248,10 +278,8 @@ def _lacks(operation: str, who: str, has: set[str]) -> str:
 
 def read(value: Any) -> Any:
     """The section as a word: off, auto, on; a section without ``mode`` means auto."""
-    if value in (False, None):
+    if value is None:
         return {"mode": "off"}
-    if value is True:
-        return {"mode": "on"}
-    if isinstance(value, str):
+    if isinstance(value, (str, bool)):
         return {"mode": value}
     return {"mode": "auto", **value} if isinstance(value, dict) else value

@@ -111,7 +111,7 @@ class Config(Settings):
         modalities: dict[str, set[str]] = {
             n: {m for d in t.labels for m in self.datasets[d].inputs} for n, t in self.tasks.items()
         }
-        if misfit := self.augment.misfit(modalities):
+        if misfit := self.augment.misfit(modalities, {n: t.kind for n, t in self.tasks.items()}):
             raise ValueError(f"augment: {misfit}")
         return self
 

@@ -15,15 +15,22 @@ REACH = (
 
 
 def rank_questions(
-    embedding: ArrayLike, labelled: ArrayLike, *, probs: ArrayLike | None = None, n: int = 50, seed: int = 0
+    embedding: ArrayLike,
+    labelled: ArrayLike,
+    *,
+    probs: ArrayLike | None = None,
+    multilabel: bool = False,
+    n: int = 50,
+    seed: int = 0,
 ) -> tuple[Ints, Floats]:
     """Rows without a label in the order in which they are worth asking about, and the expected use of each.
 
     A label speaks for the rows near its own. The use of a row is the sum, over the rows within its reach that no label
-    speaks for yet, of how uncertain they are (entropy of ``probs`` ``(n, K)``; one each without); rows are taken
-    greedily, each time the most useful (Nemhauser et al. 1978 on such sums; Wei et al. 2015 for active learning).
-    ``embedding`` is ``(n, d)``, ``labelled`` ``(n,)``. Returns at most ``n`` rows and their uses, in rows. Raises
-    ``ArrayError``.
+    speaks for yet, of how uncertain they are, in [0, 1] (entropy of ``probs`` ``(n, K)`` as a share of the largest;
+    with ``multilabel``, where each of the K labels applies by itself, the mean of theirs; one each without ``probs``);
+    rows are taken greedily, each time the most useful (Nemhauser et al. 1978 on such sums; Wei et al. 2015 for active
+    learning). ``embedding`` is ``(n, d)``, ``labelled`` ``(n,)``. Returns at most ``n`` rows and their uses, in rows.
+    Raises ``ArrayError``.
 
     >>> points = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [9.0]])
     >>> rank_questions(points, [True, False, False, False, False, False], n=1)[0].tolist() in ([3], [4])
@@ -41,14 +48,22 @@ def rank_questions(
     given = rng.permutation(np.flatnonzero(known))[:SAMPLE]
     if not len(open_rows):
         return np.empty(0, np.int64), np.empty(0)
-    worth = np.ones(len(open_rows))
+    worth: Floats = np.ones(len(open_rows))
     if probs is not None:
-        p = np.clip(np.asarray(probs, np.float64)[open_rows], 1e-12, 1)
-        worth = -(p * np.log(p)).sum(axis=1) / np.log(max(p.shape[1], 2))
+        worth = _uncertain(np.clip(np.asarray(probs, np.float64)[open_rows], 0, 1), multilabel)
     near, spoken_for = _reach(x[open_rows], x[given])
     scale = (len(x) - int(known.sum())) / len(open_rows)
     order, uses = _greedy(near, np.where(spoken_for, 0.0, worth), min(n, len(open_rows)))
     return open_rows[order], uses * scale
+
+
+def _uncertain(p: Floats, multilabel: bool) -> Floats:
+    """How uncertain predictions ``(m, K)`` are, ``(m,)`` in [0, 1]."""
+    from scipy.special import entr
+
+    if multilabel:
+        return _uncertain(np.stack([p, 1 - p], axis=2).reshape(-1, 2), False).reshape(p.shape).mean(axis=1)
+    return np.asarray(entr(p).sum(axis=1) / np.log(max(p.shape[1], 2)))
 
 
 def _reach(x: Floats, given: Floats) -> tuple[Bools, Bools]:

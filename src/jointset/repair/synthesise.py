@@ -49,7 +49,8 @@ def synthesise(
             operation = able[int(rng.integers(len(able)))]
             sign = -1.0 if OPERATIONS[operation].signed and rng.random() < 0.5 else 1.0
             level = 1.0 if OPERATIONS[operation].switch else 1.0 - rng.random()
-            strength = round_off(sign * level * operations[operation])
+            size = level * operations[operation]
+            strength = round_off(sign * (np.ceil(size) if OPERATIONS[operation].whole else size))
             recipe = Recipe(dataset, row, {operation: strength}, int(rng.integers(2**31)), kept[operation])
             parts.append([dataset, row, task, f"copy {n + 1}", recipe.text()])
     if not parts:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from jointset.audit.features import FEATURES, table_features, text_terms
+from jointset.audit.features.tables import has_value
 from jointset.data import Dataset, Pool
 from jointset.data.components import content_hashes
 from jointset.data.media.images import decoded, pixel_array
@@ -174,8 +175,7 @@ def _tables(pool: Pool, datasets: list[Dataset], seed: int) -> ModalityInputs:
                 for p, n in zip(parts, sizes, strict=True)
             ]
         )
-    rows = _rows(pool, datasets)
-    return ModalityInputs("tabular", rows, data, np.ones(len(rows), bool), seed)
+    return ModalityInputs("tabular", _rows(pool, datasets), data, has_value(data), seed)
 
 
 def columns_of(table: pa.Table) -> dict[str, NDArray[Any]]:
@@ -189,8 +189,9 @@ def columns_of(table: pa.Table) -> dict[str, NDArray[Any]]:
         kind = column.type
         if pa.types.is_fixed_size_list(kind):
             flat = pc.list_flatten(pc.fill_null(column, [0] * kind.list_size)).to_numpy().astype(np.float64)
+            given = column.is_valid().to_numpy()
             for i, part in enumerate(flat.reshape(len(column), kind.list_size).T):
-                out[f"{name}[{i}]"] = part
+                out[f"{name}[{i}]"] = np.where(given, part, np.nan)
         elif pa.types.is_temporal(kind):
             width = pa.int32() if kind.bit_width == 32 else pa.int64()
             out[name] = _floats(column.cast(width))

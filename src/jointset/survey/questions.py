@@ -29,7 +29,12 @@ def questions(work: Work, found: Survey, *, probs: dict[str, Any] | None = None)
             continue
         own = None if probs is None or task.kind == "regression" else probs[task.name][rows]
         order, uses = rank_questions(
-            found.inputs.embedding[rows], labelled, probs=own, n=MOST, seed=work.config.seed
+            found.inputs.embedding[rows],
+            labelled,
+            probs=own,
+            multilabel=task.kind == "multilabel",
+            n=MOST,
+            seed=work.config.seed,
         )
         columns["dataset"] += work.pool.dataset_names[rows[order]].tolist()
         columns["row"] += work.pool.row_ids[rows[order]].tolist()

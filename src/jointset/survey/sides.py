@@ -9,17 +9,17 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from jointset.audit.findings import Checked, Findings
 from jointset.audit.leakage import find_order
 from jointset.audit.shift import column_shift, compare_inputs, share_shift, shift_matrix
 from jointset.data import Dataset
 from jointset.prepare import Work
 from jointset.records import HOLDOUT, SPLITS, TEST, TRAIN, Floats, Ints, Task, is_labelled
-from jointset.survey.inputs import PoolInputs, columns_of
+from jointset.survey.inputs import PoolInputs
 from jointset.survey.sections import Section
+from jointset.survey.times import times_of, why_none
 
 LEAST = 0.1  # effect from which a shifted column, or label, is reported
 FEWEST = 50  # rows of a site or group that is compared
@@ -96,28 +96,17 @@ def _columns(inputs: PoolInputs, dataset: Dataset, column: str, sides: Sides) ->
     return [Section("columns", told, np.empty(0, np.int64), dataset.name)]
 
 
-def times_of(dataset: Dataset) -> Floats | None:
-    """The time of every row as a number, NaN where there is none: texts as dates (ISO 8601), or as numbers."""
-    if dataset.time is None:
-        return None
-    column = dataset.table.column(dataset.time)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        for kind in (pa.timestamp("us"), pa.float64()):
-            try:
-                column = pc.cast(pc.if_else(pc.equal(column, ""), None, column), kind)
-                break
-            except pa.ArrowInvalid:
-                continue
-    (values,) = columns_of(pa.table({"time": column})).values()
-    return values if values.dtype.kind == "f" else None
-
-
 def drift(work: Work, inputs: PoolInputs, near: Ints) -> list[Section]:
     """Whether rows near each other in time are alike, for datasets whose configuration names a time."""
     out = []
     for dataset in work.pool.datasets:
+        if dataset.time is None:
+            continue
         times = times_of(dataset)
-        if times is None:
+        if times is None or not np.isfinite(times).any():
+            why = why_none(dataset) if times is None else "no row has a time"
+            untold = Checked("not applicable", f"over {dataset.time}: {why}", Findings.empty(), {})
+            out.append(Section("drift", untold, np.empty(0, np.int64), dataset.name))
             continue
         rows = work.pool.rows_of(dataset.name).start + np.flatnonzero(np.isfinite(times))
         # at random, else the place in the file breaks them

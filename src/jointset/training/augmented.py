@@ -14,7 +14,7 @@ from jointset.augment import Draws, Policy, image, mixing, spectrum, tables
 from jointset.models.encoders.base import Arrays, Encoder
 from jointset.models.encoders.ngrams import take_prepared
 from jointset.models.inputs import Batch, Inputs
-from jointset.operations import modality_of
+from jointset.operations import OPERATIONS, modality_of
 from jointset.records import Bools, Floats, Ints
 from jointset.training.mixup import Mixup
 from jointset.training.views import Views
@@ -74,6 +74,10 @@ class Shown:
         for operation, rule in self.policy.rules.get(task, {}).items():
             strength = self.draws.strength.get(operation)
             if strength is not None and strength.any():
+                if (
+                    rule.classes and not OPERATIONS[operation].whole
+                ):  # a turn of 12 degrees is one step, not 12
+                    strength = np.sign(strength)
                 y = torch.from_numpy(np.ascontiguousarray(rule.apply(y.numpy(), strength))).to(y.dtype)
         return y
 

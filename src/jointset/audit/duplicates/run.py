@@ -14,6 +14,7 @@ from jointset.audit.duplicates.images import near_images
 from jointset.audit.duplicates.points import near_points
 from jointset.audit.duplicates.tables import near_tables, row_hashes
 from jointset.audit.duplicates.texts import near_texts
+from jointset.audit.features.tables import has_value
 from jointset.audit.findings import Checked, Findings, ended
 from jointset.data import hashing
 from jointset.errors import ArrayError, nearest
@@ -84,18 +85,23 @@ def exact_groups(data: Any, kind: str) -> Ints:
     >>> exact_groups(["a", None, "a", None], "text").tolist()
     [0, 1, 0, 2]
     """
-    if kind == "tabular":
-        return in_order(row_hashes({n: np.asarray(c) for n, c in data.items()}))
     if kind == "embedding":
         points = np.ascontiguousarray(np.asarray(data, np.float32)) + np.float32(0)
         return in_order(np.unique(points, axis=0, return_inverse=True)[1].ravel())
+    if kind == "tabular":
+        columns = {n: np.asarray(c) for n, c in data.items()}
+        return _alone(row_hashes(columns), np.flatnonzero(~has_value(columns)))
     if kind == "text":
         values = hashing.hash_column(
             pa.array([None if t is None else str(t) for t in data], pa.large_string())
         )
     else:
         values = np.array([hashing.MISSING if i is None else _of_image(i) for i in data], np.uint64)
-    missing = np.flatnonzero(values == hashing.MISSING)
+    return _alone(values, np.flatnonzero(values == hashing.MISSING))
+
+
+def _alone(values: hashing.Hashes, missing: Ints) -> Ints:
+    """The groups of equal hashes ``(n,)``, with the ``missing`` rows in none but their own."""
     values[missing] = hashing.mix(np.arange(len(missing), dtype=np.uint64) ^ np.uint64(0xA5A5))
     return in_order(values)
 

@@ -10,14 +10,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jointset.audit.duplicates.base import Pairs, in_order
-from jointset.audit.features.tables import is_number
+from jointset.audit.features.tables import has_value, is_number
 from jointset.data import hashing
 from jointset.errors import ArrayError
 
 
 def near_tables(columns: Mapping[str, NDArray[Any]], *, digits: int = 3) -> Pairs:
     """Pairs of rows of which every number is equal to ``digits`` significant digits, and every category without regard
-    to case and spaces; each row is paired with the first that it equals.
+    to case and spaces; each row is paired with the first that it equals. Rows without any value equal nothing.
 
     The similarity of a pair is the share of columns that are equal as they stand. Raises ``ArrayError`` for fewer than
     one digit.
@@ -28,6 +28,8 @@ def near_tables(columns: Mapping[str, NDArray[Any]], *, digits: int = 3) -> Pair
     if digits < 1:
         raise ArrayError(f"digits must be at least 1, found {digits}")
     arrays = {name: np.asarray(column) for name, column in columns.items()}
+    rows = np.flatnonzero(has_value(arrays))
+    arrays = {name: column[rows] for name, column in arrays.items()}
     rounded = {n: _rounded(c, digits) if is_number(c) else _folded(c) for n, c in arrays.items()}
     group = in_order(row_hashes(rounded))
     _, head = np.unique(group, return_index=True)
@@ -40,7 +42,7 @@ def near_tables(columns: Mapping[str, NDArray[Any]], *, digits: int = 3) -> Pair
             [x != x and y != y for x, y in zip(a.tolist(), b.tolist(), strict=True)], bool
         )
         equal += (a == b) | both_missing
-    return Pairs.of(first, again, equal / max(len(arrays), 1))
+    return Pairs.of(rows[first], rows[again], equal / max(len(arrays), 1))
 
 
 def row_hashes(columns: Mapping[str, NDArray[Any]]) -> hashing.Hashes:

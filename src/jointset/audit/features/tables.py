@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jointset.audit.features.images import reduced
 from jointset.errors import ArrayError
+from jointset.records import Bools
 
 MOST = 30  # categories of a column that get an indicator of their own
 CLIP = 8.0  # robust standard deviations; one absurd value must not be all that a distance sees
@@ -47,6 +48,29 @@ def is_number(column: NDArray[Any]) -> bool:
     (True, False)
     """
     return column.dtype.kind in "iufb"
+
+
+def is_missing(column: NDArray[Any]) -> Bools:
+    """Where a column ``(n,)`` has no value: NaN, or ``None``.
+
+    >>> is_missing(np.array(["a", None], object)).tolist(), is_missing(np.array([1, 2])).tolist()
+    ([False, True], [False, False])
+    """
+    if column.dtype.kind == "f":
+        return np.isnan(column)
+    if column.dtype.kind in "iub":
+        return np.zeros(len(column), bool)
+    return np.array([v is None or v != v for v in column.tolist()], bool)
+
+
+def has_value(columns: Mapping[str, NDArray[Any]]) -> Bools:
+    """Rows with a value in some column, ``(n,)``.
+
+    >>> has_value({"x": np.array([1.0, np.nan]), "y": np.array([None, None], object)}).tolist()
+    [True, False]
+    """
+    given = [~is_missing(c) for c in columns.values()]
+    return np.asarray(np.logical_or.reduce(given)) if given else np.empty(0, bool)
 
 
 def _features(column: NDArray[Any]) -> list[NDArray[np.float32]]:
