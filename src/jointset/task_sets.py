@@ -12,7 +12,7 @@ from jointset.data import Overlay
 from jointset.models.grouped import TaskGroup
 from jointset.records import HOLDOUT, TRAIN, Floats, Task
 from jointset.relatedness import says_nothing
-from jointset.training.evaluate import predict, row_losses
+from jointset.training.evaluate import predict, row_losses, told_apart
 from jointset.training.loop import fit
 from jointset.workbench import Bench
 
@@ -63,4 +63,4 @@ def row_skills(task: Task, labels: NDArray[Any], outputs: Floats) -> Floats:
     losses, counts, constant = row_losses(task, labels, outputs)
     there = counts > 0
     best = losses[there][:, losses.sum(0).argmin()] / counts[there]
-    return np.asarray(1 - best / constant if constant > 0 else np.zeros(int(there.sum())))
+    return np.asarray(1 - best / constant if told_apart(task, constant) else np.zeros(int(there.sum())))
