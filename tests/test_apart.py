@@ -189,3 +189,22 @@ def test_off_and_one_task_compare_nothing(folder):
     folder.settings["relatedness"] = "off"
     bench, overlay = begun(folder)
     assert apart.settled(bench, overlay) is bench and not bench.run.relatedness.exists()
+
+
+@pytest.mark.parametrize(
+    "weighting",
+    [
+        {"method": "uncertainty", "squared": ["price", "level"]},
+        {"method": "graddrop", "leak": {"price": 0.5, "risky": 0.2}},
+        {"method": "stch", "ideal": {"price": 0.0, "kinds": 0.1}},
+        {"method": "famo", "minimum": {"risky": 0.0}},
+    ],
+)
+def test_groups_take_what_options_say_of_their_tasks(folder, weighting):
+    folder.settings["model"]["groups"] = GROUPS
+    folder.settings["training"]["weighting"] = weighting
+    bench, overlay = begun(folder)
+    problem = bench.problem(overlay)
+    rows = problem.trained_on(bench.work.pool.split == TRAIN)
+    found = fit(problem, rows, rows[:0], bench.settings, seed=0, epochs=1)
+    assert isinstance(found.model, GroupedModel)

@@ -164,6 +164,25 @@ def test_pruning_saves_epochs_and_loses_next_to_nothing(searched):
     assert pruned.summary["weights"]["pruned"] == len(ended)
 
 
+def test_models_of_their_own_are_not_ended_by_the_curve_of_another(searched, cli, monkeypatch):
+    pytest.importorskip("optuna")
+    monkeypatch.setattr("jointset.weight_search.hopeless", lambda best, epoch, before: bool(before))
+    searched.folder.settings["training"]["epochs"] = 3
+    ended = [t["pruned"] for t in trials_of(searched(confirm=0, **BAYES))]
+    assert any(ended), "else nothing is tested"
+    searched.folder.settings["model"]["groups"] = [["level"], ["risky"]]
+    apart = trials_of(searched(root="apart", confirm=0, **BAYES))
+    assert len(apart) == BAYES["budget"] and not any(t["pruned"] for t in apart)
+    searched.folder.settings["training"]["weighting"] = {**BAYES, "prune": True}
+    searched.folder.write()
+    done = cli("check", searched.folder.config)
+    assert done.code == 2 and "training.weighting.prune: the groups of model.groups" in done.err
+
+
+def trials_of(run):
+    return [r for n, r in content(run.path).items() if n.startswith("trial")]
+
+
 def test_a_front_is_saved_printed_and_not_dominated(searched, cli):
     run = searched(objective="front", confirm=0)
     points = run.summary["weights"]["front"]

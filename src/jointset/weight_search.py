@@ -75,8 +75,10 @@ def _trial(
     """One joint training, as a round would do it, unless it lags behind those ``before``."""
     started, number = time.monotonic(), len(before)
 
+    apart = bool(bench.work.config.model.groups)  # each has epochs of its own
+
     def lags(best: float, epoch: int) -> bool:
-        return settings.prunes and hopeless(best, epoch, before)
+        return settings.prunes and not apart and hopeless(best, epoch, before)
 
     result = _train(bench, overlay, f"trial-{number:03d}", bench.work.config.seed, lags)
     scores = judge.scores(result.model, number)

@@ -142,6 +142,43 @@ def test_networks_are_one_while_the_shared_start_lasts(problem, rows):
                 assert all(torch.equal(first[n], other[n]) for n in first) == one
 
 
+@pytest.mark.parametrize("method", ["upgrad", "moco", "db_mtl", "excess_mtl", "nash_mtl"])
+@pytest.mark.parametrize("warmup", [2.0, 2.5])
+def test_a_shared_start_is_weighed_by_its_gradients_and_goes_on_to_the_same_bits(
+    problem, rows, tmp_path, method, warmup
+):
+    plan = dataclasses.replace(
+        problem.plan, sharing="shared_init", options={"warmup": warmup, "encoders": "separate"}
+    )
+    shared = dataclasses.replace(problem, plan=plan)
+    settings = dataclasses.replace(SETTINGS, weighting=method)
+    whole = fit(shared, *rows, settings, seed=3)
+    first = fit(shared, *rows, settings, seed=3, epochs=1)
+    assert differs(first, fit(shared, *rows, SETTINGS, seed=3, epochs=1)), "the first epoch is weighed too"
+
+    for at in (1, 2, 3):
+
+        def kill(event, at=at):
+            if event["epoch"] == at:
+                raise Killed
+
+        path = tmp_path / f"{at}.safetensors"
+        with pytest.raises(Killed):
+            fit(shared, *rows, settings, seed=3, checkpoint=path, report=kill)
+        assert same(whole, fit(shared, *rows, settings, seed=3, checkpoint=path))
+
+
+def test_encoders_that_stay_shared_are_weighed_on_after_networks_part(problem, rows):
+    plan = dataclasses.replace(
+        problem.plan, sharing="shared_init", options={"warmup": 1.5, "encoders": "shared"}
+    )
+    shared = dataclasses.replace(problem, plan=plan)
+    for method in ("moco", "upgrad"):
+        found = fit(shared, *rows, dataclasses.replace(SETTINGS, weighting=method), seed=3, watch=True)
+        assert all(torch.isfinite(p).all() for p in found.model.parameters())
+        assert differs(found, fit(shared, *rows, SETTINGS, seed=3))
+
+
 def test_a_penalty_is_part_of_the_loss(problem, rows):
     def spread(strength):
         plan = dataclasses.replace(problem.plan, sharing="soft", options={"strength": strength})

@@ -471,3 +471,155 @@ def test_a_table_that_is_turned_round_before_it_is_looked_up(way, size, bag):
     wanted, table.grad = table.grad, None
     backward(losses(), weighting=Given(torch.ones(2)), shared=[table], way=way)
     torch.testing.assert_close(table.grad, wanted)
+
+
+def joined(tensors):
+    return torch.cat([t.reshape(-1) for t in tensors])
+
+
+def trunk_and_losses(scale=1.0):
+    """Two tasks on rows of their own; the second one's gradient overflows half precision where ``scale`` is large."""
+    torch.manual_seed(0)
+    trunk, heads = nn.Linear(3, 4), nn.ModuleDict({n: nn.Linear(4, 1) for n in "ab"})
+    x = torch.randn(8, 3)
+
+    def losses():
+        z = trunk(x)
+        return {
+            "a": heads["a"](z[:4]).square().mean(),
+            "b": heads["b"](z[4:]).square().mean() * scale,
+        }
+
+    return trunk, heads, losses
+
+
+@pytest.mark.parametrize("name", list(WEIGHTINGS))
+def test_a_scaler_changes_no_weight_and_no_update(name):
+    found = []
+    for scaler in (None, torch.amp.GradScaler("cpu", init_scale=1024.0)):
+        trunk, heads, losses = trunk_and_losses()
+        parameters = [*trunk.parameters(), *heads.parameters()]
+        optimizer = torch.optim.SGD(parameters, lr=0.1)
+        method = make_weighting(name, {}, ["a", "b"])
+        state = method.init(["a", "b"])
+        for _ in range(4):
+            optimizer.zero_grad()
+            second = losses() if getattr(method, "samples", 1) == 2 else None
+            step = backward(
+                losses(), weighting=method, shared=trunk, state=state, second=second, scaler=scaler
+            )
+            state = {k: v.detach().requires_grad_(v.requires_grad) for k, v in step.state.items()}
+            if scaler:
+                scaler.step(optimizer)
+                scaler.update()
+            else:
+                optimizer.step()
+        found.append((step.weights, joined(p.detach() for p in parameters), step.gramian))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-4)
+    assert torch.allclose(found[0][1], found[1][1], rtol=1e-4, atol=1e-6)
+    if found[0][2] is not None:
+        assert torch.allclose(found[0][2], found[1][2], rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", [Equal(), UPGrad(), GradDrop(), MoCo()])
+@pytest.mark.parametrize("scale", [1e37, float("nan")])
+def test_a_scaler_sees_what_overflows_and_skips_the_step(method, scale):
+    trunk, heads, losses = trunk_and_losses(scale)
+    parameters = [*trunk.parameters(), *heads.parameters()]
+    optimizer, scaler = torch.optim.Adam(parameters, lr=0.1), torch.amp.GradScaler("cpu", init_scale=1024.0)
+    before, state = joined(p.detach().clone() for p in parameters), method.init(["a", "b"])
+    step = backward(losses(), weighting=method, shared=trunk, state=state, scaler=scaler)
+    assert step.state == state and not step.weights and step.absent
+    scaler.step(optimizer)
+    scaler.update()
+    assert torch.equal(joined(p.detach() for p in parameters), before) and scaler.get_scale() == 512.0
+
+
+@pytest.mark.parametrize("method", [FAMO(), Uncertainty(), GradVac(), MoCo()])
+def test_a_state_that_knows_no_such_task_is_told_in_one_line(method):
+    trunk, _, losses = trunk_and_losses()
+    with pytest.raises(ArrayError, match=r"knows no task 'b'; name every task to weighting\.init") as caught:
+        backward(losses(), weighting=method, shared=trunk, state=method.init(["a"]))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_state_of_other_parameters_is_told_in_one_line():
+    trunk, _, losses = trunk_and_losses()
+    state = backward(losses(), weighting=MoCo(), shared=trunk, state=MoCo().init(["a", "b"])).state
+    with pytest.raises(
+        ArrayError, match="has 16 numbers, and shared has 4; where other parameters are shared"
+    ):
+        backward(losses(), weighting=MoCo(), shared=trunk.bias, state=state)
+
+
+class Shift(nn.Module):
+    """A weight, and one number that is added to every output."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(64, 48) / 8), nn.Parameter(torch.randn(1))
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight, self.bias)
+
+
+class Cast(nn.Module):
+    """Numbers of another length."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, x):
+        return x.to(self.dtype)
+
+
+@pytest.mark.parametrize("way", ["layers", "rows"])
+@pytest.mark.parametrize("what", ["one bias", "longer", "shorter"])
+def test_unusual_layers_have_the_gramian_of_autograd(way, what):
+    torch.manual_seed(0)
+    double, single = torch.float64, torch.float32
+    trunk, dtype = {
+        "one bias": (Shift(), single),
+        "longer": (
+            nn.Sequential(nn.Linear(48, 64), nn.Tanh(), Cast(double), nn.Linear(64, 64).double()),
+            double,
+        ),
+        "shorter": (
+            nn.Sequential(Cast(double), nn.Linear(48, 64).double(), Cast(single), nn.Linear(64, 64)),
+            single,
+        ),
+    }[what]
+    heads, x = [nn.Linear(64, 1).to(dtype) for _ in range(2)], torch.randn(8, 48)
+
+    def losses():
+        z = trunk(x)
+        return [heads[0](z[:4]).square().mean(), heads[1](z[4:]).square().mean()]
+
+    parameters = list(trunk.parameters())
+    rows = [joined(torch.autograd.grad(loss, parameters, retain_graph=True)).double() for loss in losses()]
+    wanted = torch.stack(rows) @ torch.stack(rows).T
+    step = backward(losses(), weighting=UPGrad(), shared=trunk, way=way)
+    assert torch.allclose(step.gramian.double(), wanted, rtol=1e-4, atol=1e-6)
+    weighted = sum(w * g for w, g in zip(step.weights.values(), rows, strict=True))
+    assert torch.allclose(joined(p.grad for p in parameters).double(), weighted, rtol=1e-4, atol=1e-6)
+
+
+class Waves(nn.Module):
+    """A trunk in complex numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 2, dtype=torch.complex64))
+
+    def forward(self, x):
+        return torch.view_as_real(x.to(torch.complex64) @ self.weight).flatten(1)
+
+
+@pytest.mark.parametrize("method", [UPGrad(), GradDrop()])
+def test_complex_parameters_are_refused_by_methods_on_gradients_alone(method):
+    trunk, heads, x = Waves(), [nn.Linear(4, 1) for _ in range(2)], torch.randn(8, 3)
+    with pytest.raises(ArrayError, match=r"gradients of complex numbers.*torch\.view_as_real"):
+        backward([h(trunk(x)).mean() for h in heads], weighting=method, shared=trunk, state=method.init("01"))
+    backward([h(trunk(x)).mean() for h in heads], weighting=Equal(), shared=trunk)
+    assert trunk.weight.grad.is_complex()

@@ -5,6 +5,7 @@ import pytest
 from jointset.errors import ConfigError
 from jointset.options import WEIGHTINGS as OPTIONS
 from jointset.weighting import WEIGHTINGS, CAGrad, Fixed, PCGrad, UPGrad, make_weighting
+from jointset.weighting.make import options_of
 
 TASKS = ["stars", "mood"]
 
@@ -67,6 +68,22 @@ def test_options_seed_and_weights_reach_the_methods_that_take_them():
             {"squared": ["star"]},
             ".squared.star: no task has this name (did you mean 'stars'?)",
         ),
+        ("cagrad", {"c": float("nan")}, ".c: expected a number, found nan"),
+        ("upgrad", {"weights": {"mood": float("nan")}}, ".weights.mood: expected a number, found nan"),
+        ("dwa", {"window": float("inf")}, ".window: expected a whole number, found inf"),
+        ("stch", {"nadir": float("nan")}, ".nadir: expected a whole number, found nan"),
+        ("rlw", {"seed": -1}, ".seed: expected a whole number, at least 0, found -1"),
+        ("moco", {"beta": -5}, ": moco: beta is in (0, 1] and gamma more than 0, found -5 and 0.1"),
+        ("moco", {"gamma": -1.0}, ": moco: beta is in (0, 1] and gamma more than 0, found 0.5 and -1.0"),
+        ("moco", {"rho": -1.0}, ": moco: beta_decay, gamma_decay and rho are at least 0"),
+        ("graddrop", {"leak": {"mood": 5}}, ": graddrop: leak is the part that stays, in [0, 1], found 5"),
+        ("gradnorm", {"lr": 0}, ": gradnorm: alpha is at least 0 and lr more than 0, found 1.5 and 0"),
+        ("famo", {"decay": -1.0}, ": famo: lr is more than 0 and decay at least 0, found 0.025 and -1.0"),
+        ("ntkmtl", {"exponent": -1.0}, ": ntkmtl: exponent is at least 0, found -1.0"),
+        *(
+            (name, {"weights": {"mood": -1}}, f": {name}: a task's weight is a number, at least 0, found -1")
+            for name in ("fixed", "aligned_mtl", "dualproj", "sdmgrad", "stch", "upgrad")
+        ),
         ("fairgrad", {"alpha": 0}, ": fairgrad: alpha is more than 0 (equal is the limit 0), found 0"),
     ],
 )
@@ -81,3 +98,12 @@ def test_a_mistake_is_one_line_that_says_what_there_is(name, options, message):
 def test_unknown_options_list_the_known(name):
     with pytest.raises(ConfigError, match="no such option"):
         make_weighting(name, {"nonsense": 1}, TASKS)
+
+
+@pytest.mark.parametrize("name", [n for n, known in OPTIONS.items() if known and n != "auto"])
+def test_no_number_is_refused_by_the_method_itself(name):
+    for option in OPTIONS[name].split():
+        kind = str(options_of(name)[option].annotation)
+        if kind.startswith(("float", "int")) and option != "seed":
+            with pytest.raises(ValueError, match="nan"):
+                WEIGHTINGS[name](**{option: float("nan")})

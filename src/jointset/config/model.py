@@ -14,7 +14,7 @@ from jointset.errors import nearest
 class EncoderSettings(Settings):
     """The encoder of one modality, by name, with its own options."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     encoder: str = Field(
         default="default",
@@ -30,7 +30,7 @@ class EncoderSettings(Settings):
 class SharingSettings(Settings):
     """A way of sharing, by name, with its own options."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     method: str = Field(
         default="hard",

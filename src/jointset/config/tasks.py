@@ -13,7 +13,7 @@ from jointset.records import name_of
 class LossSettings(Settings):
     """The loss of a task, by name, with its own options."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     name: str = Field(
         description="Name of the loss, of the table in the guide to balance. Further keys are its own "

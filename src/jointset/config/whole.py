@@ -101,6 +101,11 @@ class Config(Settings):
         mistake = self.training.search.mistake(list(self.tasks)) if self.training.search else None
         if mistake:
             raise ValueError(f"training.weighting.{mistake}")
+        if self.training.search and self.training.search.prune and self.model.groups:
+            raise ValueError(
+                "training.weighting.prune: the groups of model.groups are trained one after the other, so no trial "
+                "can be seen to lag; take prune out"
+            )
         if misfit := self.model.misfit(self.tasks):
             raise ValueError(f"model.{misfit}")
         modalities: dict[str, set[str]] = {

@@ -22,7 +22,10 @@ def mixing_shares(sizes: ArrayLike, temperature: float = 1.0, cap: int | None = 
     ([0.9, 0.1], [0.75, 0.25])
     """
     n = np.asarray(sizes, np.float64)
-    weight = np.where(n > 0, np.minimum(n, np.inf if cap is None else cap) ** (1.0 / temperature), 0.0)
+    counted = np.minimum(n, np.inf if cap is None else cap)
+    log = np.log(np.maximum(counted, 1.0))
+    log = (log - log.max(initial=0.0)) / temperature  # the powers themselves may be infinite
+    weight = np.where(n > 0, np.exp(log), 0.0)
     return weight / max(weight.sum(), np.finfo(float).tiny)
 
 

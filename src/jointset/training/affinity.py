@@ -110,6 +110,10 @@ class Watch:
         self._add(list(step.weights), step.gramian)
         return True
 
+    def parted(self) -> None:
+        """Look no more: what was looked at is not shared any longer."""
+        self.shared = []
+
     def heard(self, losses: Mapping[str, Tensor]) -> None:
         """Add the losses of a step."""
         for task, loss in losses.items():

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from jointset.weighting.make import of_tasks
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -47,7 +49,6 @@ class TrainSettings:
         {'method': 'fixed', 'weights': {'b': 2.0}}
         """
         watch, weighting = self.watch if self.watch in tasks else "", self.weighting
-        if not isinstance(weighting, str) and isinstance(weighting.get("weights"), Mapping):
-            kept = {t: w for t, w in weighting["weights"].items() if t in tasks}
-            weighting = {**weighting, "weights": kept}
+        if not isinstance(weighting, str):
+            weighting = of_tasks(weighting["method"], weighting, tasks)
         return replace(self, watch=watch, weighting=weighting)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jointset.errors import ConfigError
 from jointset.weighting import Step
-from jointset.weighting.backward import IDLE
+from jointset.weighting.step import IDLE
 
 MOST = 0.1  # of an epoch's steps may lack a task whose loss or gradient is not finite; one in any case
 

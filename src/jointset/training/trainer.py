@@ -42,8 +42,8 @@ from jointset.training.weighed import (
     whose,
 )
 from jointset.weighting import Equal, GramianWeighting, LossWeighting, Step, backward
-from jointset.weighting.backward import IDLE
-from jointset.weighting.shared import Shared
+from jointset.weighting.shared import Shared, carried
+from jointset.weighting.step import IDLE
 from jointset.weighting.summed import descend
 
 
@@ -115,6 +115,8 @@ class Trainer:
         self.steps = Steps([t.name for t in problem.tasks], len(self.sampler))
         self.best: dict[str, Tensor] = {}
         self.skills: dict[str, float] = {}  # by task, after the last epoch
+        self.model.advance(0.0, settings.epochs)
+        self.shared = Shared(self.model.shared_parameters())
         self.watch = Watch(problem, self.model) if watch and len(problem.tasks) > 1 else None
 
     def one_epoch(self, most: int | None = None) -> tuple[float, int]:
@@ -123,11 +125,10 @@ class Trainer:
         self._defer()
         if self.features is not None:
             self.features.forget()
-        shared = Shared(self.model.shared_parameters())  # some ways of sharing part after a while
         resting = self.stopping.resting
         total, steps = 0.0, 0
         for number, rows in enumerate(itertools.islice(self.sampler.epoch(), most)):
-            self.model.advance(self.epoch + number / len(self.sampler), self.settings.epochs)
+            self._advance(self.epoch + number / len(self.sampler))
             index = torch.from_numpy(rows)
             shown = self._shown(rows, index, steps)
             half = half_of(self.labels.known_of(index)) if two_batches(self.weighting) else None
@@ -151,7 +152,7 @@ class Trainer:
                     self.watch.before(losses, self.epoch * len(self.sampler) + number)
             told = None if shown.mixup else self.owner  # inputs of any two rows were mixed
             owner = told if told is None else whose(told[rows], list(losses), self.problem.tasks)
-            loss = self._backward(losses, each, self.model.penalty(trunk), shared, owner)
+            loss = self._backward(losses, each, self.model.penalty(trunk), owner)
             if loss is None:
                 continue
             self.model.before_step()
@@ -166,6 +167,17 @@ class Trainer:
         if self.watch:
             self.watch.epoch_over()
         return total / max(steps, 1), steps
+
+    def _advance(self, epochs: float) -> None:
+        """Tell the model the time; some ways of sharing part after a while, and then less is shared."""
+        before = self.model.sharing.readers()
+        self.model.advance(epochs, self.settings.epochs)
+        if self.model.sharing.readers() == before:
+            return
+        held, self.shared = self.shared.parameters, Shared(self.model.shared_parameters())
+        self.weighting_state = carried(self.weighting, self.weighting_state, held, self.shared.parameters)
+        if self.watch:
+            self.watch.parted()
 
     def _mix(
         self, index: Tensor, shown: Shown, mixup: Mixup | None, step: int
@@ -192,7 +204,6 @@ class Trainer:
         losses: dict[str, Tensor],
         halves: Sequence[dict[str, Tensor]],
         penalty: Tensor | None,
-        shared: Shared,
         rows: Tensor | None,
     ) -> float | None:
         """Leave the gradients of a step; the loss to report, which is the plain sum where gradients are weighed.
@@ -201,14 +212,14 @@ class Trainer:
         ``None`` comes back where no gradient could be used.
         """
         method = self.weighting
-        if not isinstance(method, LossWeighting) and shared.parameters:
+        if not isinstance(method, LossWeighting) and self.shared.parameters:
             if penalty is not None:
                 penalty.backward(retain_graph=True)
             step = backward(
                 halves[0],
                 second=halves[1] if len(halves) == 2 else None,
                 weighting=method,
-                shared=shared,
+                shared=self.shared,
                 state=self.weighting_state,
                 rows=rows,
                 way=self.settings.gramian,
@@ -358,6 +369,7 @@ class Trainer:
             return {k.removeprefix(prefix + "."): v for k, v in tensors.items() if k.startswith(prefix + ".")}
 
         self.model.load_state_dict(part("model"))
+        self._advance(values["epoch"] - 1 / len(self.sampler))  # where the last step was
         self.best = part("best")
         self.optimizer.restore(part("optimizer"))
         self.average.restore(part("average"))

@@ -1,8 +1,9 @@
 """Ways to combine the task losses or their gradients, one file each."""
 
-from jointset.weighting.backward import Step, backward
+from jointset.weighting.backward import backward
 from jointset.weighting.base import GramianWeighting, JacobianWeighting, LossWeighting, State, Weighting
 from jointset.weighting.make import make_weighting
+from jointset.weighting.step import Step
 from jointset.weighting.table import (
     DBMTL,
     DWA,

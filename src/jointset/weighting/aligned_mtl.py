@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jointset.weighting.base import GramianWeighting, State
 from jointset.weighting.cosines import symmetric
-from jointset.weighting.preference import mean_preference
+from jointset.weighting.preference import checked, mean_preference
 from jointset.weighting.state import like
 
 Scale = Literal["min", "median", "rmse"]
@@ -37,7 +37,7 @@ class AlignedMTL(GramianWeighting):
         if scale not in ("min", "median", "rmse"):
             raise ValueError(f"scale is min, median or rmse, found {scale!r}")
         self.scale = scale
-        self.weights = weights
+        self.weights = checked(weights)
 
     def init(self, tasks: Sequence[str]) -> State:
         """No state."""

@@ -3,59 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from jointset.errors import ArrayError, nearest
 from jointset.weighting.base import GramianWeighting, JacobianWeighting, LossWeighting, State, Weighting
-from jointset.weighting.gradients import accumulate, finite, leaves_of
-from jointset.weighting.gramian import WAYS, Graph, find, read
+from jointset.weighting.gradients import accumulate, leaves_of
+from jointset.weighting.gramian import WAYS
 from jointset.weighting.gramian.choose import passes_of
-from jointset.weighting.gramian.graph import Edge, edge_of
 from jointset.weighting.gramian.jacobian import Jacobian
-from jointset.weighting.gramian.memory import Memory
-from jointset.weighting.gramian.passes import Passes
-from jointset.weighting.shared import Part, Shared
-from jointset.weighting.summed import UNSOUND, descend
-
-WHERE = "weighting.backward"
-IDLE = "the gradient is zero"
-
-
-@dataclass(frozen=True)
-class Step:
-    """What :func:`backward` did.
-
-    Attributes
-    ----------
-    state
-        The weighting's next state.
-    weights
-        The weight of each task that was present; empty where the method gives none (it mixes gradients entry by entry,
-        or sees the losses alone).
-    absent
-        The tasks that were left out, with the reason.
-    way
-        "features", "layers" or "rows" as found, "jacobian" or "losses" for methods without a Gramian.
-    note
-        Why another way was gone than the one that was asked for.
-    formed
-        Numbers in the parameters of which a gradient a task was formed after all, by the operation that uses them:
-        exact as well, at K times their memory.
-    gramian
-        ``(k, k)`` of the present tasks, in the order of ``weights``; of two batches, that of their mean.
-    """
-
-    state: State
-    weights: Mapping[str, float] = field(default_factory=dict)
-    absent: Mapping[str, str] = field(default_factory=dict)
-    way: str = "losses"
-    note: str = ""
-    formed: Mapping[str, int] = field(default_factory=dict)
-    gramian: Tensor | None = None
+from jointset.weighting.shared import Part, Shared, entries_along
+from jointset.weighting.step import IDLE, NO_LOSS, WHERE, Seen, Step, graph_of, judged, present_of
+from jointset.weighting.summed import descend
 
 
 def backward(
@@ -69,6 +32,7 @@ def backward(
     rows: Tensor | None = None,
     way: str = "auto",
     recover: bool = True,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> Step:
     """Leave the combined gradient in ``.grad`` of the shared parameters, and each task's own in those of its head.
 
@@ -108,6 +72,11 @@ def backward(
         For methods on losses, which see no gradient before the sum: where the sum's is not finite, find whose is not,
         and repeat the pass without it. That keeps what the graph holds until the losses and features are dropped (let
         go of them before the next forward pass). Without it such a step leaves no gradient at all.
+    scaler
+        Of mixed precision: gradients are left scaled by it, while the method sees losses and gradients as they are; so
+        give the losses unscaled, and go on with ``scaler.step(optimizer)`` and ``scaler.update()``. A step in which a
+        task's loss or gradient is not finite leaves NaN in ``.grad`` of the shared parameters, and the state as it was:
+        the scaler then skips the update and lowers its scale.
 
     >>> from torch import nn
     >>> from jointset.weighting import MGDA
@@ -123,38 +92,54 @@ def backward(
     _check(named, parameters, way, rows)
     if not isinstance(weighting, (LossWeighting, GramianWeighting, JacobianWeighting)):
         raise ArrayError(f"{WHERE}: {type(weighting).__name__} is none of the three kinds of weighting")
-    if second is not None:
-        return _of_two(named, second, weighting, shared, features, state, way)
-    state = _state(weighting, state, list(named))
-    present, absent = _present(named)
+    if second is not None and not (isinstance(weighting, GramianWeighting) and weighting.samples == 2):
+        raise ArrayError(
+            f"{WHERE}: {type(weighting).__name__} takes one batch; second is for methods of two, such as MoDo"
+        )
+    names = list(dict.fromkeys([*named, *(second or {})]))
+    state = _state(weighting, state, names)
+    seen = Seen(shared, scaler, features, way)
+    with _told(weighting, state, names, parameters):
+        if isinstance(weighting, LossWeighting):
+            step = _by_sum(named, weighting, state, seen, recover)
+        elif isinstance(weighting, JacobianWeighting):
+            step = _by_jacobian(named, weighting, state, seen)
+        elif second is not None:
+            step = _of_two(named, second, weighting, state, seen)
+        else:
+            step = _by_gramian(named, weighting, state, seen, rows)
+    return step if scaler is None else _for_scaler(step, state, parameters)
+
+
+def _by_sum(
+    named: Mapping[str, Tensor | None], weighting: LossWeighting, state: State, seen: Seen, recover: bool
+) -> Step:
+    present, absent = present_of(named)
     if not present:
         return Step(state, absent=absent)
-    if isinstance(weighting, LossWeighting):
-        done = descend(present, weighting, state, leaves=leaves_of(*present.values()), recover=recover)
-        return Step(done.state, absent={**absent, **done.absent})
-    graph = _read(list(present.values()), parameters)
-    if isinstance(weighting, JacobianWeighting):
-        return _by_jacobian(graph, present, absent, weighting, state, parameters, shared.memory)
-    edges = _edges(graph, features, way)
-    if rows is not None and len(present) < len(named):
-        rows = _renumbered(rows, [list(named).index(n) for n in present])
-    way = "features" if way == "auto" and (features is not None or weighting.at_features) else way
-    return _by_gramian(graph, present, absent, weighting, state, edges, way, rows, shared.memory)
+    leaves = leaves_of(*present.values())
+    done = descend(present, weighting, state, leaves=leaves, recover=recover, scaler=seen.scaler)
+    return Step(done.state, absent={**absent, **done.absent})
 
 
 def _by_gramian(
-    graph: Graph, present: dict[str, Tensor], absent: dict[str, str], weighting: GramianWeighting,
-    state: State, edges: Sequence[Edge], way: str, rows: Tensor | None, memory: Memory,
+    named: Mapping[str, Tensor | None], weighting: GramianWeighting, state: State, seen: Seen, rows: Tensor | None
 ) -> Step:  # fmt: skip
-    names, losses = list(present), list(present.values())
-    found, note = find(graph, losses, edges, way=way, rows=rows, memory=memory)
-    kept, idle, absent = _judged(names, found.gramian.diagonal(), found.passes, absent)
+    present, absent = present_of(named)
+    if not present:
+        return Step(state, absent=absent)
+    if rows is not None and len(present) < len(named):
+        rows = _renumbered(rows, [list(named).index(n) for n in present])
+    names, (losses, scale) = list(present), seen.scaled(present.values())
+    found, note = seen.find(losses, at_features=weighting.at_features, rows=rows)
+    kept, idle, absent = judged(names, found.gramian.diagonal(), found.passes, absent)
     accumulate(found.passes.own(idle))
     if not kept:
         return Step(state, absent=absent, way=found.way, note=note)
     gramian = found.gramian if len(kept) == len(names) else found.gramian[kept][:, kept]
+    gramian = gramian / scale**2
     tasks = [names[k] for k in kept]
-    values = torch.stack([losses[k].detach().to(gramian) for k in kept])
+    values = torch.stack([present[t].detach().to(gramian) for t in tasks])
     weights, state = weighting.weigh(gramian, values, tasks, state)
     accumulate(found.combined(weights.to(gramian), kept))
     accumulate(found.passes.own(kept))
@@ -163,26 +148,19 @@ def _by_gramian(
 
 
 def _of_two(
-    first: Mapping[str, Tensor | None], second: Mapping[str, Tensor | None], weighting: Weighting, shared: Shared,
-    features: Tensor | Sequence[Tensor] | None, state: State | None, way: str,
+    first: Mapping[str, Tensor | None], second: Mapping[str, Tensor | None], weighting: GramianWeighting,
+    state: State, seen: Seen,
 ) -> Step:  # fmt: skip
     """The step of a method on ⟨g_i, g'_j⟩: a part of the Gramian of all losses on either batch."""
-    if not isinstance(weighting, GramianWeighting) or weighting.samples != 2:
-        raise ArrayError(
-            f"{WHERE}: {type(weighting).__name__} takes one batch; second is for methods of two, such as MoDo"
-        )
-    named = list(dict.fromkeys([*first, *second]))
-    state = _state(weighting, state, named)
-    batches = [_present(first), _present(second)]
+    batches = [present_of(first), present_of(second)]
     names = [n for present, _ in batches for n in present]
-    losses = [loss for present, _ in batches for loss in present.values()]
+    given = [loss for present, _ in batches for loss in present.values()]
     absent = {n: why for _, reasons in reversed(batches) for n, why in reasons.items() if n not in names}
-    if not losses:
+    if not given:
         return Step(state, absent=absent)
-    graph = _read(losses, shared.parameters)
-    way = "features" if way == "auto" and features is not None else way
-    found, note = find(graph, losses, _edges(graph, features, way), way=way, memory=shared.memory)
-    kept, idle, left_out = _judged(names, found.gramian.diagonal(), found.passes, {})
+    losses, scale = seen.scaled(given)
+    found, note = seen.find(losses, at_features=False)
+    kept, idle, left_out = judged(names, found.gramian.diagonal(), found.passes, {})
     unsound = {n for n, why in left_out.items() if why != IDLE}
     for k in (k for k in (*kept, *idle) if names[k] not in unsound):
         accumulate((p, g / names.count(names[k])) for p, g in found.passes.own([k]))
@@ -192,42 +170,72 @@ def _of_two(
     if not tasks:
         return Step(state, absent=absent, way=found.way, note=note)
     of = {n: [k for k in kept if names[k] == n] for n in tasks}
-    crossed = found.gramian[[k[0] for k in of.values()]][:, [k[-1] for k in of.values()]]
-    mean = found.gramian.new_zeros(len(tasks), len(names))
+    gramian = found.gramian / scale**2
+    crossed = gramian[[k[0] for k in of.values()]][:, [k[-1] for k in of.values()]]
+    mean = gramian.new_zeros(len(tasks), len(names))
     for i, places in enumerate(of.values()):
         mean[i, places] = 1.0 / len(places)
-    values = mean @ torch.stack([loss.detach() for loss in losses]).to(mean)
+    values = mean @ torch.stack([loss.detach() for loss in given]).to(mean)
     weights, state = weighting.weigh(crossed, values, tasks, state)
     accumulate(found.combined((weights.to(mean) @ mean)[kept], kept))
     by_name = dict(zip(tasks, weights.tolist(), strict=True))
-    return Step(state, by_name, absent, found.way, note, found.formed, mean @ found.gramian @ mean.T)
+    return Step(state, by_name, absent, found.way, note, found.formed, mean @ gramian @ mean.T)
 
 
 def _by_jacobian(
-    graph: Graph, present: dict[str, Tensor], absent: dict[str, str], weighting: JacobianWeighting,
-    state: State, parameters: Sequence[Tensor], memory: Memory,
-) -> Step:  # fmt: skip
-    names, losses = list(present), list(present.values())
+    named: Mapping[str, Tensor | None], weighting: JacobianWeighting, state: State, seen: Seen
+) -> Step:
+    present, absent = present_of(named)
+    if not present:
+        return Step(state, absent=absent)
+    names, (losses, scale) = list(present), seen.scaled(present.values())
+    parameters, memory = seen.shared.parameters, seen.shared.memory
+    graph = graph_of(losses, parameters)
     passes = passes_of(graph, losses, graph.boundary(), memory)
     found = Jacobian(passes, len(names), parameters, memory)
-    kept, idle, absent = _judged(names, found.matrix.square().sum(1), passes, absent)
+    kept, idle, absent = judged(names, found.matrix.square().sum(1), passes, absent)
     accumulate(passes.own(idle))
     if kept:
-        values = torch.stack([losses[k].detach().to(found.matrix) for k in kept])
-        combined, state = weighting.combine(found.matrix[kept], values, [names[k] for k in kept], state)
-        accumulate(found.scattered(combined))
+        tasks = [names[k] for k in kept]
+        jacobian = found.matrix[kept] if scale == 1 else found.matrix[kept] / scale
+        values = torch.stack([present[t].detach().to(jacobian) for t in tasks])
+        combined, state = weighting.combine(jacobian, values, tasks, state)
+        accumulate(found.scattered(combined if scale == 1 else combined * scale))
         accumulate(passes.own(kept))
     return Step(state, absent=absent, way="jacobian")
 
 
-def _read(losses: Sequence[Tensor], parameters: Sequence[Tensor]) -> Graph:
-    graph = read(losses, parameters)
-    if not graph.shared:
+@contextmanager
+def _told(
+    weighting: Weighting, state: State, tasks: Sequence[str], parameters: Sequence[Tensor]
+) -> Iterator[None]:
+    """Say what is wrong with a state that does not fit the losses or the parameters."""
+    numbers = sum(p.numel() for p in parameters)
+    for entry in entries_along(weighting, state):
+        if state[entry].numel() != numbers:
+            raise ArrayError(
+                f"{WHERE}: {entry} in the state has {state[entry].numel()} numbers, and shared has {numbers}; "
+                "where other parameters are shared than before, begin again with state=weighting.init(tasks)"
+            )
+    try:
+        yield
+    except KeyError as error:
+        lacking = [t for t in tasks if not set(weighting.init([t])) <= set(state)]
+        if not lacking:
+            raise
         raise ArrayError(
-            f"{WHERE}: none of the losses depends on a parameter of shared; "
-            "name the modules that the tasks share, and check that they require gradients"
-        )
-    return graph
+            f"{WHERE}: the state of {type(weighting).__name__} knows no task {lacking[0]!r}; "
+            "name every task to weighting.init(tasks), also those that come later"
+        ) from error
+
+
+def _for_scaler(step: Step, state: State, parameters: Sequence[Tensor]) -> Step:
+    """The step, or none at all that a scaler of gradients sees as such, where something is not finite."""
+    if all(why in (NO_LOSS, IDLE) for why in step.absent.values()):
+        return step
+    for parameter in parameters:
+        parameter.grad = torch.full_like(parameter, math.nan)
+    return replace(step, state=state, weights={})
 
 
 def _named(losses: Mapping[str, Tensor | None] | Sequence[Tensor | None]) -> dict[str, Tensor | None]:
@@ -266,62 +274,6 @@ def _state(weighting: Weighting, state: State | None, tasks: Sequence[str]) -> S
             "state=weighting.init(tasks), and pass on the state of what backward returns"
         )
     return first
-
-
-def _present(losses: Mapping[str, Tensor | None]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The losses that can be trained on, and why the others cannot."""
-    present, absent = {}, {}
-    for name, loss in losses.items():
-        if loss is None:
-            absent[name] = "no loss"
-        elif not bool(torch.isfinite(loss.detach()).all()):
-            absent[name] = f"the loss is {float(loss.detach())}"
-        elif not loss.requires_grad:
-            absent[name] = IDLE
-        else:
-            present[name] = loss.reshape(())
-    return present, absent
-
-
-def _judged(
-    names: Sequence[str], squares: Tensor, passes: Passes, absent: Mapping[str, str]
-) -> tuple[list[int], list[int], dict[str, str]]:
-    """The tasks to weigh; those whose own parameters alone learn; and all that are left out, with the reason.
-
-    ``squares`` are of the lengths of the tasks' gradients at what is shared.
-    """
-    kept, idle, reasons = [], [], dict(absent)
-    own = [[g for _, g in passes.own([k])] for k in range(len(names))]
-    sound = finite(g for grads in own for g in grads)
-    unsound = set() if sound else {k for k, grads in enumerate(own) if not finite(grads)}
-    for k, square in enumerate(squares.tolist()):
-        if k in unsound or not math.isfinite(square):
-            reasons[names[k]] = UNSOUND
-        elif square > 0:
-            kept.append(k)
-        else:
-            idle.append(k)
-            reasons[names[k]] = IDLE
-    return kept, idle, reasons
-
-
-def _edges(graph: Graph, features: Tensor | Sequence[Tensor] | None, way: str) -> list[Edge]:
-    """Where heads and trunk meet: at ``features``, or as the graph says."""
-    if features is None or way not in ("auto", "features"):
-        return graph.boundary()
-    tensors = [features] if isinstance(features, Tensor) else list(features)
-    for tensor in tensors:
-        if not tensor.requires_grad:
-            raise ArrayError(
-                f"{WHERE}: features of the shape {tuple(tensor.shape)} have no gradient; "
-                "give what the trunk returned, not detached"
-            )
-    edges = [(e.node, e.output_nr) for e in map(edge_of, tensors)]
-    if not any(node in graph.edges for node, _ in edges):
-        raise ArrayError(
-            f"{WHERE}: no loss depends on the features; name the tensors that the heads read, or leave features out"
-        )
-    return [edge for edge in edges if edge[0] in graph.edges]
 
 
 def _renumbered(rows: Tensor, present: Sequence[int]) -> Tensor:

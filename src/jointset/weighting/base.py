@@ -71,6 +71,9 @@ class GramianWeighting(Weighting):
 class JacobianWeighting(Weighting):
     """A weighting that needs the task gradients themselves."""
 
+    along: ClassVar[tuple[str, ...]] = ()
+    """Entries ``NAME.TASK`` of the state that hold a number for each of the shared parameters' numbers, ``(P,)``."""
+
     @abstractmethod
     def combine(
         self, jacobian: Tensor, losses: Tensor, tasks: Sequence[str], state: State

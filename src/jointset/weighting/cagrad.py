@@ -36,7 +36,7 @@ class CAGrad(GramianWeighting):
     """
 
     def __init__(self, *, c: float = 0.5) -> None:
-        if c < 0:
+        if not c >= 0:
             raise ValueError(f"c is the radius over the length of the mean gradient, at least 0, found {c}")
         self.c = c
 

@@ -28,8 +28,10 @@ class DBMTL(JacobianWeighting):
     tensor([1., 1.])
     """
 
+    along = ("gradient",)
+
     def __init__(self, *, beta: float = 0.9, decay: float = 0.5) -> None:
-        if not 0 <= beta < 1 or decay < 0:
+        if not 0 <= beta < 1 or not decay >= 0:
             raise ValueError(f"beta is in [0, 1) and decay at least 0, found {beta} and {decay}")
         self.beta = beta
         self.decay = decay

@@ -26,7 +26,7 @@ class DWA(LossWeighting):
     """
 
     def __init__(self, *, temperature: float = 2.0, window: int = 100) -> None:
-        if temperature <= 0 or window < 1:
+        if not temperature > 0 or not window >= 1:
             raise ValueError(
                 f"temperature is more than 0, window at least 1, found {temperature} and {window}"
             )

@@ -32,8 +32,10 @@ class ExcessMTL(JacobianWeighting):
     tensor([0.5000, 2.0000])
     """
 
+    along = ("square",)
+
     def __init__(self, *, rate: float = 0.01, warmup: int = 1) -> None:
-        if rate <= 0 or warmup < 1:
+        if not rate > 0 or not warmup >= 1:
             raise ValueError(f"rate is more than 0 and warmup at least 1, found {rate} and {warmup}")
         self.rate = rate
         self.warmup = warmup

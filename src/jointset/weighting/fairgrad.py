@@ -30,7 +30,7 @@ class FairGrad(GramianWeighting):
     """
 
     def __init__(self, *, alpha: float = 2.0) -> None:
-        if alpha <= 0:
+        if not alpha > 0:
             raise ValueError(f"alpha is more than 0 (equal is the limit 0), found {alpha}")
         self.alpha = alpha
 

@@ -40,6 +40,8 @@ class FAMO(LossWeighting):
     def __init__(
         self, *, lr: float = 0.025, decay: float = 1e-3, minimum: Mapping[str, float] | None = None
     ) -> None:
+        if not lr > 0 or not decay >= 0:
+            raise ValueError(f"lr is more than 0 and decay at least 0, found {lr} and {decay}")
         self.lr = lr
         self.decay = decay
         self.minimum = minimum

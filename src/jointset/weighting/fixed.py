@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from jointset.weighting.base import LossWeighting, State
-from jointset.weighting.preference import preference
+from jointset.weighting.preference import checked, preference
 from jointset.weighting.state import like, stacked
 
 
@@ -20,7 +20,7 @@ class Fixed(LossWeighting):
     """
 
     def __init__(self, weights: Mapping[str, float] | None = None) -> None:
-        self.weights = dict(weights or {})
+        self.weights = dict(checked(weights) or {})
 
     def init(self, tasks: Sequence[str]) -> State:
         """No state."""

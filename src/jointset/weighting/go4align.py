@@ -33,7 +33,7 @@ class GO4Align(LossWeighting):
     """
 
     def __init__(self, *, groups: int = 2, rate: float = 1e-4) -> None:
-        if groups < 1 or rate < 0:
+        if not groups >= 1 or not rate >= 0:
             raise ValueError(f"groups is at least 1 and rate at least 0, found {groups} and {rate}")
         self.groups = groups
         self.rate = rate

@@ -32,6 +32,9 @@ class GradDrop(JacobianWeighting):
     """
 
     def __init__(self, *, leak: Mapping[str, float] | None = None, seed: int = 0) -> None:
+        for task, part in (leak or {}).items():
+            if not 0 <= part <= 1:
+                raise ValueError(f"leak is the part that stays, in [0, 1], found {part} for {task!r}")
         self.leak = leak
         self.seed = seed
 

@@ -34,6 +34,8 @@ class GradNorm(GramianWeighting):
     """
 
     def __init__(self, *, alpha: float = 1.5, lr: float = 0.025) -> None:
+        if not lr > 0 or not alpha >= 0:
+            raise ValueError(f"alpha is at least 0 and lr more than 0, found {alpha} and {lr}")
         self.alpha = alpha
         self.lr = lr
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -69,6 +70,23 @@ def make_weighting(
         raise ConfigError(f"{WHERE}: {name}: {error}") from None
 
 
+def of_tasks(name: str, options: Mapping[str, Any], tasks: Collection[str]) -> dict[str, Any]:
+    """The options without what they say of other tasks.
+
+    >>> of_tasks("uncertainty", {"squared": ["a", "b"]}, ["b", "c"])
+    {'squared': ['b']}
+    """
+    known = {} if name == "auto" else options_of(name)
+    kept = dict(options)
+    for option, value in options.items():
+        kind = str(known[option].annotation) if option in known else ""
+        if kind.startswith("Mapping") and isinstance(value, Mapping):
+            kept[option] = {t: v for t, v in value.items() if t in tasks}
+        elif kind.startswith("Collection") and not isinstance(value, str):
+            kept[option] = [t for t in value if t in tasks]
+    return kept
+
+
 def options_of(name: str) -> dict[str, inspect.Parameter]:
     """The options of a method.
 
@@ -95,10 +113,12 @@ def _check(option: str, kind: str, value: Any, tasks: Sequence[str]) -> None:
         if isinstance(value, str) or not isinstance(value, Collection):
             raise ConfigError(f"{where}: expected a list of tasks, such as [{tasks[0]}], found {value!r}")
         _check_tasks(where, value, tasks)
-    elif kind.startswith("float") and not number:
+    elif kind.startswith("float") and not (number and math.isfinite(value)):
         raise ConfigError(f"{where}: expected a number, found {value!r}")
-    elif kind.startswith("int") and (not number or value != int(value)):
+    elif kind.startswith("int") and not (number and math.isfinite(value) and value == int(value)):
         raise ConfigError(f"{where}: expected a whole number, found {value!r}")
+    elif option == "seed" and value < 0:
+        raise ConfigError(f"{where}: expected a whole number, at least 0, found {value!r}")
     elif kind == "bool" and not isinstance(value, bool):
         raise ConfigError(f"{where}: expected true or false, found {value!r}")
 

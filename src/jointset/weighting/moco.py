@@ -29,6 +29,8 @@ class MoCo(JacobianWeighting):
     tensor([0.5000, 0.5000])
     """
 
+    along = ("gradient",)
+
     def __init__(
         self,
         *,
@@ -39,6 +41,12 @@ class MoCo(JacobianWeighting):
         rho: float = 0.0,
         normalize: bool = True,
     ) -> None:
+        if not 0 < beta <= 1 or not gamma > 0:
+            raise ValueError(f"beta is in (0, 1] and gamma more than 0, found {beta} and {gamma}")
+        if not all(value >= 0 for value in (beta_decay, gamma_decay, rho)):
+            raise ValueError(
+                f"beta_decay, gamma_decay and rho are at least 0, found {beta_decay}, {gamma_decay} and {rho}"
+            )
         self.beta = beta
         self.beta_decay = beta_decay
         self.gamma = gamma

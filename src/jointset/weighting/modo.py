@@ -31,7 +31,7 @@ class MoDo(GramianWeighting):
     samples: ClassVar[int] = 2
 
     def __init__(self, *, gamma: float = 0.1, rho: float = 0.1) -> None:
-        if gamma <= 0 or rho < 0:
+        if not gamma > 0 or not rho >= 0:
             raise ValueError(f"gamma is more than 0 and rho at least 0, found {gamma} and {rho}")
         self.gamma = gamma
         self.rho = rho

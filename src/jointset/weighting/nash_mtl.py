@@ -31,7 +31,7 @@ class NashMTL(GramianWeighting):
     """
 
     def __init__(self, *, max_norm: float | None = None) -> None:
-        if max_norm is not None and max_norm <= 0:
+        if max_norm is not None and not max_norm > 0:
             raise ValueError(f"max_norm is a length, more than 0, found {max_norm}")
         self.max_norm = max_norm
 

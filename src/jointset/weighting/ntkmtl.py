@@ -25,6 +25,8 @@ class NTKMTL(GramianWeighting):
     """
 
     def __init__(self, *, exponent: float = 0.5) -> None:
+        if not exponent >= 0:
+            raise ValueError(f"exponent is at least 0, found {exponent}")
         self.exponent = exponent
 
     def init(self, tasks: Sequence[str]) -> State:

@@ -31,6 +31,8 @@ class NTKMTLSR(GramianWeighting):
     at_features: ClassVar[bool] = True
 
     def __init__(self, *, exponent: float = 0.5) -> None:
+        if not exponent >= 0:
+            raise ValueError(f"exponent is at least 0, found {exponent}")
         self.exponent = exponent
 
     def init(self, tasks: Sequence[str]) -> State:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from jointset.weighting.base import GramianWeighting, State
-from jointset.weighting.preference import preference
+from jointset.weighting.preference import checked, preference
 from jointset.weighting.simplex import project_simplex
 from jointset.weighting.state import even_shares, like, shares, with_shares
 
@@ -45,13 +45,13 @@ class SDMGrad(GramianWeighting):
         momentum: float = 0.5,
         steps: int = 20,
     ) -> None:
-        if pull < 0 or lr <= 0 or not 0 <= momentum < 1 or steps < 1:
+        if not pull >= 0 or not lr > 0 or not 0 <= momentum < 1 or not steps >= 1:
             raise ValueError(
                 "pull is at least 0, lr more than 0, momentum in [0, 1), steps at least 1, found "
                 f"{pull}, {lr}, {momentum}, {steps}"
             )
         self.pull = pull
-        self.weights = weights
+        self.weights = checked(weights)
         self.lr = lr
         self.momentum = momentum
         self.steps = steps

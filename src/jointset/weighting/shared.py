@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 
+from jointset.weighting.base import JacobianWeighting, State, Weighting
 from jointset.weighting.gramian.memory import Memory
 
 Part = nn.Module | Tensor
@@ -36,3 +38,28 @@ class Shared:
     def parameters(self) -> list[Tensor]:
         """Those that require a gradient now."""
         return [p for p in self.all if p.requires_grad]
+
+
+def entries_along(weighting: Weighting, state: State) -> list[str]:
+    """The entries of a state that hold a number for each of the shared parameters' numbers."""
+    names = weighting.along if isinstance(weighting, JacobianWeighting) else ()
+    return [entry for entry in state if entry.partition(".")[0] in names]
+
+
+def carried(weighting: Weighting, state: State, before: Sequence[Tensor], after: Sequence[Tensor]) -> State:
+    """The state for a step that shares ``after``, out of that of a step that shared ``before``.
+
+    Each parameter takes what was kept of it along; of those that were not shared before, nothing was (0).
+
+    >>> from jointset.weighting import MoCo
+    >>> a, b, c = torch.zeros(2), torch.zeros(1), torch.zeros(1)
+    >>> carried(MoCo(), {"gradient.x": torch.tensor([1.0, 2.0, 3.0])}, [a, b], [c, b])
+    {'gradient.x': tensor([0., 3.])}
+    """
+    moved = dict(state)
+    for entry in entries_along(weighting, state):
+        parts = state[entry].split([p.numel() for p in before])
+        kept = {id(p): part for p, part in zip(before, parts, strict=True)}
+        whole = [kept.get(id(p), state[entry].new_zeros(p.numel())) for p in after]
+        moved[entry] = torch.cat(whole) if whole else state[entry].new_zeros(0)
+    return moved

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from jointset.weighting.base import LossWeighting, State
-from jointset.weighting.preference import mean_preference, preference
+from jointset.weighting.preference import checked, mean_preference, preference
 from jointset.weighting.state import like, not_negative, numbers, read, stacked, write
 
 FLOOR = 1e-20
@@ -39,10 +39,10 @@ class STCH(LossWeighting):
         ideal: Mapping[str, float] | None = None,
         nadir: int = 0,
     ) -> None:
-        if mu <= 0 or nadir < 0:
+        if not mu > 0 or not nadir >= 0:
             raise ValueError(f"mu is more than 0 and nadir at least 0, found {mu} and {nadir}")
         self.mu = mu
-        self.weights = weights
+        self.weights = checked(weights)
         self.ideal = ideal
         self.nadir = nadir
 

@@ -31,6 +31,7 @@ def descend(
     leaves: Sequence[Tensor],
     penalty: Tensor | None = None,
     recover: bool = True,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> Descent:
     """Add the gradient of the weighted sum, and of ``penalty``, to ``.grad``, without tasks whose own is not finite.
 
@@ -43,6 +44,7 @@ def descend(
     >>> descend(losses, Equal(), {}, leaves=[w]).absent, w.grad
     ({'b': 'the gradient is not finite'}, tensor([2.]))
     """
+    recover = recover and scaler is None  # a scaler wants to see what is not finite
     held = [*leaves, *(t for t in state.values() if t.requires_grad)]
     before = [(p, p.grad) for p in held if p.grad is not None]
     present = dict(losses)
@@ -50,7 +52,8 @@ def descend(
         _forget(held)
         total, after = weighting.step(present, state)
         whole = total if penalty is None else total + penalty
-        whole.backward(retain_graph=recover and not attempt)
+        scaled = whole if scaler is None else scaler.scale(whole)
+        scaled.backward(retain_graph=recover and not attempt)
         if finite(p.grad for p in held):
             accumulate((p, grad) for p, grad in before)
             return Descent(whole.detach(), after, {n: UNSOUND for n in losses if n not in present})

@@ -10,7 +10,7 @@ from torch import Tensor
 from jointset.weighting.base import GramianWeighting, State
 from jointset.weighting.cosines import cosines
 from jointset.weighting.nonnegative import solve_nonnegative
-from jointset.weighting.preference import mean_preference
+from jointset.weighting.preference import checked, mean_preference
 from jointset.weighting.state import like
 
 
@@ -30,7 +30,7 @@ class UPGrad(GramianWeighting):
     """
 
     def __init__(self, *, weights: Mapping[str, float] | None = None) -> None:
-        self.weights = weights
+        self.weights = checked(weights)
 
     def init(self, tasks: Sequence[str]) -> State:
         """No state."""

@@ -34,7 +34,9 @@ def check(name: str, method: type, given: Mapping[str, Any]) -> dict[str, Any]:
     parameters = inspect.signature(method).parameters
     known = {n: (hints[n], p.default) for n, p in parameters.items() if n not in COMMON}
     model = create_model(  # type: ignore[call-overload]
-        "Options", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **known
+        "Options",
+        __config__=ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False),
+        **known,
     )
     try:
         values = model.model_validate(dict(given))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 
 from jointset.weighting.gramian.graph import leaf_of
-from jointset.weighting.gramian.layer import precise
+from jointset.weighting.gramian.layer import widest
 from jointset.weighting.gramian.layers import flatten, split
 from jointset.weighting.gramian.memory import Memory
 from jointset.weighting.gramian.passes import Passes
@@ -24,7 +24,7 @@ class Jacobian:
         self.parameters = list(parameters)
         leaves = [p for n in passes.shared if (p := leaf_of(n)) is not None]
         shape = (tasks, sum(p.numel() for p in parameters))
-        self.matrix = memory.take("gradients", shape, precise(parameters[0].detach()))
+        self.matrix = memory.take("gradients", shape, widest(parameters))
         for k in range(tasks):
             grads = passes.run(k, leaves, last=k == tasks - 1)
             known = {id(p): g for p, g in zip(leaves, grads, strict=True)}

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 
+from jointset.errors import ArrayError
+
 BLOCKS = 4  # of rows; a symmetric product then costs 5/8 of the full one
 LITTLE = 1 << 16  # numbers in deltas, of which a product takes no longer than three more calls
 
@@ -78,7 +80,17 @@ def rows_of(node: Node, width: int) -> int:
 
 def precise(tensor: Tensor) -> Tensor:
     """At least float32: sums over many rows drown in a half-precision accumulator."""
+    if tensor.is_complex():
+        raise ArrayError(
+            "weighting.backward: gradients of complex numbers would have to be compared; keep shared parameters, and "
+            "what the heads read, in real numbers (torch.view_as_real), or choose a weighting on losses"
+        )
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
+
+
+def widest(tensors: Sequence[Tensor]) -> Tensor:
+    """One of them that holds the most precise numbers, in at least float32."""
+    return precise(max(tensors, key=lambda t: (t.is_complex(), torch.finfo(t.dtype).bits)).detach())
 
 
 def triangle(rows: int, most: int = BLOCKS) -> Iterator[tuple[slice, slice]]:

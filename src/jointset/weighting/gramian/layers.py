@@ -11,7 +11,7 @@ from torch.autograd.graph import GradientEdge, Node
 
 from jointset.weighting.gramian.found import Found
 from jointset.weighting.gramian.graph import leaf_of, shape_of
-from jointset.weighting.gramian.layer import precise
+from jointset.weighting.gramian.layer import Layer, precise, widest
 from jointset.weighting.gramian.memory import Memory
 from jointset.weighting.gramian.passes import FromBoundary, Passes, Target
 from jointset.weighting.gramian.uses import formed, layers_of, uses_of
@@ -59,25 +59,26 @@ class Layers(Found):
         self.deltas, start = [], 0
         for layer in self.layers:
             rows = layer.rows(found[start : start + len(layer.nodes)], tasks)
-            self.deltas.append(self._like().new_zeros(tasks, *layer.size) if rows is None else precise(rows))
+            self.deltas.append(_like(layer).new_zeros(tasks, *layer.size) if rows is None else precise(rows))
             start += len(layer.nodes)
-        self.jacobian = memory.take("gradients", (tasks, sum(p.numel() for p in self.rest)), self._like())
+        self.jacobian = memory.take("gradients", (tasks, sum(p.numel() for p in self.rest)), self._widest())
         flatten(self.rest, found[start:], self.jacobian)
         return True
 
     def _nodes(self) -> list[Target]:
         return [GradientEdge(n, 0) for layer in self.layers for n in layer.nodes]
 
-    def _like(self) -> Tensor:
-        return precise(next(iter(leaf_of(n) for n in self.passes.graph.shared)))  # type: ignore[arg-type]
+    def _widest(self) -> Tensor:
+        return widest([p for n in self.passes.graph.shared if (p := leaf_of(n)) is not None])
 
     def _collect(self, tasks: int, memory: Memory) -> None:
         targets: list[Target] = self._nodes()
-        like = self._like()
         self.deltas = [
-            memory.take(f"deltas.{i}", (tasks, *layer.size), like) for i, layer in enumerate(self.layers)
+            memory.take(f"deltas.{i}", (tasks, *layer.size), _like(layer))
+            for i, layer in enumerate(self.layers)
         ]
-        self.jacobian = memory.take("gradients", (tasks, sum(p.numel() for p in self.rest)), like)
+        size = sum(p.numel() for p in self.rest)
+        self.jacobian = memory.take("gradients", (tasks, size), self._widest())
         for k in range(tasks):
             grads = self.passes.run(k, [*targets, *self.rest], last=k == tasks - 1)
             start = 0
@@ -100,11 +101,15 @@ class Layers(Found):
         whole = len(tasks) == len(self.jacobian)
         for layer, deltas in zip(self.layers, self.deltas, strict=True):
             kept = deltas if whole else deltas[list(tasks)]
-            yield from layer.gradients((weights @ kept.flatten(1)).view(layer.size))
+            yield from layer.gradients((weights.to(kept) @ kept.flatten(1)).view(layer.size))
         yield from split(self.rest, weights @ (self.jacobian if whole else self.jacobian[list(tasks)]))
         for w, k in zip(weights, tasks, strict=True):
             for parameter, grad in self.passes.alone.get(k, ()):
                 yield parameter, w * grad
+
+
+def _like(layer: Layer) -> Tensor:
+    return precise(layer.parameters[0].detach())
 
 
 def _little(nodes: Sequence[Node], passes: Passes, tasks: int) -> bool:

@@ -135,7 +135,7 @@ class Rows(Found):
             if len(tasks) < k:
                 present = torch.isin(owners, torch.tensor(list(tasks), device=owners.device))
                 deltas = deltas.masked_fill(~present[:, :, None], 0.0)
-            scaled = deltas * of_task[owners][:, :, None]
+            scaled = deltas * of_task.to(deltas)[owners][:, :, None]
             yield from layer.gradients(scaled[0] if len(scaled) == 1 else scaled.sum(0))
         kept = self.jacobian if len(tasks) == k else self.jacobian[list(tasks)]
         yield from split([leaf.variable for leaf in self.rest], weights @ kept)  # type: ignore[attr-defined]

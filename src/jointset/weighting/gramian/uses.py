@@ -51,7 +51,7 @@ def layers_of(uses: dict[Node, list[Use]]) -> list[Layer]:
         if not used or weight is None:
             continue
         if weight.ndim == 2 and Linear.fits(used):
-            layers.append(Linear(weight, _bias(used, uses), used))
+            layers.append(Linear(weight, _bias(weight, used, uses), used))
         elif Lookup.fits(used):
             layers.append(Lookup(weight, used))
         elif Bag.fits(used):
@@ -68,7 +68,7 @@ def formed(uses: Mapping[Node, Sequence[Use]]) -> dict[str, int]:
     return found
 
 
-def _bias(used: Sequence[Use], uses: dict[Node, list[Use]]) -> Tensor | None:
+def _bias(weight: Tensor, used: Sequence[Use], uses: dict[Node, list[Use]]) -> Tensor | None:
     """The bias that is added wherever the weight multiplies, and nowhere else."""
     leaves: set[Node | None] = set()
     for use in used:
@@ -83,4 +83,5 @@ def _bias(used: Sequence[Use], uses: dict[Node, list[Use]]) -> Tensor | None:
     ):
         return None
     bias = leaf_of(leaf)
-    return bias if bias is not None and bias.ndim == 1 else None
+    width = weight.shape[0 if used[0].turned else 1]  # one number for all outputs would be another layer
+    return bias if bias is not None and bias.shape == (width,) else None
