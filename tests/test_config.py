@@ -268,3 +268,34 @@ def test_training_has_the_same_defaults_with_and_without_a_configuration():
 
     plain, configured = TrainSettings(), TrainingSettings()
     assert {n: getattr(configured, n) for n in TrainSettings.__dataclass_fields__} == vars(plain)
+
+
+@pytest.mark.parametrize("word", ["off", "no", "false", "'off'"])
+def test_off_is_a_word_where_it_stands_under_mode_too(file, word):
+    for override in (f"relatedness={word}", f"relatedness.mode={word}", f"relatedness={{mode: {word}}}"):
+        assert configs.load(file, [override]).relatedness.mode == "off"
+    assert configs.load(file, ["relatedness.mode=off", "relatedness.budget=3"]).relatedness.budget == 3.0
+    config = configs.load(file, ["relatedness.mode=off"])
+    assert configs.parse(yaml.safe_load(configs.dump(config))) == config
+    with pytest.raises(ConfigError, match=r"relatedness.mode: input should be 'off', .* found True"):
+        configs.load(file, ["relatedness.mode=on"])
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "relatedness.budget",
+        "relatedness.margin",
+        "improve.margin",
+        "improve.max_seconds",
+        "improve.max_changes",
+        "training.mixup",
+        "training.temperature",
+        "model.auxiliary_weight",
+        "tasks.stars.weight",
+        "tasks.stars.sampling.most",
+    ],
+)
+def test_numbers_are_finite(key, number):
+    assert key in mistake(bent(key, number))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from jointset import config
-from jointset.cli.relate import _tasks
+from jointset.cli.relate import _datasets, _tasks
 from jointset.data import apply
 from jointset.errors import ConfigError
-from jointset.leaving_out import LeftOut, TaskLeftOut, leave_out, leave_out_tasks
+from jointset.leaving_out import LeftOut, TaskLeftOut, leave_out, leave_out_tasks, needed
 from jointset.prepare import prepare
-from jointset.records import Edits
+from jointset.records import HOLDOUT, Edits
 from jointset.rundir import RunDirectory
 from jointset.workbench import set_up
 
@@ -146,3 +146,37 @@ def test_the_command_leaves_tasks_out_and_says_first_what_it_costs(folder, cli):
         _tasks(tuple(TaskLeftOut("t", g, g - 0.1, g + 0.1, 9, s) for s, g in (("s", 0.2), ("r", 0.0))))
     )
     assert "✔ s for t: +0.200 [+0.100, +0.300], 9 rows: helped" in shown and "the other 1 pairs" in shown
+
+
+def test_a_dataset_that_carries_all_labels_is_not_left_out(sites, tmp_path, monkeypatch):
+    """Digits at a bank; a post without labels, then with some that nobody holds out."""
+    post = {k: v for k, v in sites["post"].items() if k != "digit"}
+    bare = {"bank": sites["bank"], "post": {**post, "digit": np.full(400, None, object)}}
+    bench, overlay = made(tmp_path, bare, {"digit": "multiclass"}, {"digit": ["bank", "post"]})
+    assert needed(bench.work.pool, overlay.labels) == {"bank": "no other dataset has labels to train on"}
+    assert {o.dataset for o in leave_out(bench, overlay, seed=0)} == {"post"}
+    monkeypatch.setattr("jointset.leaving_out.fit", lambda *given, **more: pytest.fail("trained"))
+    with pytest.raises(
+        ConfigError, match=r"no dataset can be left out \(bank: no other dataset has labels to train on"
+    ):
+        leave_out(bench, overlay, ["bank"], seed=0)
+    held = np.flatnonzero((bench.work.pool.split == HOLDOUT) & (bench.work.pool.dataset_of == 1))
+    labels = {"digit": overlay.labels["digit"].copy()}
+    labels["digit"][bench.work.pool.dataset_of == 1] = 3
+    assert set(needed(bench.work.pool, labels)) == {"bank"}, "held-out labels that are all the same"
+    labels["digit"][held] = np.arange(len(held)) % 10
+    assert needed(bench.work.pool, labels) == {}
+
+
+def test_the_command_says_which_datasets_are_not_left_out(folder, cli):
+    folder.settings["training"]["epochs"] = 1
+    folder.settings["tasks"] = {"level": folder.settings["tasks"]["level"]}
+    folder.settings["tasks"]["level"]["labels"] = {"people": "grade"}
+    done = cli("relate", folder.write().config, "--leave-out", "--measure", "association", "--json")
+    assert done.code == 0, done.err
+    assert "leaving each dataset out costs 2 joint trainings" in done.err
+    told = json.loads(done.out)
+    assert told["not_left_out"] == {"people": "no other dataset has labels to train on"}
+    assert {o["dataset"] for o in told["left_out"]} == {"posts"}
+    shown = list(_datasets((), told["not_left_out"]))
+    assert shown[-1] == "· people: not left out, no other dataset has labels to train on"

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from jointset.cli.relate import render
 from jointset.config import load
@@ -74,3 +75,61 @@ def test_trainings_that_are_left_check_auxiliaries_and_the_text_shows_intervals(
     noise = relate(bench.work, measures=["association"], targets=["kinds"], train=train, budget=budget)
     assert noise.choices["kinds"].measure == "consensus"
     assert "no measured gain is surely above 0" in noise.choices["kinds"].reason
+
+
+def planted(folder, held="holdout", late=False):
+    """Rows of which every third is held out, two tasks of drawn labels, and a ``late`` one without held-out labels."""
+    rng = np.random.default_rng(0)
+    people = folder.with_people(120).frames["people"]
+    out = np.arange(len(people)) % 3 == 0
+    people["split"] = np.where(out, held, "train")
+    source = {**folder.settings["datasets"]["people"], "split": {"column": "split", "holdout": 0.0}}
+    folder.settings["datasets"], folder.settings["tasks"] = {"people": source}, {}
+    for name in ("a", "b", *(["late"] if late else [])):
+        people[name] = rng.choice(["yes", "no"], len(people))
+        folder.settings["tasks"][name] = {"kind": "binary", "labels": {"people": name}}
+    if late:
+        people.loc[out, "late"] = None
+    folder.settings["training"]["epochs"] = 1
+    return folder.write()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [("--budget", "4"), ("--leave-out-tasks",), ("--linearise",), ("--budget", "4", "--leave-out-tasks")],
+    ids=" ".join,
+)
+def test_without_held_out_labels_nothing_is_trained(folder, cli, monkeypatch, asked):
+    monkeypatch.setattr("jointset.cli.relate._trained", lambda *given: pytest.fail("trained"))
+    done = cli("relate", planted(folder, held="test").config, "--measure", "association", *asked)
+    assert done.code == 2 and done.out == ""
+    assert done.err.count("\n") == 1 and "compared on held-out labels" in done.err
+    assert "raise split.holdout" in done.err
+
+
+def test_rows_of_the_test_are_not_held_out_labels(folder, cli):
+    shown = cli("check", planted(folder, held="test").config, "--no-estimate")
+    assert "a: 0 held-out labels" in shown.out
+
+
+def test_a_task_without_held_out_labels_is_not_scored(folder, cli):
+    """The gain of the others is measured, and for itself nothing is claimed."""
+    one = planted(folder, late=True)
+    work = prepare(load(one.config), folder.path / "data")
+    bench = set_up(RunDirectory(folder.path / "run"), work, lambda event: None)
+    found = Trainer(bench, apply(work.given, Edits.empty(), work.by_name, work.pool), seed=0)(("a", "late"))
+    assert np.isnan(found["late"][0]) and not len(found["late"][1]) and np.isfinite(found["a"][0])
+    done = cli("relate", one.config, "--measure", "association", "--budget", 7, "--groups", 2, "--json")
+    assert done.code == 0, done.err
+    assert "late: no two held-out labels differ" in done.err
+    told = json.loads(done.out)
+    names = told["affinity"]["transfer_gain"]["tasks"]
+    values = np.array(told["affinity"]["transfer_gain"]["values"], float)
+    assert np.isnan(values[:2, names.index("late")]).all() and np.isfinite(values[:, :2]).all()
+    assert "no gain was measured, for want of held-out labels" in told["targets"]["late"]["reason"]
+    assert told["tasks"]["late"]["action"] in ("keep", "alone")
+    written = folder.path / "advised.yaml"
+    done = cli("relate", one.config, "--measure", "association", "--budget", 7, "--write", written)
+    assert done.code == 0 and "nan" not in done.out + written.read_text()
+    done = cli("relate", one.config, "--measure", "association", "--leave-out-tasks", "--json")
+    assert {o["task"] for o in json.loads(done.out)["tasks_left_out"]} == {"a", "b"}

@@ -80,7 +80,7 @@ def findings(work: Work) -> list[dict[str, str]]:
     for task in work.tasks:
         labels = work.given[task.name]
         known = is_labelled(labels)
-        held = int((known & (work.pool.split != TRAIN)).sum())
+        held = int((known & (work.pool.split == HOLDOUT)).sum())
         if held < FEW_HELD_OUT:
             found.append(
                 _doubt(

@@ -103,6 +103,8 @@ def explain(
     rows: int = 5,
 ) -> Explanation:
     """Explain one prediction; see :meth:`jointset.project.Run.explain`."""
+    if rows < 0:
+        raise DataError(f"rows is how many training labels are shown, 0 or more; found {rows}")
     table, name, shown, root = find_row(work, saved, row, dataset)
     chosen = find_task(saved, task)
     outputs = saved.outputs(table, dataset=name, root=root)[chosen.name]

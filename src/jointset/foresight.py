@@ -23,7 +23,7 @@ from jointset.relatedness import (
     pool_datasets,
     sure_signal,
 )
-from jointset.relatedness.columns import graded, known
+from jointset.relatedness.columns import graded, known, varied
 from jointset.relatedness.pooling import told_apart
 from jointset.relatedness.signal import enough
 from jointset.relating import content, material_of, plain, pooled, sampled
@@ -151,7 +151,7 @@ def pooling_gains(
         if not any(others.values()):
             continue
         rows = np.any([is_labelled(y) for y in usable.values()], axis=0)
-        if (features[rows].std(axis=0) <= 1e-9).all():
+        if not varied(features[rows]).any():
             silent |= dict.fromkeys(usable, "all rows have the same inputs")
             continue
         tried = {t: _likeliest(t, s, usable, features) for t, s in others.items()}

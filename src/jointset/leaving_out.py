@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
-from jointset.data import Overlay
+from jointset.data import Overlay, Pool
 from jointset.errors import ConfigError, nearest
 from jointset.models.grouped import TaskGroup
 from jointset.records import HOLDOUT, TRAIN, Floats, Ints, is_labelled
 from jointset.relatedness.affinity import ALPHA
 from jointset.relatedness.transfer_gain import WIDTH, Trained
-from jointset.task_sets import row_skills
+from jointset.task_sets import judges, row_skills
 from jointset.training.evaluate import predict
 from jointset.training.loop import fit
 from jointset.workbench import Bench
@@ -95,14 +96,15 @@ def leave_out(
 ) -> tuple[LeftOut, ...]:
     """Train on all datasets, and without each of ``datasets`` (all by default); a training each, as a run would.
 
-    The skill of a row is 1 less its loss over that of the best constant. Raises ``ConfigError`` for a dataset that is
-    not there, or where there is only one.
+    The skill of a row is 1 less its loss over that of the best constant. Datasets of :func:`needed` are passed over.
+    Raises ``ConfigError`` for a dataset that is not there, or where there is only one, or none but needed ones.
     """
     names = [d.name for d in bench.work.pool.datasets]
     check_datasets(names, datasets)
+    kept_in = needed(bench.work.pool, overlay.labels, datasets)
     whole = _outputs(bench, overlay, np.arange(len(names)), seed, "all datasets")
     found: list[LeftOut] = []
-    for name in datasets or names:
+    for name in (n for n in datasets or names if n not in kept_in):
         kept = np.array([i for i, n in enumerate(names) if n != name], np.int64)
         without = _outputs(bench, overlay, kept, seed, f"without {name}")
         found += _compared(bench, overlay, name, kept, whole, without)
@@ -116,6 +118,26 @@ def check_datasets(names: Sequence[str], asked: Sequence[str] = ()) -> None:
             raise ConfigError(f"no dataset {name!r}{nearest(name, names)}; one of {', '.join(names)}")
     if len(names) < 2:
         raise ConfigError("there is one dataset, and without it nothing to train on; two or more are needed")
+
+
+def needed(pool: Pool, labels: Mapping[str, NDArray[Any]], datasets: Sequence[str] = ()) -> dict[str, str]:
+    """Those of ``datasets`` (all by default) that cannot be left out, each with the reason: nothing would be left to
+    train, or to compare, on. Raises ``ConfigError`` where that is so of them all."""
+    found: dict[str, str] = {}
+    asked = datasets or [d.name for d in pool.datasets]
+    for i, dataset in enumerate(pool.datasets):
+        if dataset.name not in asked:
+            continue
+        learnt, held = ((pool.split == s) & (pool.dataset_of != i) for s in (TRAIN, HOLDOUT))
+        tasks = [y for y in labels.values() if is_labelled(y[learnt]).any()]
+        if not tasks:
+            found[dataset.name] = "no other dataset has labels to train on"
+        elif not any(judges(y[held]) for y in tasks):
+            found[dataset.name] = "no other dataset has held-out labels to compare trainings by"
+    if len(found) == len(asked):
+        told = "; ".join(f"{name}: {why}" for name, why in found.items())
+        raise ConfigError(f"no dataset can be left out ({told})")
+    return found
 
 
 def _outputs(bench: Bench, overlay: Overlay, kept: Ints, seed: int, name: str) -> Mapping[str, Any]:

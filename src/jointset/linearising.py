@@ -16,7 +16,7 @@ from jointset.models.grouped import TaskGroup
 from jointset.models.joint import JointModel
 from jointset.records import HOLDOUT, TRAIN, Ints, Task
 from jointset.relatedness import LinearisedGain, Tangent, linearised_gain
-from jointset.training.evaluate import NOTHING, predict, row_losses
+from jointset.training.evaluate import predict, row_losses, told_apart
 from jointset.training.loop import fit
 from jointset.training.problem import Problem
 from jointset.training.settings import TrainSettings
@@ -89,7 +89,7 @@ def _read(
     labels = problem.labels[task.name][rows]
     outputs, _ = predict(model, problem.inputs, rows)
     _, counts, constant = row_losses(task, labels, outputs[task.name])
-    if not constant > NOTHING:
+    if not told_apart(task, constant):
         return None
     gradients, margins = row_margins(model, problem.inputs, rows, task.name, labels)
     mean, std = task.scale

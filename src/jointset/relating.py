@@ -43,6 +43,7 @@ from jointset.survey.inputs import read_inputs
 
 ROWS = 2000  # of each dataset that are looked at
 MOST_MEASURED = 3  # auxiliaries of a target that trainings are spent on
+UNSCORED = "no gain was measured, for want of held-out labels"
 HARDLY = 0.1  # of the most that a task says: not worth a training
 
 
@@ -288,8 +289,11 @@ def _chosen(
         found = choose_auxiliaries(gain.affinity, target, most=MOST_MEASURED, gain=check, exclude=exclude)
         if found.chosen:
             return found
-        note = "no measured gain is surely above 0; chosen by the measures"
-        harm = gain.affinity.simultaneous()[1][:, gain.affinity.index(target)] < 0
+        j = gain.affinity.index(target)
+        scored = np.isfinite(np.delete(gain.affinity.values[:, j], j)).any()
+        why = "no measured gain is surely above 0" if scored or len(gain.affinity.tasks) < 2 else UNSCORED
+        note = f"{why}; chosen by the measures"
+        harm = gain.affinity.simultaneous()[1][:, j] < 0
         exclude = {
             n: "measured, it does harm" for n, h in zip(gain.affinity.tasks, harm, strict=True) if h
         } | exclude

@@ -223,3 +223,14 @@ def test_mistakes_are_one_clear_line():
     ):
         with pytest.raises(ArrayError, match=r"^\S[^\n]+$"):
             call()
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+@pytest.mark.parametrize("standardise", [True, False])
+def test_the_unit_does_not_decide_what_is_far(unit, standardise):
+    x = np.random.default_rng(0).normal(size=(300, 4))
+    x[:3] *= 30
+    plain, scaled = (find_outliers(x * u, standardise=standardise) for u in (1.0, unit))
+    assert plain.is_outlier[:3].all()
+    np.testing.assert_array_equal(scaled.is_outlier, plain.is_outlier)
+    np.testing.assert_allclose(scaled.findings.score, plain.findings.score, rtol=1e-4)

@@ -200,3 +200,11 @@ def test_rows_left_out_of_the_fit_are_judged_too():
 def test_all_missing():
     found = find_label_errors(np.full(50, np.nan), np.arange(50.0), kind="regression")
     assert not found.is_error.any() and np.isnan(found.quality).all() and np.isnan(found.interval).all()
+
+
+def test_tiny_units_do_not_matter():
+    given, pred, *_ = draw(0.1)
+    given[::9] = np.nan
+    plain, scaled = (find_label_errors(given * u, pred * u, kind="regression") for u in (1.0, 1e-10))
+    np.testing.assert_allclose(plain.quality, scaled.quality, atol=1e-6)
+    np.testing.assert_allclose(plain.confidence, scaled.confidence, atol=1e-6)

@@ -188,3 +188,16 @@ def test_many_rows_do_not_make_a_trifle_a_shift():
     assert share_shift({"a × b": (a[:19], b)}).outcome == "not applicable"
     with pytest.raises(ArrayError, match="a × b: labels must be class codes"):
         share_shift({"a × b": (np.array(["x"]), b)})
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e8])
+def test_the_unit_of_the_inputs_does_not_hide_a_shift(unit):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 300, 3))
+    b = b + 0.6
+    plain, scaled = covariate_shift(a, b), covariate_shift(a * unit, b * unit)
+    assert plain.outcome == scaled.outcome == "found"
+    assert scaled.area == pytest.approx(plain.area, abs=0.01)
+    y = [(x[:, 0] > 0).astype(int) for x in (a, 0.6 - b)]
+    told = [concept_shift(a * u, y[0], b * u, y[1]) for u in (1.0, unit)]
+    assert told[1].p_value == pytest.approx(told[0].p_value, abs=0.01)

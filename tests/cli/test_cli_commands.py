@@ -203,3 +203,20 @@ def test_the_demo_writes_real_images_with_known_damage(tmp_path):
             wrong = (frame[task] != right) & frame[task].notna()
             assert wrong[train].sum() / frame.loc[train, task].notna().sum() == pytest.approx(NOISE, abs=0.07)
             assert (frame.loc[~train, task] == right[~train]).all()
+
+
+def test_init_keeps_label_columns_of_like_names_apart(cli, tmp_path):
+    rng = np.random.default_rng(0)
+    for file in ("one", "two"):
+        frame = pd.DataFrame({"age": rng.normal(size=60).round(3)})
+        for column in ("label a", "label_a", "Label-A"):
+            frame[column] = rng.choice(["yes", "no"], 60)
+        frame.to_csv(tmp_path / f"{file}.csv", index=False)
+    done = cli("init", tmp_path / "one.csv", tmp_path / "two.csv", "--out", tmp_path / "made.yaml")
+    assert done.code == 0, done.err
+    tasks = yaml.safe_load((tmp_path / "made.yaml").read_text())["tasks"]
+    assert {n: t["labels"] for n, t in tasks.items()} == {
+        f"label_a{suffix}": {"one": column, "two": column}
+        for suffix, column in (("_2", "label a"), ("", "label_a"), ("_3", "Label-A"))
+    }
+    assert cli("check", tmp_path / "made.yaml", "--no-estimate").code == 0

@@ -538,6 +538,7 @@ WRONG = [
     (("run", "--foo"), "No such option: --foo; see jointset run --help"),
     (("rum",), "No such command 'rum'. Did you mean 'run'? See jointset --help"),
     (("relate", "a.yaml", "--rows", "x"), "Invalid value for '--rows'", "see jointset relate --help"),
+    (("diff", "runs/a", "--limit", "-1"), "Invalid value for '--limit'"),
     (("predict",), "Missing argument 'path'"),
 ]
 

@@ -132,6 +132,8 @@ def test_explain_in_python(finished):
     assert "what its parts add (occlusion)" in told and "speak for it" in told
     text = finished.explain("calm quiet plain", task="level", dataset="posts", rows=0)
     assert text.row == "given" and [u.name for u in text.attribution.units] == ["calm", "quiet", "plain"]
+    with pytest.raises(DataError, match="0 or more; found -1"):
+        finished.explain("p5", dataset="people", task="level", rows=-1)
     frame = finished.explain(
         pd.DataFrame({"age": [30.0], "job": ["nurse"], "note": ["even usual"]}), task="price", rows=2
     )
@@ -149,6 +151,11 @@ def test_explain_in_python(finished):
         (("people", "p5x", "--task", "level"), "has no row 'p5x' (did you mean 'p5'?)"),
         (("people", "p5", "--task", "level", "--label", "lwo"), "no class 'lwo' (did you mean 'low'?)"),
         (("people", "p5", "--task", "level", "--method", "oclusion"), "did you mean 'occlusion'?"),
+        (
+            ("people", "p5", "--task", "price", "--label", "low"),
+            "'price' predicts a number and has no class 'low'",
+        ),
+        (("people", "p5", "--task", "level", "--rows", "-1"), "Invalid value for '--rows'"),
     ],
 )
 def test_mistakes_are_one_line(cli, finished, arguments, message):

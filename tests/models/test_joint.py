@@ -3,11 +3,13 @@
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from jointset.models import inputs as module
 from jointset.models.encoders import make_encoders
+from jointset.models.encoders.tabular import Tabular
 from jointset.models.inputs import prepare_inputs
 from jointset.records import TRAIN
 
@@ -176,3 +178,11 @@ def test_an_unreadable_or_absent_input_leaves_the_row_its_other_one(model, probl
         expected, _ = model(only_text, 1)
     for name, logits in run(model, bare, [0])[0].items():
         torch.testing.assert_close(logits, expected[name])
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1e14])
+def test_a_column_is_scaled_whatever_its_unit(unit):
+    values = np.random.default_rng(0).normal(size=50) * unit
+    table = pa.table({"a": values, "still": np.full(50, 0.1 * unit)})
+    state = Tabular().fit([table])["numeric"]
+    assert state["a"][1] == pytest.approx([values.std()]) and state["still"][1] == [1.0]

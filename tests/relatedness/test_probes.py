@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from jointset.errors import ArrayError
 from jointset.relatedness import probed
-from jointset.relatedness.probes import nulls
+from jointset.relatedness.probes import nulls, standardised
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
@@ -36,3 +37,11 @@ def test_nulls_do_not_see_the_row_they_predict():
     hits = [(said["t"].argmax(1) == y).mean() for said in nulls({"t": y}, x)]
     assert 0.15 < np.mean(hits) < 0.5
     assert (probed({"t": y}, x)["t"].argmax(1) == y).mean() > 0.95
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_a_column_is_constant_by_its_own_magnitude(unit):
+    x = np.random.default_rng(0).normal(size=(50, 1))
+    np.testing.assert_allclose(standardised(x * unit, 50), standardised(x, 50), rtol=1e-9)
+    with pytest.raises(ArrayError, match="every column is constant"):
+        standardised(unit * (1 + 1e-12 * x), 50)

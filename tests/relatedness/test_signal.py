@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jointset.relatedness import label_signal, sure_signal, treatments
+from jointset.relatedness import label_signal, says_nothing, sure_signal, treatments
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -28,3 +28,12 @@ def test_random_labels_are_told_from_so_many_on(rows, rarer):
     coin = rng.permutation(np.arange(rows) < rarer).astype(int)
     outcome = sure_signal({"coin": coin}, rng.normal(size=(rows, 3)))["coin"].outcome
     assert outcome == ("no signal" if rows > 800 and rarer > 100 else "not judged")
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_the_unit_of_a_number_does_not_silence_its_model(unit):
+    y = np.random.default_rng(0).normal(size=300) * unit + 5 * unit
+    assert not says_nothing(y, y[:, None])
+    assert says_nothing(y, np.random.default_rng(1).normal(size=(300, 1)) * unit)
+    assert says_nothing(y, np.full((300, 1), 5 * unit))
+    assert says_nothing(y, 5 * unit + y[:, None] * 1e-9), "a constant but for rounding"

@@ -249,3 +249,28 @@ def test_mistakes_of_a_training_are_told():
         measure_transfer(lambda s: {"a": (1.0, np.ones(3))}, ("a", "b"), 4)
     with pytest.raises(ArrayError, match="same every time"):
         measure_transfer(lambda s: {t: (1.0, np.ones(len(s) + 2)) for t in s}, ("a", "b"), 4)
+
+
+def test_a_task_that_is_not_scored_has_no_gains_and_spoils_no_others():
+    tasks, _, train = truth(0, 4)
+
+    def some(chosen):
+        return {n: s if n != "t1" else (float("nan"), np.empty(0)) for n, s in train(chosen).items()}
+
+    for budget, size in ((4 + 1 + 6, None), (4 + 1 + 2, 3)):
+        found = measure_transfer(some, tasks, budget, size=size)
+        known = np.delete(np.arange(4), 1)
+        assert np.isnan(found.affinity.values[[0, 2, 3], 1]).all()
+        assert np.isfinite(found.affinity.values[:, known]).all()
+        assert not found.affinity.support[:, 1].any()
+        assert found.predicted(tasks, "t1") == 0.0 and found.predicted(("t0", "t1"), "t1") == 0.0
+        assert choose_auxiliaries(found.affinity, "t1").chosen == ()
+        for joint in (None, found.joint):
+            told = {t.task: t for t in treatments(tasks, gain=found.affinity, joint=joint)}
+            assert told["t1"].action == "keep" and "nan" not in " ".join(t.reason for t in told.values())
+        grouped = group_tasks(found.affinity, 2, score=found.predicted)
+        assert np.isfinite(grouped.value) and sorted(t for g in grouped.groups for t in g.serves) == list(
+            tasks
+        )
+    with pytest.raises(ArrayError, match="finite score"):
+        measure_transfer(lambda s: {t: (float("nan"), np.ones(3)) for t in s}, tasks, 5)

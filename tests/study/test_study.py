@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jointset import config
+from jointset.data.sites.clusters import standardised
+from jointset.data.sites.heterogeneity import mean_differences
 from jointset.data.sources import read
 from jointset.prepare import prepare, regime
 from jointset.study import Plan, make_study
-from jointset.study.assign import clean, label_codes
+from jointset.study.assign import clean, label_codes, site_values
 from jointset.study.columns import telling, unfit
 
 DATA = Path(os.environ.get("JOINTSET_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -437,3 +439,42 @@ def test_handwritten_digits_by_writer(tmp_path):
         for i, v in zip(dirty["source_row"].to_pylist(), dirty["image"].to_pylist(), strict=True)
     ]
     assert 20 < np.std(gaps) < 0.2 * 255  # clipping at black takes about half of it
+
+
+def test_labels_and_sites_of_like_names_stay_apart(cli, tmp_path):
+    rng = np.random.default_rng(0)
+    people = pd.DataFrame(
+        {"age": rng.normal(size=120).round(3), "ward": np.resize(["A/B", "A_B", "A B", "a b"], 120)}
+    )
+    labels = ["my label", "my_label", "my-label", "my_label_2"]
+    for column in labels:
+        people[column] = rng.choice(["yes", "no"], 120)
+    people.to_csv(tmp_path / "d.csv", index=False)
+    done, out = part(
+        cli, tmp_path / "d.csv", "--by", "ward", *(s for c in labels[1:] for s in ("--label", c)), label=labels[0],
+        inputs="tabular=age",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    tasks = yaml.safe_load((out / "jointset.yaml").read_text())["tasks"]
+    assert {n: next(iter(t["labels"].values())) for n, t in tasks.items()} == {
+        "my_label": "my_label", "my_label_2": "my_label_2", "my_label_3": "my-label", "my_label_4": "my label"
+    }  # fmt: skip
+    sites = {f.stem: len(pd.read_csv(f)) for f in (out / "sites").iterdir()}
+    assert sites == dict.fromkeys(sites, 30) and len({s.casefold() for s in sites}) == 4
+    assert cli("check", out / "jointset.yaml", "--no-estimate").code == 0
+
+
+def test_names_of_sites_do_not_meet_a_numbered_one():
+    values = ["A B", "A_B", "A_B_1", "A_B_2"]
+    names = site_values(pa.chunked_array([values]), "ward")[1]
+    assert len(set(names)) == 4 and set(names) >= {"A_B", "A_B_1"}
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1e14])
+def test_differences_between_sites_have_no_unit(unit):
+    rng = np.random.default_rng(0)
+    site, x = np.repeat([0, 1], 50), rng.normal(size=(100, 2)) + np.repeat([0, 1], 50)[:, None]
+    np.testing.assert_allclose(mean_differences(site, x * unit, 2), mean_differences(site, x, 2))
+    np.testing.assert_allclose(standardised(x * unit), standardised(x))
+    assert not mean_differences(site, np.full((100, 1), 0.1 * unit), 2).any()
+    assert not standardised(np.full((100, 1), 0.1 * unit)).any()

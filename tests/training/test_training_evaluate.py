@@ -71,3 +71,12 @@ def test_the_squared_error_is_scikit_learns_r2():
     task, y = CASES["regression"]
     p = y + RNG.normal(0, 1, 60)
     assert score(task, y, p[:, None]) == pytest.approx(r2_score(y, p))
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1e7])
+def test_the_unit_of_a_number_does_not_matter(unit):
+    _, y = CASES["regression"]
+    p = (y + RNG.normal(0, 1, 60))[:, None]
+    task = Task("t", "regression", scale=(5 * unit, 3 * unit))
+    assert score(task, y * unit, p * unit) == pytest.approx(score(CASES["regression"][0], y, p))
+    assert np.isnan(score(task, np.full(60, 0.1 * unit), p * unit)), "one label, whatever its rounding"

@@ -16,6 +16,7 @@ from jointset.records import Floats, Ints
 STRENGTH = 1.0  # inverse of the ridge penalty on standardised columns
 OF_TERMS = 10.0  # the same of sparse rows of unit length
 STEPS = 60
+ROUNDING = 1e-6  # of a column's greatest magnitude, in single precision: a spread below it is none
 
 
 def cross_fitted(
@@ -64,6 +65,17 @@ def sparse(points: Any) -> bool:
     return bool(issparse(points))
 
 
+def spreads(points: Floats, *, none: float = 0.0) -> Floats:
+    """Standard deviation of every column ``(d,)``, in any unit; ``none`` for one that is constant but for rounding.
+
+    >>> spreads(np.array([[0.0, 3.0, 1e-9], [0.0, 3.0, 3e-9]]), none=1.0).round(12).tolist()
+    [1.0, 1.0, 1e-09]
+    """
+    found = points.std(axis=0)
+    told = found > ROUNDING * np.abs(points).max(axis=0, initial=0.0)
+    return np.where(told, found, none).astype(points.dtype)
+
+
 class Linear:
     """A logistic regression over standardised columns; ``classes`` are the codes it has seen.
 
@@ -77,7 +89,7 @@ class Linear:
         # a hashed vocabulary is mostly empty
         self.used = np.unique(points.indices) if sparse(points) else None
         self.middle = None if sparse(points) else points.mean(axis=0)
-        self.scale = None if sparse(points) else np.maximum(points.std(axis=0), 1e-6)
+        self.scale = None if sparse(points) else spreads(points, none=1.0)
         strength = STRENGTH if self.middle is not None else OF_TERMS
         self.model: Any = LogisticRegression(C=strength, max_iter=STEPS)
         with warnings.catch_warnings():

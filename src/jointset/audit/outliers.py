@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jointset.audit.crossfit import spreads
 from jointset.audit.findings import Checked, Findings, as_points, ended
 from jointset.audit.nearest import nearest
 from jointset.errors import ArrayError
@@ -62,7 +63,7 @@ def find_outliers(
     distance = nearest(x[once], min(k, len(once) - 1), seed=seed)[0].mean(axis=1)
     bound = _bound(distance, spreads)
     distance = distance[inverse]
-    score = 1 / (1 + (distance / max(bound, 1e-12)) ** 2)
+    score = 1 / (1 + (distance / bound) ** 2)
     far = distance > bound
     rows = np.flatnonzero(far)
     rows = rows[np.argsort(score[rows], kind="stable")]
@@ -82,9 +83,9 @@ def find_outliers(
 def _one_spread(points: NDArray[np.float32]) -> NDArray[np.float32]:
     low, middle, high = np.quantile(points, [0.05, 0.5, 0.95], axis=0)
     spread = (high - low) / 3.29
-    usual = points.std(axis=0)
-    spread = np.where(spread > 1e-3 * np.maximum(usual, 1e-12), spread, usual)
-    kept = spread > 1e-9
+    usual = spreads(points)
+    spread = np.where(spread > 1e-3 * usual, spread, usual)
+    kept = usual > 0
     if not kept.any():
         return np.zeros((len(points), 1), np.float32)
     return ((points[:, kept] - middle[kept]) / spread[kept]).astype(np.float32)

@@ -12,6 +12,7 @@ import typer
 from jointset.config import path_from
 from jointset.config.commented import one_line
 from jointset.console.words import counted
+from jointset.data.names import numbered
 from jointset.data.sources import read
 from jointset.errors import UserError
 
@@ -46,13 +47,14 @@ def init(files: list[Path], out: Path) -> None:
     tasks: dict[str, Any] = {}
     for file, table in tables.items():
         name = re.sub(r"[^A-Za-z0-9]+", "_", file.stem).strip("_") or "data"
-        while name in datasets:
-            name += "_2"
+        name = numbered(name, datasets)
         others = [set(t.column_names) for f, t in tables.items() if f != file]
         guess = guess_columns(table, others)
         datasets[name] = (path_from(file, out.resolve().parent), guess)
         for label, kind in guess["labels"].items():
             key = re.sub(r"[^A-Za-z0-9]+", "_", label.strip()).strip("_").lower() or "label"
+            taken = [k for k, t in tasks.items() if name in t["labels"]]
+            key = numbered(key, [*taken, *(c for c in table.column_names if c != label)])
             tasks.setdefault(key, {"kind": kind, "labels": {}})["labels"][name] = label
     out.write_text(render(datasets, tasks), encoding="utf-8")
     told = f"{out}: {counted(len(datasets), 'dataset')}, {counted(len(tasks), 'task')} guessed"

@@ -214,7 +214,7 @@ def diff(
     action: Annotated[Optional[str], typer.Option(help="Only this action.")] = None,  # noqa: UP045
     from_round: Annotated[int, typer.Option("--from", help="State after this round (0 = as given).")] = 0,
     to_round: Annotated[Optional[int], typer.Option("--to", help="State after this round.")] = None,  # noqa: UP045
-    limit: Annotated[int, typer.Option(help="Lines shown.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, help="Lines shown.")] = 20,
     as_json: Json = False,
 ) -> None:
     """Show which labels changed between two rounds."""
@@ -324,7 +324,7 @@ def explain(
     task: Annotated[Optional[str], typer.Option(help="Task, where there are several.")] = None,  # noqa: UP045
     label: Annotated[str | None, typer.Option(help="Class to explain; the predicted one by default.")] = None,
     method: Annotated[str, typer.Option(help="occlusion or integrated_gradients.")] = "occlusion",
-    rows: Annotated[int, typer.Option(help="Training labels shown for and against; 0: none.")] = 5,
+    rows: Annotated[int, typer.Option(min=0, help="Training labels shown for and against; 0: none.")] = 5,
     as_json: Json = False,
 ) -> None:
     """Say why a prediction is what it is: words, columns or regions, and the training labels behind it."""

@@ -11,6 +11,7 @@ import typer
 
 from jointset.cli.init import guess_columns, kind_of_labels
 from jointset.cli.partition_inputs import guessed_inputs, named_inputs, notes_on
+from jointset.data.names import numbered
 from jointset.data.sources import read
 from jointset.data.splits import SPLIT_NAMES
 from jointset.errors import DataError, UserError, nearest
@@ -97,7 +98,7 @@ def _one_method(method: Mapping[str, Any]) -> tuple[str, Any]:
 def _tasks(table: Any, labels: list[str], guess: Mapping[str, Any], file: str) -> dict[str, dict[str, Any]]:
     """Task → kind and column, of ``COLUMN`` or ``COLUMN:KIND``, or of the columns that look like labels."""
     tasks: dict[str, dict[str, Any]] = {}
-    for entry in labels:
+    for entry in dict.fromkeys(labels):
         column, _, kind = entry.rpartition(":") if entry.rpartition(":")[2] in KINDS else (entry, "", "")
         if column not in table.column_names:
             raise DataError(
@@ -105,13 +106,13 @@ def _tasks(table: Any, labels: list[str], guess: Mapping[str, Any], file: str) -
                 f"columns: {', '.join(map(repr, table.column_names[:20]))}"
             )
         values = table.column(column).drop_null()
-        tasks[_task_name(column, table)] = {
+        tasks[_task_name(column, table, tasks)] = {
             "kind": kind or kind_of_labels(values.type, len(values.unique()), len(values)),
             "column": column,
         }
     if not labels:
         for column, kind in guess["labels"].items():
-            tasks[_task_name(column, table)] = {"kind": kind, "column": column}
+            tasks[_task_name(column, table, tasks)] = {"kind": kind, "column": column}
     if not tasks:
         raise UserError(f"{file}: no column looks like a label; name one with --label COLUMN")
     return tasks
@@ -125,9 +126,10 @@ def _split(column: str | None, table: Any) -> str | None:
     return column if all(str(v).strip().lower() in SPLIT_NAMES for v in values) else None
 
 
-def _task_name(column: str, table: Any) -> str:
+def _task_name(column: str, table: Any, tasks: Mapping[str, Any]) -> str:
+    """A name of its own, which is that of no other column: an export gives the task a column of that name."""
     plain = "_".join(p for p in "".join(c if c.isalnum() else "_" for c in column).split("_") if p) or "label"
-    return plain
+    return numbered(plain, [*tasks, *(c for c in table.column_names if c != column)])
 
 
 def _format(format: str | None, file: Path) -> str:

@@ -6,13 +6,13 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from jointset.errors import UserError
+from jointset.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
     from jointset.advised import Advised
@@ -65,8 +65,11 @@ def relate(
     _leave_out_checked(
         list(settings.datasets) if leave_out else (), list(settings.tasks) if leave_out_tasks else ()
     )
+    passed: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="jointset-relate-") as folder:
         work = prepare(settings, Path(folder))
+        if budget or linearise or leave_out or leave_out_tasks:
+            passed = _comparable(work, leave_out, leave_out_tasks)
         asked: dict[str, Any] = {"measures": measures, "targets": targets, "groups": groups, "rows": rows}
         trains = budget or linearise
         found = _measured(work, Path(folder), budget, linearise, asked) if trains else related(work, **asked)
@@ -81,6 +84,8 @@ def relate(
         ):
             if asked_for:
                 told[key] = [{**dataclasses.asdict(one), "verdict": one.verdict} for one in changes]
+        if leave_out:
+            told["not_left_out"] = passed
         if made:
             told["written"] = {"file": str(write), "changed": list(made.changed), "left": list(made.left)}
         facts = {"name": settings.name, "regime": regime(settings), **found.facts(), **told}
@@ -88,12 +93,14 @@ def relate(
     else:
         typer.echo(f"{regime(settings)}; {found.rows:,} training rows looked at in {found.seconds:.1f} s")
         typer.echo(
-            "\n".join([*render(found), *_datasets(left), *_tasks(tasks_left), *_told_written(write, made)])
+            "\n".join(
+                [*render(found), *_datasets(left, passed), *_tasks(tasks_left), *_told_written(write, made)]
+            )
         )
 
 
 def _leave_out_checked(datasets: Sequence[str], tasks: Sequence[str]) -> None:
-    """Mistakes first, then what leaving out costs, on stderr."""
+    """Whether there is more than one of what shall be left out."""
     if not datasets and not tasks:
         return
     from jointset.leaving_out import check_datasets, check_tasks
@@ -102,12 +109,31 @@ def _leave_out_checked(datasets: Sequence[str], tasks: Sequence[str]) -> None:
         check_datasets(datasets)
     if tasks:
         check_tasks(tasks)
-    for names, what in ((datasets, "dataset"), (tasks, "task")):
+
+
+def _comparable(work: Work, leave_out: bool, leave_out_tasks: bool) -> dict[str, str]:
+    """Raise where trainings cannot be compared; then, on stderr, what leaving out costs, and what is not compared.
+
+    Returns the datasets that are not left out, each with the reason.
+    """
+    from jointset.leaving_out import needed
+    from jointset.task_sets import unscored
+
+    without = unscored(work)
+    if len(without) == len(work.tasks):
+        raise ConfigError(
+            "trainings are compared on held-out labels, and no task has two different ones; raise split.holdout, or "
+            "mark rows as holdout in the split column"
+        )
+    passed = needed(work.pool, work.given) if leave_out else {}
+    left = [d.name for d in work.pool.datasets if d.name not in passed] if leave_out else []
+    for names, what in ((left, "dataset"), (work.tasks if leave_out_tasks else (), "task")):
         if names:
-            typer.echo(
-                f"leaving each {what} out costs {len(names) + 1} joint trainings, as jointset check times them",
-                err=True,
-            )
+            cost = f"{len(names) + 1} joint trainings, as jointset check times them"
+            typer.echo(f"leaving each {what} out costs {cost}", err=True)
+    for name in without:
+        typer.echo(f"{name}: no two held-out labels differ, so trainings are not compared by it", err=True)
+    return passed
 
 
 def _is_free(write: Path | None) -> None:
@@ -272,12 +298,13 @@ def groups_told(grouping: Grouping) -> Iterator[str]:
         )
 
 
-def _datasets(left: tuple[LeftOut, ...]) -> Iterator[str]:
-    """What each dataset did for the tasks of the others."""
-    if left:
+def _datasets(left: tuple[LeftOut, ...], passed: Mapping[str, str]) -> Iterator[str]:
+    """What each dataset did for the tasks of the others, and which are not left out."""
+    if left or passed:
         yield ""
         yield "datasets, by training without each (skill with it less that without, on the others' held-out rows; 90 %)"
     yield from (_change(one.dataset, one) for one in left)
+    yield from (f"· {name}: not left out, {why}" for name, why in passed.items())
 
 
 def _tasks(left: tuple[TaskLeftOut, ...]) -> Iterator[str]:

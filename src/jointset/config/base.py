@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and strict about keys."""
+    """Base of all settings: frozen, strict about keys, and finite: no number is NaN or without bound."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False, allow_inf_nan=False)
 

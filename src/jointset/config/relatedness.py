@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from jointset.config.base import Settings
+from jointset.config.switch import spelled_out
 
 
 class RelatednessSettings(Settings):
@@ -29,6 +30,11 @@ class RelatednessSettings(Settings):
         ge=0.0,
         description="Loss, in units of the task's metric, from which a task may count as hurt.",
     )
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        return value if value is True else spelled_out(value)  # there is no "on"
 
 
 def read(value: Any) -> Any:

@@ -59,8 +59,13 @@ class Target:
 
 
 def target_of(task: Task, outputs: Floats, label: str | None = None) -> Target:
-    """The class named ``label``, or the likeliest one of ``outputs`` ``(1, K)``; raises ``DataError`` for no class."""
+    """The class named ``label``, or the likeliest one of ``outputs`` ``(1, K)``; raises ``DataError`` for no class, and
+    for a ``label`` where the task has none."""
     if not task.classes:
+        if label is not None:
+            raise DataError(
+                f"task {task.name!r} predicts a number and has no class {label!r}; leave the label out"
+            )
         return Target(task)
     if label is None:
         return Target(task, int(np.argmax(outputs[0])))

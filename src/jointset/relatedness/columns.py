@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointset.errors import ArrayError
-from jointset.records import Floats, Ints
+from jointset.records import Bools, Floats, Ints
 
 Array = NDArray[Any]
+ROUNDING = 1e-9  # of a column's greatest magnitude: a spread below it is none
 GROUPS = 5  # quantile groups of a number, where classes are needed
 
 
@@ -53,6 +54,15 @@ def points(features: Any, n: int, what: str = "features") -> Floats:
     if array.ndim != 2 or len(array) != n or not np.isfinite(array).all():
         raise ArrayError(f"{what} must be finite numbers ({n}, d) like the labels, found {array.shape}")
     return array
+
+
+def varied(array: Floats) -> Bools:
+    """The columns ``(d,)`` of ``(n, d)`` that are not constant but for rounding, whatever their unit.
+
+    >>> varied(np.array([[0.0, 1e-9, 1e9], [0.0, 2e-9, 1e9 + 1e-3]])).tolist()
+    [False, True, False]
+    """
+    return np.asarray(array.std(axis=0) > ROUNDING * np.abs(array).max(axis=0, initial=0.0))
 
 
 def parts(labels: Array) -> list[Array]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jointset.errors import ArrayError
 from jointset.records import Bools, Floats, Ints
-from jointset.relatedness.columns import GROUPS, Array, checked, coded, graded, known, parts, points
+from jointset.relatedness.columns import GROUPS, Array, checked, coded, graded, known, parts, points, varied
 
 STRENGTH = 1.0  # inverse of the ridge penalty on standardised columns
 STEPS = 60
@@ -20,11 +20,11 @@ LEAST = 1e-4  # probability
 def standardised(features: Any, n: int) -> Floats:
     """Columns of mean 0 and spread 1, ``(n, d)``; constant ones are left out."""
     x = points(features, n)
-    spread = x.std(axis=0)
-    kept = spread > 1e-9
+    kept = varied(x)
     if not kept.any():
         raise ArrayError("features: every column is constant; there is nothing to learn from")
-    return np.clip((x[:, kept] - x[:, kept].mean(axis=0)) / spread[kept], -8, 8)
+    x = x[:, kept]
+    return np.clip((x - x.mean(axis=0)) / x.std(axis=0), -8, 8)
 
 
 def probed(

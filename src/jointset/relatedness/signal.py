@@ -25,6 +25,7 @@ SURE_RARER = 100  # labels beside the commonest
 SURE_LEVEL = 0.02  # p-value above which a task is suspected; of random ones a fiftieth stays below
 LOOKS = (49, 199)  # permutations of a first look, which settles most tasks, and of a second
 OWN_LEVEL = 0.01  # p-value from which held-out predictions of a task's own model are worth something
+SILENT = 1e-6  # of the labels' spread, or of a probability: outputs that differ by less are one constant
 HELD_OUT = (80, 40)  # what :func:`enough` asks of held-out labels: few let a weak model look worthless
 
 
@@ -104,9 +105,11 @@ def says_nothing(labels: Any, outputs: Any, *, seed: int = 0) -> bool:
     """
     if not enough(labels, *HELD_OUT):
         return False
-    if not (np.ptp(outputs, axis=0) > 1e-6).any():
+    unit = float(np.nanstd(labels)) if labels.dtype.kind == "f" else 1.0  # probabilities have no unit
+    if not (np.ptp(outputs, axis=0) > SILENT * unit).any():
         return True
-    return label_signal({"task": labels}, outputs, level=OWN_LEVEL, seed=seed)["task"].outcome == "no signal"
+    about = outputs - outputs.mean(axis=0)
+    return label_signal({"task": labels}, about, level=OWN_LEVEL, seed=seed)["task"].outcome == "no signal"
 
 
 def enough(labels: Array, fewest: int = SURE_LABELS, rarer: int = SURE_RARER) -> bool:

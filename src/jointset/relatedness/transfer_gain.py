@@ -51,15 +51,15 @@ class TransferGain:
     )  # of each task, as ``train`` gave it
 
     def predicted(self, members: Sequence[str], target: str) -> float:
-        """The surrogate's gain of ``target`` in a set; what was trained keeps its measured gain, and 0 is alone."""
+        """The surrogate's gain of ``target`` in a set; trained sets keep their measured one. 0 alone, or unscored."""
         chosen = frozenset(members)
         others = [i for i, s in enumerate(self.affinity.tasks) if s in chosen and s != target]
         if not others:
             return 0.0
-        if chosen in self._by_set:
-            return self._by_set[chosen].gain[target]
         j = self.affinity.index(target)
-        return float(self.intercepts[j] + np.mean(self.effects[others, j]))
+        told = self.intercepts[j] + np.mean(self.effects[others, j])
+        gain = self._by_set[chosen].gain[target] if chosen in self._by_set else float(told)
+        return gain if np.isfinite(gain) else 0.0
 
     @property
     def spent(self) -> int:
@@ -88,7 +88,7 @@ def measure_transfer(
 
     ``train(tasks)`` trains these tasks jointly and gives, for each, a score that grows with quality and the scores of
     the same held-out rows every time, ``(m,)``, whose mean it is or nearly so (empty where there are none, and then no
-    interval is known). The gain is
+    interval is known; a score of NaN beside them says that the task was not scored, and its gains are NaN). The gain is
     the score less that of training alone; its standard error is that of the paired rows, and for one seed: what other
     seeds would do is not in it. Sets are chosen by :func:`~jointset.relatedness.plan.plan_trainings`. Sets that were
     not trained are predicted by a linear surrogate after Li, Nguyen and Zhang (2023), per target: gain ≈ intercept +
@@ -153,13 +153,17 @@ def surrogate(tasks: Sequence[str], trainings: Sequence[Training]) -> tuple[Floa
 
     The intercept is what company does whoever it is; effects are deviations from it, and the penalty holds them alone.
     A source that was never trained with a target has effect 0, and a wide variance. A target without scores of rows has
-    variance NaN: what is left over after the fit of a few trainings does not tell it.
+    variance NaN: what is left over after the fit of a few trainings does not tell it. Of one that was not scored at all
+    everything is NaN.
     """
     t = len(tasks)
     effects, intercepts, variance = np.zeros((t, t)), np.zeros(t), np.full((t, t), np.nan)
     for j, target in enumerate(tasks):
         mine = [g for g in trainings if target in g.tasks]
         if not mine:
+            continue
+        if not any(np.isfinite(g.gain[target]) for g in mine):
+            intercepts[j], effects[:, j] = np.nan, np.nan
             continue
         design = np.array([[float(s in g.tasks and s != target) for s in tasks] for g in mine])
         design /= np.maximum(design.sum(axis=1, keepdims=True), 1.0)
@@ -195,7 +199,7 @@ def _affinity(
         places = [tasks.index(n) for n in training.tasks]
         for i in places:
             for j in places:
-                if i != j:
+                if i != j and np.isfinite(training.gain[tasks[j]]):
                     support[i, j] += 1
                     if len(places) == 2:
                         values[i, j], spread[i, j] = (
@@ -236,7 +240,7 @@ def _checked(found: Trained, tasks: tuple[str, ...]) -> dict[str, tuple[float, F
         t: (float(found[t][0]), np.asarray(found[t][1], np.float64)) for t in tasks
     }
     for task, (score, rows) in out.items():
-        if not np.isfinite(score) or rows.ndim != 1:
+        if rows.ndim != 1 or not (np.isfinite(score) or (np.isnan(score) and not len(rows))):
             raise ArrayError(
                 f"train: task {task!r} needs a finite score and one score a row, found {score} and {rows.shape}"
             )

@@ -116,7 +116,7 @@ def _in_company(
     worse, better = ([], []) if gain is None else _sides(gain, task, margin, dropped)
     if joint is not None:
         value, low, high = joint.interval(task)
-        if high >= -margin:
+        if not high < -margin:  # also where it was not scored
             return None
         harm = f"training with all others makes it worse ({value:+.3f} [{low:+.3f}, {high:+.3f}])"
     elif worse:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from jointset.data import Pool, sites
+from jointset.data.names import numbered
 from jointset.data.sites.clusters import standardised
 from jointset.errors import DataError
 from jointset.records import Floats, Ints, name_of
@@ -59,8 +60,7 @@ def site_values(column: pa.ChunkedArray, name: str) -> tuple[Ints, list[str]]:
     rank[order], rank[-1] = np.arange(len(order)), -1
     names: list[str] = []
     for i in order:
-        plain = clean(values.names[i], name)
-        names.append(plain if plain not in names else f"{plain}_{i}")
+        names.append(numbered(clean(values.names[i], name), names))
     return rank[values.codes], names
 
 

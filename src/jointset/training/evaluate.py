@@ -72,9 +72,20 @@ def skills(
     found = {}
     for task in tasks:
         losses, counts, constant = row_losses(task, labels[task.name], outputs[task.name])
-        if constant > NOTHING:
+        if told_apart(task, constant):
             found[task.name] = 1.0 - float(losses.sum(0).min()) / counts.sum() / constant
     return found
+
+
+def told_apart(task: Task, constant: float) -> bool:
+    """Whether the constant's loss is that of two different labels; numbers are counted in the task's own scale.
+
+    >>> metres = Task("t", "regression", scale=(0.0, 1e-7))
+    >>> told_apart(metres, 1e-14), told_apart(metres, 1e-29), told_apart(Task("t", "binary"), 1e-7)
+    (True, False, False)
+    """
+    unit = task.scale[1] if task.kind == "regression" else 1.0
+    return constant > NOTHING * unit**2
 
 
 def resampled(task: Task, labels: NDArray[Any], outputs: Floats, weights: Floats) -> Floats:

@@ -155,8 +155,9 @@ def bin_edges(labels: Floats, bins: int = BINS) -> Floats:
 
 def _explained(given: Floats, expected: Floats, inside: Floats) -> float:
     centre = np.average(given, weights=inside + 1e-12)
-    spread = max(float((inside * (given - centre) ** 2).sum()), 1e-12)
-    return float(np.clip(1 - (inside * (given - expected) ** 2).sum() / spread, 0, 1))
+    spread = float((inside * (given - centre) ** 2).sum())
+    left = float((inside * (given - expected) ** 2).sum())
+    return float(np.clip(1 - left / spread, 0, 1)) if spread > 0 else 0.0
 
 
 def assess(task: TaskArrays, fits: list[NodeFit], precision: float | None) -> TaskAudit:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jointset.audit.crossfit import Linear, cross_fitted, folds_of, mean_area
+from jointset.audit.crossfit import Linear, cross_fitted, folds_of, mean_area, spreads
 from jointset.audit.findings import Checked, Findings, as_points
 from jointset.audit.shift.covariate import SAMPLE
 from jointset.errors import ArrayError
@@ -96,7 +96,7 @@ def concept_shift(
 
 def _models(x: Floats, y: Ints, side: Ints, groups: Ints, k: int, seed: int) -> tuple[Floats, Floats, Floats]:
     """Held-out probabilities of the model of x, of that of x and side, and of the latter on the other side."""
-    scaled = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-6)
+    scaled = (x - x.mean(axis=0)) / spreads(x, none=1.0)
     signed = (side * 2.0 - 1)[:, None]
     wide = np.concatenate([scaled, signed * scaled, signed], axis=1)
     other = np.concatenate([scaled, -signed * scaled, -signed], axis=1)

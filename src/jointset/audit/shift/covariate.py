@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jointset.audit.crossfit import Linear, area, folds_of
+from jointset.audit.crossfit import Linear, area, folds_of, spreads
 from jointset.audit.findings import Checked, Findings, as_points
 from jointset.errors import ArrayError
 from jointset.kernel import discrepancies, gaussian
@@ -113,8 +113,8 @@ def covariate_shift(
 
 def _scaled(x: Floats) -> Floats:
     """Columns of one spread, none beyond eight of it."""
-    spread = x.std(axis=0)
-    kept = spread > 1e-6
+    spread = spreads(x)
+    kept = spread > 0
     if not kept.any():
         return np.zeros((len(x), 1), np.float32)
     return np.clip((x[:, kept] - x[:, kept].mean(axis=0)) / spread[kept], -8, 8)

@@ -53,5 +53,5 @@ def standardised(features: ArrayLike) -> Floats:
     count = np.maximum(known.sum(0), 1)
     mean = np.where(known, x, 0).sum(0) / count
     spread = np.sqrt(np.where(known, (x - mean) ** 2, 0).sum(0) / count)
-    kept = spread > 1e-12
+    kept = spread > 1e-12 * np.where(known, np.abs(x), 0).max(0)
     return np.asarray(np.where(known & kept, (x - mean) / np.where(kept, spread, 1), 0))

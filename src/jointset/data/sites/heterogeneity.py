@@ -157,7 +157,8 @@ def mean_differences(site: Ints, features: Floats, sites: int) -> Floats:
         if len(mine) and len(rest):
             spread = np.sqrt((mine.var(0) + rest.var(0)) / 2)
             gap = mine.mean(0) - rest.mean(0)
-            found[j] = np.where(spread > 1e-12, gap / np.maximum(spread, 1e-12), 0.0)
+            told = spread > 1e-12 * np.abs(features).max(0)
+            found[j] = np.where(told, gap / np.where(told, spread, 1.0), 0.0)
     return found
 
 

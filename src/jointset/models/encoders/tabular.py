@@ -57,7 +57,8 @@ class Tabular(Encoder):
                 count = np.maximum(known.sum(0), 1)
                 mean = np.where(known, values, 0).sum(0) / count
                 std = np.sqrt(np.where(known, (values - mean) ** 2, 0).sum(0) / count)
-                numeric[name] = [mean.tolist(), np.where(std > 1e-12, std, 1.0).tolist()]
+                told = std > 1e-12 * np.where(known, np.abs(values), 0).max(0, initial=0.0)
+                numeric[name] = [mean.tolist(), np.where(told, std, 1.0).tolist()]
             else:
                 categories[name] = _frequent(parts, self.max_categories)
         return {"numeric": numeric, "categories": categories}
