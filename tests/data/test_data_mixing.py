@@ -178,3 +178,8 @@ def test_misuse():
         Sampler([np.empty(0, np.int64)], [1.0], 2, seed=0)
     with pytest.raises(InternalError, match="sampler: saved for"):
         two(seed=1).restore(two(seed=0).state())
+
+
+def test_a_low_temperature_takes_the_largest_datasets_alone():
+    assert mixing_shares([900, 100, 900, 0], 1e-6).tolist() == [0.5, 0.0, 0.5, 0.0]
+    assert np.allclose(mixing_shares([900, 100], 0.5), mixing_shares([81, 1]))

@@ -23,9 +23,8 @@ def mixing_shares(sizes: ArrayLike, temperature: float = 1.0, cap: int | None = 
     """
     n = np.asarray(sizes, np.float64)
     counted = np.minimum(n, np.inf if cap is None else cap)
-    log = np.log(np.maximum(counted, 1.0))
-    log = (log - log.max(initial=0.0)) / temperature  # the powers themselves may be infinite
-    weight = np.where(n > 0, np.exp(log), 0.0)
+    unit = 1.0 if temperature >= 1 else counted.max(initial=1.0)  # high powers of counts are infinite
+    weight = np.where(n > 0, (counted / unit) ** (1.0 / temperature), 0.0)
     return weight / max(weight.sum(), np.finfo(float).tiny)
 
 
