@@ -60,12 +60,12 @@ def find_outliers(
     if len(once) < FEWEST:
         return _untold(n, f"{len(once)} distinct rows; {FEWEST} are needed")
     x = _one_spread(points) if standardise else points
-    found = _distances(x[once], min(k, len(once) - 1), seed)
-    if found is None:
+    looked = _distances(x[once], min(k, len(once) - 1), seed)
+    if looked is None:
         return _untold(
             n, "most rows are copies of one or a few rows; name copies in `groups` to leave them out"
         )
-    distance, thinned = found
+    distance, thinned = looked
     bound = _bound(distance, spreads, LEAST_OF_COPIES if thinned else LEAST)
     distance = distance[inverse]
     score = 1 / (1 + (distance / bound) ** 2)
