@@ -125,9 +125,7 @@ def _joint(votes: Annotations, k: int, probs: Floats | None, seed: int) -> Fitte
     return fit, found, weight.vote, refit
 
 
-def _fitted(
-    votes: Annotations, k: int, probs: Floats | None, weight: Discount | None
-) -> tuple[Fit, Refit]:
+def _fitted(votes: Annotations, k: int, probs: Floats | None, weight: Discount | None) -> tuple[Fit, Refit]:
     """A fit, and how it is repeated with weights of the rows and annotators that are hardly shrunk: the average one
     is near them all, and draws around it would look surer than they are."""
     fit = dawid_skene(votes, k, probs, weight)
