@@ -78,6 +78,15 @@ def test_classes_of_few_rows_are_not_judged():
     )
 
 
+@pytest.mark.parametrize(("rows", "classes"), [(60, 2), (100, 2), (300, 5)])
+def test_a_number_that_tells_the_label_is_seen_on_few_rows(rows, classes):
+    rng = np.random.default_rng(7)
+    for seed in range(5):
+        y = rng.permutation(np.arange(rows) % classes)
+        columns = {"leak": y + rng.uniform(0, 0.5, rows), "noise": rng.normal(size=rows)}
+        assert find_shortcuts(columns, y, seed=seed).findings.subject.tolist() == ["leak"]
+
+
 def test_order_is_seen_and_a_shuffle_is_not():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 4)) + np.linspace(0, 1.5, 600)[:, None]
