@@ -22,6 +22,7 @@ from jointset.audit import (
     text_features,
     vendi_score,
 )
+from jointset.audit.crossfit import cross_fitted, spreads
 from jointset.audit.data_quality import WEIGHTS
 from jointset.audit.nearest import nearest
 from jointset.errors import ArrayError
@@ -265,3 +266,16 @@ def test_the_unit_does_not_decide_what_is_far(unit, standardise):
     assert plain.is_outlier[:3].all()
     np.testing.assert_array_equal(scaled.is_outlier, plain.is_outlier)
     np.testing.assert_allclose(scaled.findings.score, plain.findings.score, rtol=1e-4)
+
+
+def test_spreads_of_many_rows_keep_their_digits():
+    rng = np.random.default_rng(0)
+    years = 2000 + rng.integers(0, 25, 200_000)
+    x = np.stack([years, np.full(200_000, 3.3)], axis=1).astype(np.float32)
+    assert spreads(x, none=-1.0) == pytest.approx([years.std(), -1.0], rel=1e-5)
+
+
+def test_groups_of_mixed_types_are_refused():
+    x, groups = np.random.default_rng(0).normal(size=(40, 2)), np.array([None, "a"] * 20, object)
+    with pytest.raises(ArrayError, match=r"^groups: [^\n]*NoneType[^\n]*$"):
+        cross_fitted(x, np.tile([0, 1], 20), 2, groups=groups)

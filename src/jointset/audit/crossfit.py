@@ -71,7 +71,7 @@ def spreads(points: Floats, *, none: float = 0.0) -> Floats:
     >>> spreads(np.array([[0.0, 3.0, 1e-9], [0.0, 3.0, 3e-9]]), none=1.0).round(12).tolist()
     [1.0, 1.0, 1e-09]
     """
-    found = points.std(axis=0)
+    found = points.std(axis=0, dtype=np.float64)  # in single precision, sums over many rows lose digits
     told = found > ROUNDING * np.abs(points).max(axis=0, initial=0.0)
     return np.where(told, found, none).astype(points.dtype)
 
@@ -88,7 +88,7 @@ class Linear:
 
         # a hashed vocabulary is mostly empty
         self.used = np.unique(points.indices) if sparse(points) else None
-        self.middle = None if sparse(points) else points.mean(axis=0)
+        self.middle = None if sparse(points) else points.mean(axis=0, dtype=np.float64).astype(points.dtype)
         self.scale = None if sparse(points) else spreads(points, none=1.0)
         strength = STRENGTH if self.middle is not None else OF_TERMS
         self.model: Any = LogisticRegression(C=strength, max_iter=STEPS)
