@@ -402,3 +402,8 @@ def test_the_interval_covers_the_chance_of_a_right_vote(annotators, rows, voted,
         assert (found.interval[:, 0] <= found.annotator_quality).all()
         assert (found.annotator_quality <= found.interval[:, 1]).all()
     assert np.mean(covered) >= 0.85
+
+
+def test_annotators_of_mixed_types_are_refused():
+    with pytest.raises(ArrayError, match=r"^annotator: [^\n]*NoneType[^\n]*$"):
+        from_long([0, 1], [None, "ann"], [0, 1])
