@@ -28,7 +28,9 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, debiased: bool = True) -> float:
         )
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         bad = int((~np.isfinite(a).all(1) | ~np.isfinite(b).all(1)).sum())
-        raise ArrayError(f"features: {bad} rows hold NaN or infinite numbers; fill them, or leave the rows out")
+        raise ArrayError(
+            f"features: {bad} rows hold NaN or infinite numbers; fill them, or leave the rows out"
+        )
     a, b = a - a.mean(0), b - b.mean(0)
     hsic = _unbiased if debiased else _plain
     own = hsic(a, a) * hsic(b, b)
