@@ -137,7 +137,8 @@ CODES: dict[str, Code] = {
         ),
         bad_transfer=(
             "a model of one dataset fails on the other",
-            "linear models across datasets: area lost ≥ 0.05, or worth less than the class shares",
+            "linear models across datasets: area lost ≥ 0.05, or worth less than the class shares, and the "
+            "target's own model better than chance explains (DeLong; paired log-losses); Holm over ordered pairs",
             "do not pool blindly: give the dataset a task of its own, or compare with a run without it",
         ),
         no_overlap=(

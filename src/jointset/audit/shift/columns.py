@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,8 @@ from jointset.audit.features.tables import is_number
 from jointset.audit.findings import Checked, Findings, ended
 from jointset.errors import ArrayError
 from jointset.records import Floats
+
+Name = TypeVar("Name")
 
 NAMED = 5
 COMMON = 30  # values of a category column that are told apart
@@ -74,7 +76,7 @@ def column_shift(
     return ColumnShift(outcome, reason, found, facts, p_value, effect)
 
 
-def holm(p: Mapping[str, float]) -> dict[str, float]:
+def holm(p: Mapping[Name, float]) -> dict[Name, float]:
     """p-values corrected by Holm's step-down procedure.
 
     >>> holm({"a": 0.01, "b": 0.04})

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jointset.audit.crossfit import Linear, cross_fitted, folds_of, mean_area, spreads
+from jointset.audit.crossfit import Linear, cross_fitted, folds_of, spreads
 from jointset.audit.findings import Checked, Findings, as_points
 from jointset.audit.shift.covariate import SAMPLE
 from jointset.errors import ArrayError
@@ -130,45 +129,3 @@ def _told(gain: Floats, matched: Floats, turned: Floats, level: float, subject: 
     told = f"the side decides {turned.mean():.0%} of the matched rows"
     reason = f"like inputs have other labels (p = {p_value:.2g}): {told}"
     return ConceptShift("found", reason, found, facts, p_value, mean, share)
-
-
-def transfer(
-    x: Any, y: Ints, groups: Ints, source: Ints, target: Ints, *, whole: Linear | None = None
-) -> tuple[float, float]:
-    """What a linear model learnt on ``source`` rows reaches on ``target`` rows, and what it is worth there.
-
-    The first is its area under the curve (mean over classes); the second the share of the entropy of the target's
-    labels that it explains, below 0 where it is worse than the target's class shares alone: negative transfer. ``x`` is
-    ``(n, d)``, ``y`` ``(n,)`` codes, ``groups`` ``(n,)``; source rows of a target row's group are left out. ``whole``
-    is the model of all source rows, which serves where none is.
-
-    >>> x = np.repeat([[0.0], [1.0]], 40, axis=0)
-    >>> y, half = np.repeat([0, 1], 40), np.arange(80) % 2 == 0
-    >>> area, worth = transfer(x, y, np.arange(80), np.flatnonzero(half), np.flatnonzero(~half))
-    >>> area, worth > 0.8
-    (1.0, True)
-    """
-    k = int(y.max()) + 1
-    truth = y[target]
-    apart = source[~np.isin(groups[source], groups[target])]
-    if len(np.unique(y[apart])) < 2:
-        return float("nan"), float("nan")
-    foreign = np.full((len(target), k), 1e-3)
-    model = whole if whole is not None and len(apart) == len(source) else Linear(x[apart], y[apart])
-    foreign[:, model.classes] = np.maximum(model(x[target]), 1e-3)
-    foreign /= foreign.sum(axis=1, keepdims=True)
-    share = np.bincount(truth, minlength=k) / len(truth)
-    entropy = -float(np.log(share[truth]).mean())
-    worth = 1 + float(np.log(foreign[np.arange(len(truth)), truth]).mean()) / entropy
-    return mean_area(truth, foreign), worth
-
-
-def own_area(x: Any, y: Ints, groups: Ints, rows: Ints, *, seed: int = 0) -> float:
-    """The area under the curve that a linear model of the rows themselves reaches, cross-fitted; see :func:`transfer`.
-
-    >>> x = np.repeat([[0.0], [1.0]], 40, axis=0)
-    >>> own_area(x, np.repeat([0, 1], 40), np.arange(80), np.arange(80))
-    1.0
-    """
-    k = int(y.max()) + 1
-    return mean_area(y[rows], cross_fitted(x[rows], y[rows], k, groups=groups[rows], seed=seed))
