@@ -53,6 +53,29 @@ def test_alarms_on_random_halves_keep_the_level():
     assert np.mean(np.array(p) < 0.1) <= 0.2
 
 
+def test_the_kernel_test_finds_its_pair_among_many():
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, 4 * 120))
+    sign = np.repeat(
+        [0.97, -0.97, 0.97, 0.97], 120
+    )  # the second group's columns correlate the other way round
+    points = np.stack([x, sign * x + np.sqrt(1 - sign**2) * z], axis=1)
+    found = shift_matrix(points, np.repeat(["a", "b", "c", "d"], 120))
+    assert sorted(found.findings.subject) == ["a × b", "b × c", "b × d"]
+
+
+def test_more_permutations_leave_the_kernel_test_its_level():
+    rng = np.random.default_rng(0)
+    least = [
+        kernel_test(rng.normal(size=(30, 1)), np.arange(30) % 2, np.random.default_rng(i), 19, finest=0.005)[
+            1
+        ]
+        for i in range(400)
+    ]
+    assert 0 < np.mean(np.array(least) <= 0.05) <= 0.08 and np.mean(np.array(least) <= 0.01) <= 0.02
+    assert min(least) < 0.05 / 2  # 19 permutations alone end at 0.05
+
+
 def test_columns_are_tested_by_kolmogorov_and_smirnov_and_corrected_by_holm():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=200), rng.normal(1, 1, size=150)

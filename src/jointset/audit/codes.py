@@ -111,7 +111,8 @@ CODES: dict[str, Code] = {
         "Shift",
         covariate_shift=(
             "two sides (train and held out, two datasets, two sites or large groups) have other inputs",
-            "classifier two-sample test and kernel two-sample test; p-values, area, kernel distance; Holm over pairs",
+            "classifier two-sample test and kernel two-sample test, with the permutations that the pairs need; p-values, "
+            "area, kernel distance; Holm over pairs",
             "`shift` among `improve.fixes` weighs the training rows by p_heldout / p_train where they overlap",
         ),
         shifted_row=(
