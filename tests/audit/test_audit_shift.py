@@ -224,3 +224,59 @@ def test_the_unit_of_the_inputs_does_not_hide_a_shift(unit):
     y = [(x[:, 0] > 0).astype(int) for x in (a, 0.6 - b)]
     told = [concept_shift(a * u, y[0], b * u, y[1]) for u in (1.0, unit)]
     assert told[1].p_value == pytest.approx(told[0].p_value, abs=0.01)
+
+
+def test_rare_counts_are_tested_exactly():
+    from scipy.stats import fisher_exact
+
+    rng = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(150):  # χ² alone is below 0.01 in one of twenty, as its expected counts are near none
+        a, b = (np.where(rng.random(n) < 0.001, np.nan, rng.normal(size=n)) for n in (100, 5000))
+        alarms += column_shift({"x": a}, {"x": b}).outcome == "found"
+    assert alarms <= 2
+    one, none = np.array(["z"] + ["a"] * 199), np.array(["a"] * 4000)
+    assert column_shift({"x": one}, {"x": none}).p_value["x"] == pytest.approx(
+        fisher_exact([[1, 199], [0, 4000]]).pvalue
+    )
+    many = np.array(["z"] * 8 + ["a"] * 192)
+    assert column_shift({"x": many}, {"x": none}).outcome == "found"  # a rare value that came is still seen
+
+
+def test_rare_categories_of_either_side_are_compared_with_chance():
+    a, b = (np.array([f"{side}{i % 100}" for i in range(300)], object) for side in "ab")
+    found = column_shift({"zip": a}, {"zip": b})
+    assert found.outcome == "found" and found.effect["zip"] > 0.9
+    rng = np.random.default_rng(0)
+    same = [column_shift({"zip": rng.choice(a, 200)}, {"zip": rng.choice(a, 300)}) for _ in range(40)]
+    assert sum(s.p_value["zip"] < 0.05 for s in same) <= 6
+    own = [np.array([f"{side}{i}" for i in range(300)], object) for side in "ab"]  # keys: each value once
+    assert column_shift({"id": own[0]}, {"id": own[1]}).outcome == "passed"
+
+
+def test_dates_and_objects_that_are_numbers_are_numbers():
+    import datetime
+    from decimal import Decimal
+
+    import pandas as pd
+
+    day = np.arange("2023-01-01", "2023-10-01", dtype="datetime64[D]")
+    steps = np.arange(200)
+    columns = {
+        "dates": (day, day + np.timedelta64(100, "D")),
+        "objects": (day.astype(object), [d + datetime.timedelta(100) for d in day.astype(object)]),
+        "zones": tuple(pd.date_range(d, periods=200, tz="Asia/Tokyo") for d in ("2020-01-01", "2020-05-01")),
+        "decimals": tuple(np.array([Decimal(int(i)) for i in steps + k], object) for k in (0, 100)),
+        "nullable": tuple(pd.array([*(steps + k), None], dtype="Int64") for k in (0, 100)),
+    }
+    found = column_shift({n: a for n, (a, _) in columns.items()}, {n: b for n, (_, b) in columns.items()})
+    assert set(found.findings.subject) == set(columns)
+    assert all(
+        0.3 < e < 0.7 for e in found.effect.values()
+    )  # of categories they would all be one rest, or disjoint
+    assert (
+        column_shift({"x": np.array([1, 2] * 99, object)}, {"x": np.array([1.0, 2.0] * 99, object)}).outcome
+        == "passed"
+    )
+    frames = [pd.DataFrame(np.random.default_rng(k).normal(k, size=(80, 2))) for k in (0, 1)]
+    assert column_shift(*frames).findings.subject.tolist() in (["0", "1"], ["1", "0"])

@@ -111,8 +111,8 @@ CODES: dict[str, Code] = {
         "Shift",
         covariate_shift=(
             "two sides (train and held out, two datasets, two sites or large groups) have other inputs",
-            "classifier two-sample test and kernel two-sample test, with the permutations that the pairs need; p-values, "
-            "area, kernel distance; Holm over pairs",
+            "classifier two-sample test and kernel two-sample test, permutations as the pairs need; p-values, area, "
+            "kernel distance; Holm over pairs",
             "`shift` among `improve.fixes` weighs the training rows by p_heldout / p_train where they overlap",
         ),
         shifted_row=(
@@ -122,13 +122,14 @@ CODES: dict[str, Code] = {
         ),
         column_shift=(
             "a column that differs between two sides",
-            "Kolmogorov–Smirnov, χ², missing values apart; Holm; effects from 0.1",
+            "Kolmogorov–Smirnov, χ² (exact where counts are small), missing values apart; Holm; effects from 0.1",
             "units, codes and defaults first: most are mistakes",
         ),
         label_shift=(
             "other shares of the classes, or other numbers: between datasets, sites, periods, train and held out",
-            "both sides labelled: χ² or Kolmogorov–Smirnov, Holm over pairs, effects from 0.1; one without labels: "
-            "black box shift estimation, confusions of held-out predictions solved for the shares",
+            "both sides labelled: χ² (exact where counts are small) or Kolmogorov–Smirnov, Holm over pairs, effects "
+            "from 0.1; one without labels: black box shift estimation, confusions of held-out predictions solved "
+            "for the shares",
             "split so that both sides have like shares, or weigh; where labels are missing, the estimate is the prior",
         ),
         concept_shift=(

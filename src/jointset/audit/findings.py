@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jointset.audit.codes import CODES
+from jointset.audit.features.tables import is_missing
 from jointset.errors import ArrayError, InternalError
 from jointset.notebook import table
 from jointset.records import Columns, Floats, Ints, Strings
@@ -156,7 +157,7 @@ def as_codes(values: ArrayLike, n: int, name: str) -> tuple[Ints, Strings]:
         raise ArrayError(
             f"{name}: expected one value for each of the {n} rows, found the shape {found.shape}"
         )
-    missing = np.array([v is None or v != v for v in found.tolist()], bool)
+    missing = is_missing(found)
     codes = np.full(n, -1, np.int64)
     names, codes[~missing] = np.unique(found[~missing].astype(str), return_inverse=True)
     return codes, names.astype(object)
