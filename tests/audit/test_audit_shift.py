@@ -126,6 +126,39 @@ def test_other_labels_for_like_inputs_are_concept_shift_and_other_inputs_are_non
     assert concept_shift(x[a], y[a], x[b] + 50, y[b]).outcome == "not applicable"
 
 
+@pytest.mark.parametrize("columns", [1, 5])
+@pytest.mark.parametrize(
+    ("curve", "rises"),
+    [
+        (lambda z: np.where(np.abs(z) > 1, 0.9, 0.1), False),
+        (lambda z: np.where((z > 0) & (z < 1), 0.8, 0.2), False),
+        (lambda z: 0.5 + 0.4 * np.tanh(3 * (z - 1)), True),
+        (lambda z: 1 / (1 + np.exp(-2 * z)), True),
+    ],
+    ids=["beyond one", "bump", "tanh", "logistic"],
+)
+def test_inputs_that_move_along_a_curve_are_no_concept_shift(curve, rises, columns):
+    rng = np.random.default_rng(0)
+    alarms = missed = 0
+    for seed in range(8):
+        a, b = rng.normal(size=(2, 500, columns))
+        b[:, 0] += 1
+        y_a, y_b = ((rng.random(500) < curve(x[:, 0])).astype(int) for x in (a, b))
+        alarms += concept_shift(a, y_a, b, y_b, seed=seed).outcome == "found"
+        turned = np.where(b[:, 0] > 0.5, 1 - y_b, y_b)  # labels change their meaning in a region
+        missed += concept_shift(a, y_a, b, turned, seed=seed).outcome != "found"
+    assert alarms <= 1 and (missed == 0 or not rises)  # a linear model sees no turn of what falls again
+
+
+def test_other_shares_of_the_classes_are_no_concept_shift():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1200, 3))
+    odds = np.stack([np.zeros(1200), 2 * x[:, 0], x[:, 1]], axis=1)
+    odds[600:] += [0, 1, -1]  # p(x | y) stays
+    y = (odds + rng.gumbel(size=odds.shape)).argmax(axis=1)
+    assert concept_shift(x[:600], y[:600], x[600:], y[600:]).p_value > 0.01
+
+
 def test_importance_weights_are_the_ratio_of_two_normal_densities():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(4000, 1)), rng.normal(0.7, 1, size=(4000, 1))

@@ -134,7 +134,8 @@ CODES: dict[str, Code] = {
         ),
         concept_shift=(
             "like inputs, other labels",
-            "does knowing the side add to the inputs, on inputs that both sides have?",
+            "given the inputs, do label and side depend on each other where both sides have inputs? (weighted "
+            "generalised covariance measure)",
             "a task of its own, or a `map`; look at the labelling guide",
         ),
         bad_transfer=(

@@ -43,11 +43,11 @@ def find_shortcuts(
     """Find features from which alone the label can be told.
 
     ``features`` maps names to columns ``(n,)`` of numbers, dates or categories; ``labels`` ``(n,)`` are class codes
-    with -1 where missing. A feature is judged by the area under the curve (mean over classes) of the class shares in
-    its values or, for numbers of many values, in 64 quantiles, counted without the row's own fold; rows of one of
-    ``groups`` share a fold. ``level`` is the area from which it is a shortcut. With ``together`` (for simple features of media,
-    that should say nothing) a boosted model of all of them is judged as well. Codes: ``shortcut`` by feature,
-    ``artefact``; the score is 2 (1 − area). Raises ``ArrayError``.
+    with -1 where missing. A feature is judged by the area under the curve (mean over classes) of the class shares
+    in its values or, for numbers of many values, in 64 quantiles, counted without the row's own fold; rows of one
+    of ``groups`` share a fold. ``level`` is the area from which it is a shortcut. With ``together`` (for simple
+    features of media, that should say nothing) a boosted model of all of them is judged as well. Codes:
+    ``shortcut`` by feature, ``artefact``; the score is 2 (1 − area). Raises ``ArrayError``.
 
     >>> label = np.arange(200) % 2
     >>> found = find_shortcuts({"id": np.arange(200) // 7, "copy": label * 3.0}, label)
