@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jointset.audit.crossfit import Linear, cross_fitted, folds_of, spreads
-from jointset.audit.findings import Checked, Findings, as_points
-from jointset.audit.shift.covariate import SAMPLE, TWICE
+from jointset.audit.findings import Checked, Findings, as_labels, as_points
+from jointset.audit.shift.covariate import SAMPLE, TWICE, as_groups
 from jointset.errors import ArrayError
 from jointset.records import Bools, Floats, Ints
 
@@ -66,8 +66,9 @@ def concept_shift(
             f"a and b must have the same columns and a label a row, found {first.shape}, {y_a.shape}, "
             f"{second.shape}, {y_b.shape}"
         )
+    y_a, y_b = as_labels(y_a, len(y_a), "labels_a"), as_labels(y_b, len(y_b), "labels_b")
     rng = np.random.default_rng(seed)
-    own = np.arange(len(y_a) + len(y_b)) if groups is None else np.asarray(groups)
+    own = np.arange(len(y_a) + len(y_b)) if groups is None else as_groups(groups, len(y_a) + len(y_b))
     take_a, take_b = (rng.permutation(np.flatnonzero(y >= 0))[:SAMPLE] for y in (y_a, y_b))
     nan = float("nan")
     if min(len(take_a), len(take_b)) < FEWEST:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jointset.audit.findings import Checked, Findings, as_codes, as_points, ended
+from jointset.audit.findings import Checked, Findings, as_codes, as_labels, as_points, ended
 from jointset.audit.shift.columns import holm
 from jointset.audit.shift.concept import concept_shift
 from jointset.audit.shift.covariate import COARSEST, FEWEST, CovariateShift, covariate_shift
@@ -108,7 +108,7 @@ def compare_inputs(
 def _copies(together: ArrayLike | None, n: int) -> Ints:
     own = np.arange(n) if together is None else np.asarray(together)
     if own.shape != (n,):
-        raise ArrayError("labels and together must be (n,) like the rows of the embedding")
+        raise ArrayError("together must be (n,) like the rows of the embedding")
     return own
 
 
@@ -130,8 +130,8 @@ def shift_matrix(
     inputs: InputShifts | None = None,
     terms: Any = None,
 ) -> ShiftMatrix:
-    """Compare every two groups (datasets, sites, months): inputs, and with class codes ``labels`` ``(n,)`` their
-    meaning.
+    """Compare every two groups (datasets, sites, months): inputs, and with class codes ``labels`` ``(n,)`` (-1 or
+    NaN = missing) their meaning.
 
     ``embedding`` is ``(n, d)``, ``groups`` ``(n,)``, None where a row is in none; ``together`` ``(n,)`` numbers rows
     that must not be on both sides of a comparison (copies). At most ``rows`` rows of a group are used; ``inputs`` are
@@ -150,9 +150,7 @@ def shift_matrix(
     """
     points = as_points(embedding, least=2)
     own = _copies(together, len(points))
-    y = None if labels is None else np.asarray(labels)
-    if y is not None and y.shape != (len(points),):
-        raise ArrayError("labels and together must be (n,) like the rows of the embedding")
+    y = None if labels is None else as_labels(labels, len(points), "labels")
     if inputs is None:
         inputs = compare_inputs(points, groups, together=own, level=level, rows=rows, seed=seed)
     names, members = inputs.names, inputs.members
