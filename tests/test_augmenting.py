@@ -45,6 +45,21 @@ def test_what_a_task_says_of_its_labels_outranks_what_is_measured(folder):
     assert again == policy, "read back"
 
 
+def test_models_of_their_own_are_asked_whether_features_keep_their_labels(folder):
+    folder.settings["model"]["groups"] = [
+        ["level", "price"],
+        {"tasks": ["risky"], "along": ["level"]},
+        ["kinds"],
+    ]
+    bench, overlay = begun(folder, {"mode": "on", "text": ["swap"], "features": ["noise"]})
+    _, table = augmenting.checked(bench, overlay)
+    told = {(e.operation, e.task): e for e in table}
+    assert {t for o, t in told if o == "text.swap"} == {"level", "risky", "kinds", "price"}
+    assert {t for o, t in told if o == "features.noise"} == {"level", "risky", "kinds", "price"}
+    assert told["features.noise", "level"].rows > 50
+    assert told["features.noise", "level"].outcome in ("keep", "mask")
+
+
 def scripted(monkeypatch, gains):
     """Trainings whose scores are known: the harm of each policy on each task."""
     calls = []

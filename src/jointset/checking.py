@@ -54,8 +54,11 @@ def check(config: Config, *, sources: Mapping[str, Any] | None = None, estimate:
     ``sources`` are datasets given as objects; ``estimate`` trains a few steps to tell what a run will cost. Raises
     UserError for what would stop a run.
     """
+    from jointset.workbench import check_methods
+
     with tempfile.TemporaryDirectory(prefix="jointset-check-") as folder:
         work = prepare(config, Path(folder), sources)
+        check_methods(work)
         facts: dict[str, Any] = {"regime": regime(config), "grid": grid(work), "findings": findings(work)}
         if estimate:
             facts |= cost(work, Path(folder))

@@ -239,6 +239,7 @@ class Run:
             confidence=(min_confidence, max_confidence),
         )
         with rundir.locked(self.directory), Ledger(self.directory.ledger) as ledger:
+            ledger.check_rounds(round)
             return ledger.undo(selector, note=note)
 
     def report(self) -> Path:
@@ -281,6 +282,7 @@ class Run:
         if not self.directory.ledger.is_file():
             raise RunError(f"{self.path}: no round has been finished yet; repeat jointset run to go on")
         with Ledger(self.directory.ledger) as ledger:
+            ledger.check_rounds(from_round or None, to_round or None)
             last = max(ledger.rounds(), default=0)
             edits = ledger.diff(from_round, last if to_round is None else to_round)
         for column, value in (("task", task), ("dataset", dataset), ("action", action)):

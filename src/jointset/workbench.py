@@ -12,9 +12,11 @@ from jointset import leaked
 from jointset.data import Overlay, apply
 from jointset.leaked import Leaked
 from jointset.models.encoders import ENCODERS, make_encoders
+from jointset.models.encoders.base import Encoder
 from jointset.models.grouped import TaskGroup
 from jointset.models.inputs import Inputs, prepare_inputs
-from jointset.models.sharing import check_sharing, usual_depth
+from jointset.models.sharing import SHARINGS, check_sharing, usual_depth
+from jointset.models.sharing.backbone import Adapted
 from jointset.models.taps import find_stages
 from jointset.prepare import Work
 from jointset.records import TRAIN, Edits
@@ -113,18 +115,33 @@ class Bench:
 
 def set_up(run: RunDirectory, work: Work, emit: Emit) -> Bench:
     """Prepare the inputs of all rows, through the run's cache."""
-    check_sharing(work.config.model.sharing.method, work.config.model.sharing.options())
+    check_methods(work)
     bench = Bench(run, work, prepared(run, work), emit, leaked=leaked.read(run))
-    _ = bench.plan  # a stage that is not there is told before anything is trained, and so are options
-    make_weighting(*work.config.training.weighting_and_options(), [t.name for t in work.tasks])
+    _ = bench.plan  # a stage that is not there is told before anything is trained
     return bench
+
+
+def check_methods(work: Work) -> None:
+    """Raise ConfigError for a way of sharing, an encoder or a weighting that is not there, or for its options."""
+    sharing, encoders = work.config.model.sharing, _encoders(work)
+    check_sharing(sharing.method, sharing.options())
+    method, has = (
+        SHARINGS[sharing.method],
+        [m for m in ENCODERS if any(m in d.inputs for d in work.pool.datasets)],
+    )
+    if issubclass(method, Adapted) and not any(encoders[m].backbone for m in has):
+        raise method.unfit(has)
+    make_weighting(*work.config.training.weighting_and_options(), [t.name for t in work.tasks])
 
 
 def prepared(run: RunDirectory, work: Work) -> Inputs:
     """The inputs of all rows, as the configured encoders read them, through the run's cache."""
+    return prepare_inputs(work.pool, _encoders(work), run.data / "inputs")
+
+
+def _encoders(work: Work) -> dict[str, Encoder]:
     options = {m: getattr(work.config.model, m) for m in ENCODERS}
-    encoders = make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
-    return prepare_inputs(work.pool, encoders, run.data / "inputs")
+    return make_encoders({m: (s.encoder, s.options()) for m, s in options.items()})
 
 
 def threads(bench: Bench) -> AbstractContextManager[int]:

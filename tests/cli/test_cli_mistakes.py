@@ -590,3 +590,39 @@ def test_ctrl_c_leaves_a_run_that_goes_on(folder):
     done = call("run", "--set", "training.epochs=2", "--set", "improve.rounds=0", "--json", cwd=folder.path)
     assert done.returncode == 0, done.stderr
     assert yaml.safe_load(done.stdout)["rounds"] == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "part"),
+    [
+        ("model.sharing={method: mmoe, experts: 0}", "model.sharing.experts"),
+        ("model.sharing=lora", "low-rank updates need a pretrained backbone"),
+        ("model.text={encoder: bagg}", "bagg"),
+        (
+            "training.weighting={method: fixed, weights: {level: -1}}",
+            "a task's weight is a number, at least 0",
+        ),
+        (
+            "augment={tasks: {price: {smote: smote}}}",
+            "augment: tasks.price.smote: regression has no rare classes",
+        ),
+        ("augment={tasks: {level: {smote: decoded}}}", "decoded makes rows of tabular or image inputs alone"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_method_that_cannot_be_is_told_by_check_too(folder, cli, command, setting, part):
+    folder.write()
+    more = ["--no-estimate"] if command == "check" else ["--runs", folder.runs]
+    one_line(cli(command, folder.config, "--set", setting, *more), part)
+    assert not folder.runs.exists()
+
+
+def test_a_round_that_was_not_is_told(folder, cli):
+    folder.settings["training"] |= {"epochs": 2}
+    folder.settings["improve"] |= {"rounds": 1}
+    folder.write()
+    assert cli("run", folder.config, "--runs", folder.runs).code == 0
+    run = next(folder.runs.iterdir())
+    one_line(cli("undo", run, "--round", 7), "there is no round 7; the run has 1")
+    one_line(cli("diff", run, "--from", 3), "there is no round 3; the run has 1")
+    one_line(cli("diff", run, "--to", 2), "there is no round 2; the run has 1")

@@ -54,7 +54,8 @@ def right(task: Task, labels: NDArray[np.generic], outputs: Floats) -> Floats:
     """How right predictions are, entry by entry, ``(m,)`` over known labels; the mean is what a task is judged by.
 
     Classes, and every tag by itself: balanced accuracy, with probabilities divided by the classes' shares before one is
-    named, so that a rare class counts as much as a common one. Numbers: 1 − squared error over variance.
+    named, so that a rare class counts as much as a common one. Numbers: 1 − squared error over variance, 0 where all
+    are alike.
 
     >>> task, labels = Task("t", "binary", ("n", "y")), np.repeat([0, 1], [90, 10])
     >>> round(float(right(task, labels, np.tile([0.9, 0.1], (100, 1))).mean()), 6)  # always the common class
@@ -63,7 +64,9 @@ def right(task: Task, labels: NDArray[np.generic], outputs: Floats) -> Floats:
     if task.kind == "regression":
         known = ~np.isnan(labels.astype(float))
         y = labels[known].astype(float)
-        return np.asarray(1.0 - (y - outputs[known, 0]) ** 2 / max(float(np.var(y)), 1e-12))
+        if not len(y) or not np.ptp(y):
+            return np.zeros(len(y))
+        return np.asarray(1.0 - (y - outputs[known, 0]) ** 2 / np.var(y))
     codes = labels.astype(int)
     if task.kind == "multilabel":
         columns = zip(codes.T, outputs.T, strict=True)

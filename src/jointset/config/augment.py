@@ -260,6 +260,14 @@ class AugmentSettings(_Operations):
                 {"tabular", "image"} if own.smote.method == "decoded" else {"tabular"}
             ):
                 return f"tasks.{name}: smote needs tabular, and task {name!r} has {', '.join(tasks[name])}; take it out"
+            if own.smote and kinds[name] not in ("binary", "multiclass"):
+                return f"tasks.{name}.smote: {kinds[name]} has no rare classes to make rows of; take it out"
+            every = set().union(*tasks.values())
+            if own.smote and own.smote.method == "decoded" and every not in ({"tabular"}, {"image"}):
+                return (
+                    f"tasks.{name}.smote: decoded makes rows of tabular or image inputs alone, and these have "
+                    f"{', '.join(sorted(every))}; take it out"
+                )
             wrong = next((o for o in named if modality_of(o) not in has), None)
             if wrong:
                 return f"tasks.{name}: {_lacks(wrong, f'task {name!r}', has)}"

@@ -71,6 +71,14 @@ class Ledger(DecisionLog):
         """The rounds that are recorded, in order."""
         return tuple(r for (r,) in self._rows("SELECT round FROM round ORDER BY round"))
 
+    def check_rounds(self, *rounds: int | None) -> None:
+        """Raise RunError for a round that is not recorded."""
+        there = self.rounds()
+        for round in rounds:
+            if round is not None and round not in there:
+                told = f"the run has {', '.join(map(str, there))}" if there else "the run has none"
+                raise RunError(f"there is no round {round}; {told}")
+
     def issues(self, round: int | None = None) -> Issues:
         """The issues of one round, or of all."""
         where, values = ("WHERE round = ?", (int(round),)) if round is not None else ("", ())

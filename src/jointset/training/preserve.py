@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from jointset.augment import Draws
 from jointset.augment.features import KEPT
 from jointset.augment.preserve import Estimate, judged
+from jointset.models.grouped import GroupedModel
 from jointset.models.joint import JointModel
 from jointset.operations import OPERATIONS
 from jointset.records import Bools, Floats, Ints
@@ -65,7 +68,7 @@ def probe(
         )  # a rule is told by a single turn
         views = make({operation: magnitude}, 1.0)
         shown, there = look.at(models, views)
-        if not there.any():
+        if not any(changed.any() for changed in there.values()):
             continue
         made = look.judged(operation, magnitude, plain, shown, None, there)
         if any(e.outcome == "doubt" for e in made):
@@ -85,13 +88,13 @@ class _Look:
     halves: list[Ints]
     models: list[JointModel]
 
-    def at(self, models: list[JointModel], views: Augmentation) -> tuple[dict[str, Floats], Bools]:
-        """Outputs on changed rows of the other half, and which rows were changed."""
+    def at(self, models: list[JointModel], views: Augmentation) -> tuple[dict[str, Floats], dict[str, Bools]]:
+        """By task, outputs on changed rows of the other half, and which rows were changed."""
         seen = [
-            _shown(m, self.problem, h, views, self.asked.seed)
+            _seen(m, self.problem, h, views, self.asked.seed)
             for m, h in zip(models, self.halves[::-1], strict=True)
         ]
-        return _joined([outputs for outputs, _ in seen]), np.concatenate([there for _, there in seen])
+        return _joined([outputs for outputs, _ in seen]), _joined([there for _, there in seen])
 
     def taught(self, lesson: Augmentation) -> list[JointModel]:
         """The models after they were taught changed rows of their own half."""
@@ -117,25 +120,41 @@ class _Look:
         plain: dict[str, Floats],
         shown: dict[str, Floats],
         taught: dict[str, Floats] | None,
-        there: Bools,
+        there: dict[str, Bools],
     ) -> list[Estimate]:
         """The estimate of every task."""
-        rows = np.concatenate(self.halves[::-1])[there]
+        rows = np.concatenate(self.halves[::-1])
         switch = OPERATIONS[operation].switch or operation == "image.quarter"
         return [
             judged(
                 t,
                 operation,
                 magnitude,
-                self.problem.labels[t.name][rows],
-                plain[t.name][there],
-                shown[t.name][there],
-                taught[t.name][there] if taught else None,
+                self.problem.labels[t.name][rows[there[t.name]]],
+                plain[t.name][there[t.name]],
+                shown[t.name][there[t.name]],
+                taught[t.name][there[t.name]] if taught else None,
                 tolerance=self.asked.tolerance,
                 switch=switch,
             )
             for t in self.problem.tasks
         ]
+
+
+def _seen(
+    model: JointModel, problem: Problem, rows: Ints, augmentation: Augmentation, seed: int
+) -> tuple[dict[str, Floats], dict[str, Bools]]:
+    """By task, outputs on changed rows of the model that serves it, and which rows were changed."""
+    if not isinstance(model, GroupedModel):
+        outputs, there = _shown(model, problem, rows, augmentation, seed)
+        return outputs, dict.fromkeys(outputs, there)
+    found: dict[str, Floats] = {}
+    changed: dict[str, Bools] = {}
+    for group, member in zip(model.groups, model.members, strict=True):
+        outputs, there = _shown(member, problem.of_group(group), rows, augmentation, seed)
+        found |= {t: outputs[t] for t in group.serves}
+        changed |= dict.fromkeys(group.serves, there)
+    return found, changed
 
 
 def _shown(
@@ -179,5 +198,5 @@ def _remember(features: Features, problem: Problem, rows: Ints) -> None:
             features.model.trunk(problem.inputs.batch(index), len(index), mix)
 
 
-def _joined(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
+def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     return {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}

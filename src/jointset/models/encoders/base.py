@@ -25,7 +25,8 @@ class Encoder(ABC):
     The work has two sides. The array side runs once per dataset and is cached on disk: ``fit`` learns what must be
     known before training (vocabularies, means), ``prepare`` turns columns into plain arrays. The torch side runs per
     batch: ``batch`` gathers rows by index, without per-row Python, and ``module`` is the network. ``linear`` says that
-    the network is a linear map of what it reads; ``heavy``, that a copy for each task costs more memory than most have.
+    the network is a linear map of what it reads; ``heavy``, that a copy for each task costs more memory than most have;
+    ``backbone``, that it holds a pretrained network that tasks may adapt.
     ``axes`` names the dimensions of ``batch``'s tensors that vary, by tensor and place: ``ROWS``, ``ENDS`` for the rows
     and one more, as in offsets, or another name.
     """
@@ -34,6 +35,7 @@ class Encoder(ABC):
     modality: ClassVar[str]
     linear: ClassVar[bool] = False
     heavy: ClassVar[bool] = False
+    backbone: ClassVar[bool] = False
     axes: ClassVar[Mapping[str, Mapping[int, str]]] = {}
 
     @abstractmethod

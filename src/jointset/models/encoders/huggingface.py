@@ -44,6 +44,7 @@ class HuggingFaceText(Encoder):
     name: ClassVar[str] = "huggingface"
     modality: ClassVar[str] = "text"
     heavy: ClassVar[bool] = True
+    backbone: ClassVar[bool] = True
     axes: ClassVar[Mapping[str, Mapping[int, str]]] = {
         "ids": {0: ROWS, 1: "tokens"},
         "mask": {0: ROWS, 1: "tokens"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -36,14 +36,19 @@ class Adapted(Sharing):
     def addition(self, layer: nn.Linear) -> nn.Module:
         """What one task adds behind a linear layer: a module of its input and output."""
 
+    @classmethod
+    def unfit(cls, encoders: Iterable[str]) -> ConfigError:
+        """That none of these encoders has a backbone."""
+        return ConfigError(
+            f"model.sharing: {cls.what} need a pretrained backbone, and there is none among the encoders "
+            f"({', '.join(encoders)}); set model.text.encoder: huggingface, or take another way of sharing"
+        )
+
     def adapt(self, encoders: nn.ModuleDict) -> None:
         """See :meth:`Sharing.adapt`: the additions become part of the backbone."""
         wrapped = [m for m in encoders.values() if hasattr(m, "backbone")]
         if not wrapped:
-            raise ConfigError(
-                f"model.sharing: {self.what} need a pretrained backbone, and there is none among the encoders "
-                f"({', '.join(encoders)}); set model.text.encoder: huggingface, or take another way of sharing"
-            )
+            raise self.unfit(encoders)
         for encoder in wrapped:
             for additions in self._insert(encoder):
                 for own, addition in zip(self._own, additions, strict=True):
