@@ -230,14 +230,8 @@ class Run:
             raise UserError("undo: say which edits (task, dataset, action, round, row …), or everything=True")
         config = self.directory.config()
         known(config, task=task, dataset=dataset, action=action)
-        selector = Selector(
-            task=task,
-            dataset=dataset,
-            action=action,
-            round=round,
-            row=row,
-            confidence=(min_confidence, max_confidence),
-        )
+        sure = (min_confidence, max_confidence)
+        selector = Selector(task=task, dataset=dataset, action=action, round=round, row=row, confidence=sure)
         with rundir.locked(self.directory), Ledger(self.directory.ledger) as ledger:
             ledger.check_rounds(round)
             return ledger.undo(selector, note=note)

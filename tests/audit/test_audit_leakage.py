@@ -150,3 +150,23 @@ def test_mistakes_are_one_clear_line():
     ):
         with pytest.raises(ArrayError, match=r"^\S[^\n]+$"):
             call()
+
+
+def test_a_date_that_gives_the_label_away_is_a_shortcut_and_pandas_na_is_missing():
+    import pandas as pd
+
+    from jointset.audit import find_duplicates, find_missing_values, find_shortcuts, table_features
+
+    label = np.repeat([0, 1], 150)
+    day = np.datetime64("2023-01-01") + (np.arange(300) + 400 * label).astype("timedelta64[h]") * 7
+    assert find_shortcuts({"day": day}, label).findings.subject.tolist() == ["day"]
+    for kind, values in (
+        ("Int64", [1, 2, None]),
+        ("string", ["a", "b", None]),
+        ("boolean", [True, False, None]),
+    ):
+        column = pd.array(values * 20, dtype=kind)
+        assert find_shortcuts({"x": column}, np.arange(60) % 2).outcome == "passed"
+        assert np.isfinite(table_features({"x": np.asarray(column)})).all()
+        assert find_missing_values({"x": column}).missing["x"] == pytest.approx(1 / 3)
+        assert find_duplicates({"x": column}, kind="tabular").facts["exact"] > 0

@@ -111,7 +111,8 @@ CODES: dict[str, Code] = {
         "Shift",
         covariate_shift=(
             "two sides (train and held out, two datasets, two sites or large groups) have other inputs",
-            "classifier two-sample test and kernel two-sample test; p-values, area, kernel distance; Holm over pairs",
+            "classifier two-sample test and kernel two-sample test, permutations as the pairs need; p-values, area, "
+            "kernel distance; Holm over pairs",
             "`shift` among `improve.fixes` weighs the training rows by p_heldout / p_train where they overlap",
         ),
         shifted_row=(
@@ -121,23 +122,26 @@ CODES: dict[str, Code] = {
         ),
         column_shift=(
             "a column that differs between two sides",
-            "Kolmogorov–Smirnov, χ², missing values apart; Holm; effects from 0.1",
+            "Kolmogorov–Smirnov, χ² (exact where counts are small), missing values apart; Holm; effects from 0.1",
             "units, codes and defaults first: most are mistakes",
         ),
         label_shift=(
             "other shares of the classes, or other numbers: between datasets, sites, periods, train and held out",
-            "both sides labelled: χ² or Kolmogorov–Smirnov, Holm over pairs, effects from 0.1; one without labels: "
-            "black box shift estimation, confusions of held-out predictions solved for the shares",
+            "both sides labelled: χ² (exact where counts are small) or Kolmogorov–Smirnov, Holm over pairs, effects "
+            "from 0.1; one without labels: black box shift estimation, confusions of held-out predictions solved "
+            "for the shares",
             "split so that both sides have like shares, or weigh; where labels are missing, the estimate is the prior",
         ),
         concept_shift=(
             "like inputs, other labels",
-            "does knowing the side add to the inputs, on inputs that both sides have?",
+            "given the inputs, do label and side depend on each other where both sides have inputs? (weighted "
+            "generalised covariance measure)",
             "a task of its own, or a `map`; look at the labelling guide",
         ),
         bad_transfer=(
             "a model of one dataset fails on the other",
-            "linear models across datasets: area lost ≥ 0.05, or worth less than the class shares",
+            "linear models across datasets: area lost ≥ 0.05, or worth less than the class shares, and the "
+            "target's own model better than chance explains (DeLong; paired log-losses); Holm over ordered pairs",
             "do not pool blindly: give the dataset a task of its own, or compare with a run without it",
         ),
         no_overlap=(

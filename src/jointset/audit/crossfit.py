@@ -26,14 +26,14 @@ def cross_fitted(
     *,
     groups: ArrayLike | None = None,
     folds: int = 5,
+    most: int | None = None,
     seed: int = 0,
 ) -> Floats:
     """Class probabilities ``(n, n_classes)`` of a logistic regression that did not see the row nor its group.
 
     ``embedding`` may be sparse; ``labels`` ``(n,)`` are codes, -1 where missing: such rows are predicted, not learnt
     from. ``groups`` ``(n,)`` (copies, one patient's rows) stay in one fold. Classes of which a fold's training part
-    has none get the class's
-    share. Raises ``ArrayError``.
+    has none get the class's share. At most ``most`` rows, drawn at random, teach a fold's model. Raises ``ArrayError``.
 
     >>> x = np.repeat([[0.0], [1.0]], 20, axis=0)
     >>> cross_fitted(x, np.repeat([0, 1], 20), 2).argmax(1).tolist() == [0] * 20 + [1] * 20
@@ -52,6 +52,8 @@ def cross_fitted(
     out = np.tile(share, (n, 1))
     for f in range(folds):
         train, rest = np.flatnonzero(known & (fold != f)), np.flatnonzero(fold == f)
+        if most is not None and most < len(train):
+            train = np.sort(np.random.default_rng([seed, f]).permutation(train)[:most])
         if len(rest) and len(np.unique(given[train])) > 1:
             model = Linear(points[train], given[train])
             out[rest[:, None], model.classes] = model(points[rest])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jointset.audit.codes import CODES
+from jointset.audit.features.tables import is_missing
 from jointset.errors import ArrayError, InternalError
 from jointset.notebook import table
 from jointset.records import Columns, Floats, Ints, Strings
@@ -156,7 +157,30 @@ def as_codes(values: ArrayLike, n: int, name: str) -> tuple[Ints, Strings]:
         raise ArrayError(
             f"{name}: expected one value for each of the {n} rows, found the shape {found.shape}"
         )
-    missing = np.array([v is None or v != v for v in found.tolist()], bool)
+    missing = is_missing(found)
     codes = np.full(n, -1, np.int64)
     names, codes[~missing] = np.unique(found[~missing].astype(str), return_inverse=True)
     return codes, names.astype(object)
+
+
+def as_labels(values: ArrayLike, n: int, name: str, classes: int | None = None) -> Ints:
+    """Class codes ``(n,)`` below ``classes``, -1 where missing, of codes or whole floats with NaN where missing.
+
+    >>> as_labels([0.0, 1.0, float("nan")], 3, "labels").tolist()
+    [0, 1, -1]
+    """
+    given = np.asarray(values)
+    if given.shape != (n,):
+        raise ArrayError(f"{name}: expected a class code for each of the {n} rows, found {given.shape}")
+    if given.dtype.kind == "f":
+        given = np.where(np.isnan(given), -1, given)
+        if not (np.isfinite(given) & (given == np.round(given))).all():
+            raise ArrayError(f"{name}: class codes are whole numbers (-1 or NaN = missing), found others")
+    elif given.dtype.kind not in "iub":
+        raise ArrayError(f"{name}: expected class codes (-1 or NaN = missing), found {given.dtype}")
+    codes = np.maximum(given.astype(np.int64), -1)
+    if classes is not None and codes.max(initial=-1) >= classes:
+        raise ArrayError(
+            f"{name}: code {codes.max()} is out of range for {classes} classes (0 to {classes - 1})"
+        )
+    return codes

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jointset.audit.duplicates.base import Pairs, in_order
-from jointset.audit.features.tables import has_value, is_number
+from jointset.audit.features.tables import has_value, is_missing, is_number
 from jointset.data import hashing
 from jointset.errors import ArrayError
 
@@ -38,10 +38,10 @@ def near_tables(columns: Mapping[str, NDArray[Any]], *, digits: int = 3) -> Pair
     equal = np.zeros(len(again))
     for column in arrays.values():
         a, b = column[first], column[again]
-        both_missing = np.array(
-            [x != x and y != y for x, y in zip(a.tolist(), b.tolist(), strict=True)], bool
-        )
-        equal += (a == b) | both_missing
+        gone = is_missing(a), is_missing(b)
+        known = ~(gone[0] | gone[1])
+        equal[known] += np.asarray(a[known] == b[known], bool)
+        equal += gone[0] & gone[1]
     return Pairs.of(rows[first], rows[again], equal / max(len(arrays), 1))
 
 
@@ -66,6 +66,7 @@ def _rounded(column: NDArray[Any], digits: int) -> NDArray[np.float64]:
 
 
 def _folded(column: NDArray[Any]) -> NDArray[np.object_]:
+    gone = is_missing(column).tolist()
     return np.array(
-        [None if v is None or v != v else str(v).strip().lower() for v in column.tolist()], object
+        [None if no else str(v).strip().lower() for v, no in zip(column.tolist(), gone, strict=True)], object
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jointset.audit.crossfit import folds_of, mean_area
-from jointset.audit.features.tables import is_number
+from jointset.audit.features.tables import as_plain, as_texts, is_number
 from jointset.audit.findings import Checked, Findings, ended
 from jointset.errors import ArrayError
 from jointset.records import Floats, Ints
@@ -44,12 +44,12 @@ def find_shortcuts(
 ) -> Shortcuts:
     """Find features from which alone the label can be told.
 
-    ``features`` maps names to columns ``(n,)`` of numbers or categories; ``labels`` ``(n,)`` are class codes with -1
-    where missing. A feature is judged by the area under the curve (mean over classes) of the class shares in its values
-    or, for numbers of many values, in quantiles (64, or as many as have eight rows each), counted without the row's own
-    fold; rows of one of ``groups`` share a fold. ``level`` is the area from which it is a shortcut. With ``together``
-    (for simple features of media, that should say nothing) a boosted model of all of them is judged as well. Codes:
-    ``shortcut`` by feature, ``artefact``; the score is 2 (1 − area). Raises ``ArrayError``.
+    ``features`` maps names to columns ``(n,)`` of numbers, dates or categories; ``labels`` ``(n,)`` are class codes
+    with -1 where missing. A feature is judged by the area under the curve (mean over classes) of the class shares in
+    its values or, for numbers of many values, in quantiles (64, or as many as have eight rows each), counted without
+    the row's own fold; rows of one of ``groups`` share a fold. ``level`` is the area from which it is a shortcut. With
+    ``together`` (for simple features of media, that should say nothing) a boosted model of all of them is judged as
+    well. Codes: ``shortcut`` by feature, ``artefact``; the score is 2 (1 − area). Raises ``ArrayError``.
 
     >>> label = np.arange(200) % 2
     >>> found = find_shortcuts({"id": np.arange(200) // 7, "copy": label * 3.0}, label)
@@ -57,7 +57,7 @@ def find_shortcuts(
     ['copy']
     """
     given = np.asarray(labels)
-    columns = {str(n): np.asarray(c) for n, c in features.items()}
+    columns = {str(n): as_plain(c) for n, c in features.items()}
     for name, column in columns.items():
         if column.shape != given.shape:
             raise ArrayError(
@@ -121,8 +121,7 @@ def _judged(given: NDArray[Any]) -> Ints:
 def _levels(column: NDArray[Any]) -> Ints:
     """A number per value, or per quantile of a column of many numbers; missing values are one of their own."""
     if not is_number(column):
-        texts = np.array(["\0" if v is None or v != v else str(v) for v in column.tolist()])
-        return np.unique(texts, return_inverse=True)[1]
+        return np.unique(as_texts(column, "\0"), return_inverse=True)[1]
     values = column.astype(np.float64)
     known = np.isfinite(values)
     out = np.zeros(len(values), np.int64)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jointset.audit.findings import Checked, Findings
+from jointset.audit.findings import Checked, Findings, as_labels
 from jointset.errors import ArrayError
 from jointset.records import Floats
 
-BOOTSTRAPS = 200
+FEWEST, EACH = 20, 5  # rows, and rows a class, that either side needs
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,23 +42,31 @@ def label_shift(
     ``labels`` ``(n,)`` and held-out predictions ``source_probs`` ``(n, K)`` are of the source, ``target_probs`` ``(m,
     K)`` of the target. Solves C w = q, with C[i, j] the share of source rows predicted i and labelled j (soft
     predictions, Azizzadenesheli et al. 2019) and q the mean prediction on the target, under w ≥ 0 and Σ p w = 1. The
-    test is that of the mean predictions of both sides (Hotelling's T², χ² with K − 1 degrees of freedom). Assumes
-    that p(x | y) is the same on both sides. Code ``label_shift``, score 1 − total variation. Raises ``ArrayError``.
+    test is that of the mean predictions of both sides (Hotelling 1931: T² with the pooled covariance, by F with K − 1
+    and n + m − K degrees of freedom), of 20 rows, and five a class, or more on either side. Assumes that p(x | y) is
+    the same on both sides. Code ``label_shift``, score 1 − total variation. Raises ``ArrayError``.
 
     >>> y = np.repeat([0, 1], [90, 10])
     >>> p = np.where(y[:, None] == np.arange(2), 0.9, 0.1)
     >>> label_shift(y, p, p[np.r_[0:50, 90:100, 90:100, 90:100, 90:100, 90:100]]).target.round(2)
     array([0.5, 0.5])
     """
-    y, p, q = np.asarray(labels), np.asarray(source_probs, np.float64), np.asarray(target_probs, np.float64)
-    if p.ndim != 2 or q.ndim != 2 or p.shape[1] != q.shape[1] or y.shape != (len(p),):
+    p, q = np.asarray(source_probs, np.float64), np.asarray(target_probs, np.float64)
+    if p.ndim != 2 or q.ndim != 2 or p.shape[1] != q.shape[1] or np.shape(labels) != (len(p),):
         raise ArrayError(
-            f"expected labels (n,), source_probs (n, K), target_probs (m, K), found {y.shape}, {p.shape}, {q.shape}"
+            "expected labels (n,), source_probs (n, K), target_probs (m, K), found "
+            f"{np.shape(labels)}, {p.shape}, {q.shape}"
         )
-    k, known = p.shape[1], y >= 0
-    y, p = y[known], p[known]
+    k = p.shape[1]
+    for name, probs in (("source_probs", p), ("target_probs", q)):
+        if not np.isfinite(probs).all():
+            raise ArrayError(f"{name}: probabilities hold NaN or infinite numbers; leave such rows out")
+    if names is not None and len(names) != k:
+        raise ArrayError(f"names: expected one for each of the {k} classes, found {len(names)}")
+    y = as_labels(labels, len(p), "labels", k)
+    y, p = y[y >= 0], p[y >= 0]
     share = np.bincount(y, minlength=k) / max(len(y), 1)
-    if len(y) < 2 * k or len(q) < 2 * k or (share > 0).sum() < 2:
+    if min(len(y), len(q)) < max(FEWEST, EACH * k) or (share > 0).sum() < 2:
         reason = f"{len(y)} labelled and {len(q)} other rows are too few for {k} classes"
         nan = np.full(k, np.nan)
         return LabelShift(
@@ -101,12 +109,16 @@ def _solve(confusion: Floats, mean: Floats, share: Floats) -> Floats:
 
 
 def _same_mean(p: Floats, q: Floats) -> float:
-    from scipy.stats import chi2
+    """The p-value of Hotelling's T² of two samples; one draw of both has one covariance."""
+    from scipy.stats import f
 
+    n, m = len(p), len(q)
     difference = q.mean(axis=0) - p.mean(axis=0)
-    covariance = np.cov(p.T) / len(p) + np.cov(q.T) / len(q)
+    pooled = ((n - 1) * np.cov(p.T) + (m - 1) * np.cov(q.T)) / (n + m - 2)
+    covariance = pooled * (1 / n + 1 / m)
     inverse = np.linalg.pinv(covariance, rcond=1e-6, hermitian=True)
     rank = max(
         int(np.linalg.matrix_rank(covariance, tol=1e-6 * np.linalg.norm(covariance, 2), hermitian=True)), 1
     )
-    return float(chi2.sf(difference @ inverse @ difference, rank))
+    squared = float(difference @ inverse @ difference)
+    return float(f.sf(squared * (n + m - rank - 1) / (rank * (n + m - 2)), rank, n + m - rank - 1))

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jointset.audit.crossfit import Linear
-from jointset.audit.findings import Checked, Findings, as_codes, as_points, ended
+from jointset.audit.findings import Checked, Findings, as_codes, as_labels, as_points, ended
 from jointset.audit.shift.columns import holm
-from jointset.audit.shift.concept import concept_shift, own_area, transfer
-from jointset.audit.shift.covariate import FEWEST, covariate_shift
+from jointset.audit.shift.concept import concept_shift
+from jointset.audit.shift.covariate import COARSEST, FEWEST, CovariateShift, covariate_shift
+from jointset.audit.shift.transfer import LOSS, Transfers, transfers
 from jointset.errors import ArrayError
 from jointset.records import Floats, Ints, Strings
 
 ROWS = 600  # of a group, in a matrix of many
-LOSS = 0.05  # area lost from which a transfer is called bad
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,7 +27,8 @@ class ShiftMatrix(Checked):
     ``p_value`` ``(g, g)`` that of their covariate shift, corrected for the number of pairs (Holm); ``concept`` ``(g,
     g)`` is the gain of concept shift in nats, and ``loss`` ``(g, g)`` the area lost when a linear model learnt on the
     row's group is asked about the column's, and ``worth`` ``(g, g)`` the share of the entropy of the column's
-    labels that it explains there, negative where it does harm; all NaN without labels."""
+    labels that it explains there, negative where it does harm; ``p_transfer`` ``(g, g)`` is the p-value that what is
+    bad among these is chance, 1 where neither is, corrected (Holm); all NaN without labels."""
 
     groups: Strings
     covariate: Floats
@@ -36,6 +36,7 @@ class ShiftMatrix(Checked):
     concept: Floats
     loss: Floats
     worth: Floats
+    p_transfer: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +56,14 @@ def compare_inputs(
     groups: ArrayLike,
     *,
     together: ArrayLike | None = None,
+    level: float = 0.01,
     rows: int = ROWS,
     seed: int = 0,
 ) -> InputShifts:
     """The part of :func:`shift_matrix` that needs no labels: for several tasks on the same inputs, done once.
+
+    499 permutations are too few for the kernel test of one pair of many. A pair of which none reaches the distance,
+    and which is not below ``level`` when corrected, is tested again with as many as its p-value needs to be.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(200, 2)) + np.repeat([0, 2], 100)[:, None]
@@ -75,21 +80,35 @@ def compare_inputs(
         single = mine[np.unique(own[mine], return_index=True)[1]]  # copies are no further draws
         members.append(rng.permutation(single)[:rows])
     area = np.full((len(names), len(names)), np.nan)
-    found, raw = [], {}
-    for i, j in _pairs(members):
-        a, b = members[i], members[j]
-        pair, both = f"{names[i]} × {names[j]}", own[np.concatenate([a, b])]
-        inputs = covariate_shift(points[a], points[b], groups=both, level=1.1, subject=pair, seed=seed)
-        area[i, j] = area[j, i] = inputs.area
-        raw[pair] = inputs.p_value
-        found.append(inputs.findings)
-    return InputShifts(names, tuple(members), area, holm(raw), Findings.concat(found))
+    told: dict[str, CovariateShift] = {}
+    sides = {f"{names[i]} × {names[j]}": (i, j) for i, j in _pairs(members)}
+
+    def compare(pair: str, finest: float | None) -> CovariateShift:
+        a, b = (members[k] for k in sides[pair])
+        both = own[np.concatenate([a, b])]
+        return covariate_shift(
+            points[a], points[b], groups=both, level=1.1, finest=finest, subject=pair, seed=seed
+        )
+
+    for pair, (i, j) in sides.items():
+        told[pair] = compare(pair, None)
+        area[i, j] = area[j, i] = told[pair].area
+    corrected = holm({pair: found.p_value for pair, found in told.items()})
+    unsure = [pair for pair in told if corrected[pair] >= level]
+    for pair in unsure:
+        if told[pair].p_kernel <= COARSEST:
+            # doubled for two tests, corrected for those left, and room for one permutation that reaches the distance
+            told[pair] = compare(pair, level / (4 * len(unsure)))
+    corrected = holm({pair: found.p_value for pair, found in told.items()})
+    return InputShifts(
+        names, tuple(members), area, corrected, Findings.concat([t.findings for t in told.values()])
+    )
 
 
 def _copies(together: ArrayLike | None, n: int) -> Ints:
     own = np.arange(n) if together is None else np.asarray(together)
     if own.shape != (n,):
-        raise ArrayError("labels and together must be (n,) like the rows of the embedding")
+        raise ArrayError("together must be (n,) like the rows of the embedding")
     return own
 
 
@@ -111,15 +130,16 @@ def shift_matrix(
     inputs: InputShifts | None = None,
     terms: Any = None,
 ) -> ShiftMatrix:
-    """Compare every two groups (datasets, sites, months): inputs, and with class codes ``labels`` ``(n,)`` their
-    meaning.
+    """Compare every two groups (datasets, sites, months): inputs, and with class codes ``labels`` ``(n,)`` (-1 or
+    NaN = missing) their meaning.
 
     ``embedding`` is ``(n, d)``, ``groups`` ``(n,)``, None where a row is in none; ``together`` ``(n,)`` numbers rows
     that must not be on both sides of a comparison (copies). At most ``rows`` rows of a group are used; ``inputs`` are
     those of :func:`compare_inputs` on the same arguments, when it was done before. ``terms`` ``(n, v)``, sparse, such
     as n-grams by TF-IDF, is what the linear models of ``loss`` and ``worth`` read, instead of the embedding. Codes
     ``covariate_shift`` and ``concept_shift`` of pairs, ``bad_transfer`` of ordered pairs that lose 0.05 of the area or
-    more, or where the source's model is worse than the target's class shares (negative transfer). Raises
+    more, or where the source's model is worse than the target's class shares (negative transfer), each where the
+    target's own model does better than chance explains (:func:`transfers`, corrected for the ordered pairs). Raises
     ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
@@ -130,14 +150,12 @@ def shift_matrix(
     """
     points = as_points(embedding, least=2)
     own = _copies(together, len(points))
-    y = None if labels is None else np.asarray(labels)
-    if y is not None and y.shape != (len(points),):
-        raise ArrayError("labels and together must be (n,) like the rows of the embedding")
+    y = None if labels is None else as_labels(labels, len(points), "labels")
     if inputs is None:
-        inputs = compare_inputs(points, groups, together=own, rows=rows, seed=seed)
+        inputs = compare_inputs(points, groups, together=own, level=level, rows=rows, seed=seed)
     names, members = inputs.names, inputs.members
     g = len(names)
-    p, concept, loss, worth = (np.full((g, g), np.nan) for _ in range(4))
+    p, concept = np.full((g, g), np.nan), np.full((g, g), np.nan)
     found = [inputs.findings]
     for i, j in _pairs(members):
         a, b = members[i], members[j]
@@ -150,50 +168,63 @@ def shift_matrix(
             )
             concept[i, j] = concept[j, i] = meaning.gain
             found.append(meaning.findings)
-    if y is not None:
-        _transfers(points if terms is None else terms, y, own, members, loss, worth, seed)
-    return _told(names, inputs.area, p, concept, loss, worth, Findings.concat(found), inputs.corrected, level)
+    moved = _transfers(points if terms is None else terms, y, own, members, level, seed)
+    bad = _bad(names, moved, level)
+    return _told(names, inputs, p, concept, moved, Findings.concat([*found, bad]), level)
 
 
 def _transfers(
-    points: Any, y: Ints, own: Ints, members: Sequence[Ints], loss: Floats, worth: Floats, seed: int
-) -> None:
-    """Fill in what every group's linear model loses, and is worth, on every other group."""
-    rows = [m[y[m] >= 0] for m in members]
-    usable = [i for i, r in enumerate(rows) if len(r) >= FEWEST and len(np.unique(y[r])) > 1]
-    best = {i: own_area(points, y, own, rows[i], seed=seed) for i in usable}
-    models = {i: Linear(points[rows[i]], y[rows[i]]) for i in usable}
-    for i, j in permutations(usable, 2):
-        reached, worth[i, j] = transfer(points, y, own, rows[i], rows[j], whole=models[i])
-        loss[i, j] = best[j] - reached
+    points: Any, y: Ints | None, own: Ints, members: Sequence[Ints], level: float, seed: int
+) -> Transfers:
+    """Every group's linear model on every other group, the p-values corrected for the number of ordered pairs."""
+    nothing = np.full((len(members), len(members)), np.nan)
+    if y is None:
+        return Transfers(nothing, nothing, nothing)
+    found = transfers(points, y, own, members, fewest=FEWEST, level=level, seed=seed)
+    corrected = nothing.copy()
+    for place, p in holm({pair: found.p_value[pair] for pair in _given(found.p_value)}).items():
+        corrected[place] = p
+    return replace(found, p_value=corrected)
+
+
+def _given(values: Floats) -> list[tuple[int, int]]:
+    return [(int(i), int(j)) for i, j in zip(*np.nonzero(~np.isnan(values)), strict=True)]
+
+
+def _bad(names: Strings, found: Transfers, level: float) -> Findings:
+    """The transfers that lose more than chance explains."""
+    loss, worth, p = found.loss, found.worth, found.p_value
+    bad = [pair for pair in _given(p) if p[pair] < level]
+    return Findings.of(
+        "bad_transfer",
+        subjects=[f"{names[i]} → {names[j]}" for i, j in bad],
+        scores=[min(1 - 2 * loss[pair], 0.5 + worth[pair] / 2) for pair in bad],
+        evidence=[
+            {"area_lost": float(loss[pair]), "worth": float(worth[pair]), "p_value": float(p[pair])}
+            for pair in bad
+        ],
+    )
 
 
 def _told(
     names: Strings,
-    area: Floats,
+    inputs: InputShifts,
     p: Floats,
     concept: Floats,
-    loss: Floats,
-    worth: Floats,
+    moved: Transfers,
     found: Findings,
-    corrected: dict[str, float],
     level: float,
 ) -> ShiftMatrix:
+    corrected, area = inputs.corrected, inputs.area
     shifted = found.code == "covariate_shift"
     keep = ~shifted | np.array([corrected.get(s, 1.0) < level for s in found.subject.tolist()], bool)
-    bad = [(int(i), int(j)) for i, j in zip(*np.nonzero((loss >= LOSS) | (worth < 0)), strict=True)]
-    worse = Findings.of(
-        "bad_transfer",
-        subjects=[f"{names[i]} → {names[j]}" for i, j in bad],
-        scores=[min(1 - 2 * loss[i, j], 0.5 + worth[i, j] / 2) for i, j in bad],
-        evidence=[{"area_lost": float(loss[i, j]), "worth": float(worth[i, j])} for i, j in bad],
-    )
-    found = replace(Findings.concat([found.take(keep), worse]))
+    found = found.take(keep)
+    counts = {c: int((found.code == c).sum()) for c in ("covariate_shift", "concept_shift", "bad_transfer")}
     outcome, reason = ended(
         found,
-        f"{int((found.code == 'covariate_shift').sum())} of {len(corrected)} pairs of groups differ in their inputs, "
-        f"{int((found.code == 'concept_shift').sum())} in what labels mean; "
-        f"{len(bad)} transfers lose {LOSS:.0%} or more or do harm",
+        f"{counts['covariate_shift']} of {len(corrected)} pairs of groups differ in their inputs, "
+        f"{counts['concept_shift']} in what labels mean; "
+        f"{counts['bad_transfer']} transfers lose {LOSS:.0%} or more or do harm",
         f"none of {len(corrected)} pairs of groups differs",
     )
     if not corrected:
@@ -203,7 +234,20 @@ def _told(
         "area": np.round(area, 4).tolist(),
         "p_value": p.tolist(),
         "concept": np.round(concept, 5).tolist(),
-        "loss": np.round(loss, 4).tolist(),
-        "worth": np.round(worth, 4).tolist(),
+        "loss": np.round(moved.loss, 4).tolist(),
+        "worth": np.round(moved.worth, 4).tolist(),
+        "p_transfer": moved.p_value.tolist(),
     }
-    return ShiftMatrix(outcome, reason, found, facts, names, area, p, concept, loss, worth)
+    return ShiftMatrix(
+        outcome,
+        reason,
+        found,
+        facts,
+        names,
+        area,
+        p,
+        concept,
+        moved.loss,
+        moved.worth,
+        moved.p_value,
+    )

@@ -35,11 +35,11 @@ def share_shift(
 ) -> ShareShift:
     """Test whether the given labels of the two sides of every pair are draws of one distribution.
 
-    ``pairs`` maps a name to the labels ``(n,)`` and ``(m,)`` of its sides: class codes with -1 where missing, tested by
-    χ² (rare classes together), or numbers with NaN where missing, by Kolmogorov and Smirnov. p-values are corrected for
-    the number of pairs; ``least`` is the smallest effect that is reported, as with many rows every difference is sure.
-    Pairs with fewer than 20 labels on a side are left out. ``names`` are those of the classes. Code ``label_shift`` by
-    pair, score 1 − effect. Raises ``ArrayError``.
+    ``pairs`` maps a name to the labels ``(n,)`` and ``(m,)`` of its sides: class codes with -1 where missing,
+    tested by χ², exactly where counts are small (:func:`same_shares`), or numbers with NaN where missing, by
+    Kolmogorov and Smirnov. p-values are corrected for the number of pairs; ``least`` is the smallest effect that is
+    reported, as with many rows every difference is sure. Pairs with fewer than 20 labels on a side are left out.
+    ``names`` are those of the classes. Code ``label_shift`` by pair, score 1 − effect. Raises ``ArrayError``.
 
     >>> half, tenth = np.repeat([0, 1], 50), np.repeat([0, 1], [90, 10])
     >>> share_shift({"a × b": (half, tenth), "a × a": (half, half)}).findings.subject.tolist()
@@ -48,6 +48,14 @@ def share_shift(
     tested = {}
     for name, (first, second) in pairs.items():
         a, b = (_known(name, np.asarray(side)) for side in (first, second))
+        if (a.dtype.kind == "f") != (b.dtype.kind == "f"):
+            raise ArrayError(
+                f"{name}: one side holds class codes ({a.dtype}, {b.dtype}), the other numbers; give both as one"
+            )
+        if names is not None and a.dtype.kind != "f":
+            most = int(max(a.max(initial=-1), b.max(initial=-1)))
+            if most >= len(names):
+                raise ArrayError(f"{name}: class {most} has no name among {len(names)} names")
         if min(len(a), len(b)) >= FEWEST:
             tested[name] = a, b, *(same_numbers if a.dtype.kind == "f" else same_shares)(a, b)
     if not tested:
