@@ -386,3 +386,24 @@ def _logistic(features, votes):
     found = consensus(votes)
     x = features[:, ~give_away(features, votes)]
     return cross_val_predict(LogisticRegression(), x, found.posterior.argmax(axis=1), method="predict_proba")
+
+
+@pytest.mark.parametrize(("annotators", "rows", "voted", "classes"), [(4, 200, 0.3, 3), (3, 200, 1.0, 2)])
+def test_the_interval_covers_the_chance_of_a_right_vote(annotators, rows, voted, classes):
+    rng = np.random.default_rng(1)
+    covered = []
+    for _ in range(12):
+        true, right = rng.integers(classes, size=rows), rng.uniform(0.6, 0.95, annotators)
+        other = (true[:, None] + rng.integers(1, classes, (rows, annotators))) % classes
+        said = np.where(rng.random((rows, annotators)) < right, true[:, None], other)
+        said[rng.random((rows, annotators)) > voted] = -1
+        found = consensus(said)
+        covered += ((found.interval[:, 0] <= right) & (right <= found.interval[:, 1])).tolist()
+        assert (found.interval[:, 0] <= found.annotator_quality).all()
+        assert (found.annotator_quality <= found.interval[:, 1]).all()
+    assert np.mean(covered) >= 0.85
+
+
+def test_annotators_of_mixed_types_are_refused():
+    with pytest.raises(ArrayError, match=r"^annotator: [^\n]*NoneType[^\n]*$"):
+        from_long([0, 1], [None, "ann"], [0, 1])

@@ -22,6 +22,7 @@ from jointset.audit import (
     text_features,
     vendi_score,
 )
+from jointset.audit.crossfit import cross_fitted, spreads
 from jointset.audit.data_quality import WEIGHTS
 from jointset.audit.nearest import nearest
 from jointset.errors import ArrayError
@@ -56,6 +57,36 @@ def test_far_rows_are_found_in_every_direction():
     assert set(found.findings.row) == set(wrong)
     assert find_outliers(rng.normal(size=(1000, 10))).findings.code.tolist() == []
     assert (found.score[found.is_outlier] < 0.5).all() and (found.score[~found.is_outlier] >= 0.5).all()
+
+
+@pytest.mark.parametrize(("values", "rows"), [(3, 500), (4, 500), (6, 500), (10, 2000)])
+def test_columns_of_few_values_do_not_hide_an_outlier(values, rows):
+    rng = np.random.default_rng(0)
+    for seed in range(5):
+        x = rng.integers(0, values, size=(rows, 2)).astype(float)
+        assert find_outliers(x, seed=seed).outcome == "passed"
+        x[seed] = 1e6
+        assert np.flatnonzero(find_outliers(x, seed=seed).is_outlier).tolist() == [seed]
+
+
+def test_many_unnamed_copies_do_not_hide_an_outlier():
+    rng = np.random.default_rng(0)
+    x = np.vstack([np.repeat(rng.normal(size=(30, 3)), 12, axis=0), rng.normal(size=(100, 3)), [[1e4] * 3]])
+    assert np.flatnonzero(find_outliers(x).is_outlier).tolist() == [460]
+
+
+def test_where_most_rows_are_one_nothing_is_said_of_outliers():
+    x = np.zeros((100, 2))
+    x[:30] = np.random.default_rng(0).normal(size=(30, 2))
+    assert find_outliers(x).outcome == "not applicable"
+    assert find_outliers(x, groups=np.r_[np.arange(30), np.full(70, 30)]).outcome == "passed"
+
+
+@pytest.mark.parametrize("draw", ["normal", "uniform", "exponential"])
+def test_alarms_about_outliers_are_rare(draw):
+    rng = np.random.default_rng(0)
+    found = [len(find_outliers(getattr(rng, draw)(size=(200, 3))).findings) for _ in range(40)]
+    assert np.mean(np.array(found) > 0) <= 0.1
 
 
 def test_copies_do_not_hide_an_outlier():
@@ -214,6 +245,7 @@ def test_mistakes_are_one_clear_line():
         lambda: long_tail([0], 1, beta=1),
         lambda: find_outliers([1.0, 2.0]),
         lambda: find_outliers([["a"]]),
+        lambda: find_outliers(np.ones((40, 2)), groups=np.array([None, "a"] * 20, object)),
         lambda: find_missing_values({"a": [1], "b": [1, 2]}),
         lambda: diversity([[1.0], [2.0]], groups=["a"]),
         lambda: data_quality({"distict": 1.0}),
@@ -234,3 +266,16 @@ def test_the_unit_does_not_decide_what_is_far(unit, standardise):
     assert plain.is_outlier[:3].all()
     np.testing.assert_array_equal(scaled.is_outlier, plain.is_outlier)
     np.testing.assert_allclose(scaled.findings.score, plain.findings.score, rtol=1e-4)
+
+
+def test_spreads_of_many_rows_keep_their_digits():
+    rng = np.random.default_rng(0)
+    years = 2000 + rng.integers(0, 25, 200_000)
+    x = np.stack([years, np.full(200_000, 3.3)], axis=1).astype(np.float32)
+    assert spreads(x, none=-1.0) == pytest.approx([years.std(), -1.0], rel=1e-5)
+
+
+def test_groups_of_mixed_types_are_refused():
+    x, groups = np.random.default_rng(0).normal(size=(40, 2)), np.array([None, "a"] * 20, object)
+    with pytest.raises(ArrayError, match=r"^groups: [^\n]*NoneType[^\n]*$"):
+        cross_fitted(x, np.tile([0, 1], 20), 2, groups=groups)

@@ -78,6 +78,15 @@ def test_classes_of_few_rows_are_not_judged():
     )
 
 
+@pytest.mark.parametrize(("rows", "classes"), [(60, 2), (100, 2), (300, 5)])
+def test_a_number_that_tells_the_label_is_seen_on_few_rows(rows, classes):
+    rng = np.random.default_rng(7)
+    for seed in range(5):
+        y = rng.permutation(np.arange(rows) % classes)
+        columns = {"leak": y + rng.uniform(0, 0.5, rows), "noise": rng.normal(size=rows)}
+        assert find_shortcuts(columns, y, seed=seed).findings.subject.tolist() == ["leak"]
+
+
 def test_order_is_seen_and_a_shuffle_is_not():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 4)) + np.linspace(0, 1.5, 600)[:, None]
@@ -92,6 +101,42 @@ def test_alarms_on_shuffles_keep_the_level():
     assert np.mean(np.array(p) < 0.1) <= 0.2
 
 
+@pytest.mark.parametrize("values", [1, 3, 10])
+def test_order_of_few_values_has_the_level_of_chance(values):
+    rng = np.random.default_rng(0)
+    p = [find_order(rng.integers(values, size=(120, 1)), seed=i).p_value for i in range(60)]
+    assert abs(np.mean(p) - 0.5) < 4 * np.sqrt(1 / 12 / 60) and np.mean(np.array(p) < 0.1) <= 0.2
+
+
+def test_a_drift_of_a_binary_column_is_seen_wherever_its_rows_stand():
+    rng = np.random.default_rng(0)
+    x, shuffled = (rng.random((300, 1)) < np.linspace(0, 1, 300)[:, None]) * 1.0, rng.permutation(300)
+    assert find_order(x).p_value == find_order(x[shuffled], order=shuffled).p_value == 0.002
+
+
+def test_rows_of_one_time_are_not_put_in_the_order_of_the_file():
+    x = np.sort(np.random.default_rng(0).normal(size=(300, 1)), 0)
+    month = np.tile([1.0, 2.0, 3.0], 100)
+    by_month = np.argsort(month, kind="stable")  # within a month the file is sorted by the value
+    assert find_order(x[by_month], order=month[by_month]).p_value > 0.05
+    assert find_order(x, order=np.full(300, 2024.0)).outcome == "not applicable"
+
+
+def test_rows_without_a_time_are_left_out():
+    rng = np.random.default_rng(0)
+    x, time = np.sort(rng.normal(size=(300, 1)), 0), np.arange(300.0)
+    x[100:200], time[100:200] = 50.0 + rng.normal(size=(100, 1)), np.nan
+    found = find_order(x, order=time)
+    assert found.outcome == "found" and found.facts["rows"] == 200
+    assert np.isnan(found.score[100:200]).all() and np.isfinite(found.score[:100]).all()
+    mixed = np.where(np.isnan(time), None, time.astype(object))
+    dates = np.where(np.isnan(time), "NaT", "2020-01-01").astype("datetime64[D]") + np.nan_to_num(
+        time
+    ).astype(int)
+    assert find_order(x, order=mixed).p_value == find_order(x, order=dates).p_value == found.p_value
+    assert find_order(x, order=np.full(300, np.nan)).outcome == "not applicable"
+
+
 def test_mistakes_are_one_clear_line():
     for call in (
         lambda: find_leaks([0, 1], exact=[0]),
@@ -100,6 +145,8 @@ def test_mistakes_are_one_clear_line():
         lambda: find_shortcuts({"a": [1.0]}, [0, 1]),
         lambda: find_shortcuts({"a": [1.0, 2.0]}, [0, 1], level=0.3),
         lambda: find_order(np.ones((5, 2)), order=[1]),
+        lambda: find_order(np.ones((60, 2)), order=np.array([1, "a"] * 30, object)),
+        lambda: find_order(np.ones((60, 2)), groups=np.array([None, "a"] * 30, object)),
     ):
         with pytest.raises(ArrayError, match=r"^\S[^\n]+$"):
             call()

@@ -60,3 +60,12 @@ def test_what_cannot_be_compared():
     assert linear_cka(np.ones((9, 2)), np.arange(18.0).reshape(9, 2)) == 0.0
     with pytest.raises(ArrayError, match="same tasks"):
         alignment({"a": {"t": np.ones((4, 1))}, "b": {"u": np.ones((4, 1))}})
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(bad):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    broken = np.where(np.arange(60).reshape(20, 3) == 4, bad, x)
+    for pair in ((x, broken), (broken, x)):
+        with pytest.raises(ArrayError, match=r"^features: 1 rows hold[^\n]+$"):
+            linear_cka(*pair)

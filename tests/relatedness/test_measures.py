@@ -158,6 +158,44 @@ def test_numbers_are_compared_by_rank():
     assert found.support[0, 1] == 45
 
 
+def test_a_constant_number_has_no_association_whatever_its_value():
+    a, other = np.arange(200) % 2, np.arange(200.0)
+    for value in np.round(np.arange(0.1, 5, 0.1), 1):
+        found = association({"a": a, "constant": np.full(200, value), "other": other})
+        assert np.isnan(found.values[1]).all() and np.isnan(found.values[:, 1]).all()
+        by_rounding = np.full(200, value) * (1 + 1e-15 * a)
+        assert np.isnan(association({"a": a, "b": by_rounding, "c": other}).values[1]).all()
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_the_unit_of_a_number_does_not_matter(unit):
+    rng = np.random.default_rng(0)
+    a, number = np.arange(200) % 2, rng.normal(size=200) + np.arange(200) % 2
+    found, other = (association({"a": a, "n": n}) for n in (number, unit * number))
+    np.testing.assert_allclose(found.values, other.values, atol=1e-9)
+    np.testing.assert_allclose(found.chance, other.chance, atol=1e-9)
+
+
+def test_half_precision_does_not_overflow():
+    rng = np.random.default_rng(0)
+    a = np.arange(200) % 2
+    number = ((rng.normal(size=200) + 2 * a) * 1e4).astype(np.float16)
+    found = association({"a": a, "n": number})
+    assert (
+        found["n", "a"] > 0.5
+        and found["n", "a"] == association({"a": a, "n": number.astype(float)})["n", "a"]
+    )
+
+
+def test_true_and_false_are_classes():
+    one = material()
+    plain = {**one.labels, "positive": np.asarray(one.labels["positive"])}
+    truth = {**one.labels, "positive": plain["positive"] == 1, "tags": plain["tags"] == 1}
+    for name in MEASURES:
+        given, other = (Material(y, one.features, one.texts, None, one.seed) for y in (plain, truth))
+        np.testing.assert_array_equal(affinity(name, given).values, affinity(name, other).values)
+
+
 KINDS = {
     "numbers": lambda rng, n: rng.normal(size=n),
     "prices": lambda rng, n: np.exp(rng.normal(size=n)),

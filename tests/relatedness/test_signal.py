@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jointset.errors import ArrayError
 from jointset.relatedness import label_signal, says_nothing, sure_signal, treatments
 
 
@@ -37,3 +38,23 @@ def test_the_unit_of_a_number_does_not_silence_its_model(unit):
     assert says_nothing(y, np.random.default_rng(1).normal(size=(300, 1)) * unit)
     assert says_nothing(y, np.full((300, 1), 5 * unit))
     assert says_nothing(y, 5 * unit + y[:, None] * 1e-9), "a constant but for rounding"
+
+
+def test_rows_without_finite_outputs_do_not_decide():
+    y = np.tile([0, 1], 100)
+    good, noise = np.eye(2)[y], np.random.default_rng(0).random((200, 2))
+    for bad in (np.nan, np.inf):
+        one = np.arange(200)[:, None] == 5
+        assert not says_nothing(y, np.where(one, bad, good)) and says_nothing(y, np.where(one, bad, noise))
+    assert says_nothing(y, np.full((200, 2), np.nan)), "a model that has diverged"
+    assert not says_nothing(y, np.where(np.arange(200)[:, None] < 150, np.nan, noise)), "too few to be sure"
+
+
+def test_lists_and_truth_values_are_labels():
+    y = [0, 1] * 100
+    assert not says_nothing(y, np.eye(2)[y].tolist()) and not says_nothing(np.array(y) == 1, np.eye(2)[y])
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    truth, codes = label_signal({"a": x[:, 0] > 0}, x)["a"], label_signal({"a": (x[:, 0] > 0) * 1}, x)["a"]
+    assert truth == codes and truth.outcome == "signal"
+    with pytest.raises(ArrayError, match=r"^outputs must be \(200, K\)[^\n]+$"):
+        says_nothing(y, np.ones(200))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jointset import repair
 from jointset.config import FIXES
+from jointset.errors import ArrayError
 from jointset.records import ACTIONS, Issues
 from jointset.repair import REPAIRS, choose
 
@@ -193,3 +194,27 @@ def test_a_suggestion_that_is_likelier_wrong_than_right_is_never_taken():
     rows = [("label_error", "u", "a", "b", 0.01, sure) for sure in (0.99, 0.99, 0.98, 0.6, 0.48)]
     found = repair.relabel(issues(rows), precision=0.6, round=1)
     assert found.row.tolist() == ["r0", "r1", "r2", "r3"]
+
+
+@pytest.mark.parametrize("offset", [300.0, 5000.0, 1e6])
+def test_questions_do_not_depend_on_where_the_origin_is(offset):
+    x, known = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) < 50
+    rows, uses = repair.rank_questions(x, known, n=50)
+    moved, same = repair.rank_questions(x + offset, known, n=50)
+    assert len(rows) > 5 and rows.tolist() == moved.tolist()
+    np.testing.assert_allclose(uses, same)
+
+
+def test_mistakes_about_questions_are_one_clear_line():
+    x, none, p = np.ones((40, 2)), np.zeros(40, bool), np.full((40, 2), 0.5)
+    for call in (
+        lambda: repair.rank_questions(np.where(np.arange(80).reshape(40, 2) == 3, np.nan, x), none),
+        lambda: repair.rank_questions([["a", "b"]] * 40, none),
+        lambda: repair.rank_questions(x, none[:5]),
+        lambda: repair.rank_questions(x, none, probs=np.full((40, 2), np.nan)),
+        lambda: repair.rank_questions(x, none, probs=p[:20]),
+        lambda: repair.rank_questions(x, none, probs=np.tile(p, (2, 1))),
+        lambda: repair.rank_questions(x, none, probs=p[:, 0]),
+    ):
+        with pytest.raises(ArrayError, match=r"^\S[^\n]+$"):
+            call()

@@ -89,8 +89,8 @@ class TaskAudit:
     in) and ``confidence`` the calibrated P(suggested is the true label); ``p_error`` is P(the given label is
     wrong), NaN where none was given. ``posterior`` is P(true | x, given, other tasks' labels), ``(n, K)``
     (multilabel: of the positive class, entry by entry; regression: empty). ``noise_matrix[t, j]`` is P(given
-    j | true t), ``(K, K)`` (multilabel ``(K, 2, 2)``; regression empty), and ``noise_rate`` the expected
-    share of wrong given labels. ``promised_precision`` is the mean of ``p_error`` over the flagged set (NaN
+    j | true t), ``(K, K)`` (multilabel ``(K, 2, 2)``; regression empty), ``noise_rate`` the expected
+    share of wrong given labels and ``noise_interval`` its 95 % interval (regression: NaN, there is none). ``promised_precision`` is the mean of ``p_error`` over the flagged set (NaN
     when nothing is flagged). ``interval`` ``(n, 2)`` (regression only, else None) holds the true label with the
     probability asked for as precision (0.9 if None), by x and the other tasks' labels; NaN where it cannot be told.
     """

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from jointset.audit.findings import as_points
 from jointset.data.partition import partition
@@ -73,7 +73,7 @@ def spreads(points: Floats, *, none: float = 0.0) -> Floats:
     >>> spreads(np.array([[0.0, 3.0, 1e-9], [0.0, 3.0, 3e-9]]), none=1.0).round(12).tolist()
     [1.0, 1.0, 1e-09]
     """
-    found = points.std(axis=0)
+    found = points.std(axis=0, dtype=np.float64)  # in single precision, sums over many rows lose digits
     told = found > ROUNDING * np.abs(points).max(axis=0, initial=0.0)
     return np.where(told, found, none).astype(points.dtype)
 
@@ -90,7 +90,7 @@ class Linear:
 
         # a hashed vocabulary is mostly empty
         self.used = np.unique(points.indices) if sparse(points) else None
-        self.middle = None if sparse(points) else points.mean(axis=0)
+        self.middle = None if sparse(points) else points.mean(axis=0, dtype=np.float64).astype(points.dtype)
         self.scale = None if sparse(points) else spreads(points, none=1.0)
         strength = STRENGTH if self.middle is not None else OF_TERMS
         self.model: Any = LogisticRegression(C=strength, max_iter=STEPS)
@@ -118,13 +118,30 @@ def folds_of(n: int, groups: ArrayLike | None, folds: int, seed: int) -> Ints:
     rng = np.random.default_rng(seed)
     if groups is None:
         return rng.permutation(np.arange(n) % folds)
-    own = np.unique(np.asarray(groups), return_inverse=True)[1]
-    if own.shape != (n,):
-        raise ArrayError(f"groups: expected one for each of the {n} rows, found {own.shape}")
+    own = group_codes(groups, n)
     targets = np.full((1, folds), n / folds)
     return np.asarray(
         partition(own, np.zeros(n, np.int64), targets, rng, np.ones((int(own.max()) + 1, folds), bool))
     )
+
+
+def group_codes(groups: ArrayLike, n: int) -> NDArray[np.int64]:
+    """The groups ``(n,)`` of rows as codes from 0; raises ``ArrayError`` where they are not one name or number each.
+
+    >>> group_codes(["b", "a", "b"], 3).tolist()
+    [1, 0, 1]
+    """
+    own = np.asarray(groups)
+    if own.shape != (n,):
+        raise ArrayError(f"groups: expected one for each of the {n} rows, found {own.shape}")
+    try:
+        return np.unique(own, return_inverse=True)[1]
+    except TypeError:
+        kinds = ", ".join(sorted({type(g).__name__ for g in own.tolist()}))
+        raise ArrayError(
+            f"groups: expected names or numbers, all of one type, found {kinds}; give a row without a group one of "
+            "its own"
+        ) from None
 
 
 def area(labels: Ints, scores: Floats) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jointset.audit.crossfit import spreads
+from jointset.audit.crossfit import group_codes, spreads
 from jointset.audit.findings import Checked, Findings, as_points, ended
 from jointset.audit.nearest import nearest
 from jointset.errors import ArrayError
@@ -16,6 +16,8 @@ from jointset.records import Bools, Floats
 NEIGHBOURS = 10
 FEWEST = 30
 SPREADS = 6.0  # robust standard deviations of the log distance from which a row is called an outlier
+LEAST = 0.02  # the least such deviation; distances of many columns hardly differ
+LEAST_OF_COPIES = 0.5  # the same of rows of few values, whose distances come in steps
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,8 +44,10 @@ def find_outliers(
     A row's distance is the mean over its ``k`` nearest others (Ramaswamy et al. 2000; Angiulli and Pizzuti 2002), after
     the columns are brought to one spread (the middle 90 %'s), unless ``standardise`` is off. It is an outlier where the
     log distance is more than ``spreads`` robust standard deviations (from the median and the upper quartile) above the
-    median. Copies (``groups`` ``(n,)``) are looked at once. The score is 1 / (1 + (distance / bound)²), so one half
-    at the bound. Code ``outlier``. Raises ``ArrayError``.
+    median. Copies (``groups`` ``(n,)``) are looked at once. Where copies are still most neighbours of half of the rows,
+    as with columns of few values, neighbours are looked for among so small a part of the rows, drawn with ``seed``,
+    that they are not; where more than about half of the rows are copies of one row, nothing is said. The score is
+    1 / (1 + (distance / bound)²), so one half at the bound. Code ``outlier``. Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
     >>> find_outliers(np.vstack([rng.normal(size=(200, 3)), [[9, 9, 9]]])).findings.row.tolist()
@@ -51,17 +55,18 @@ def find_outliers(
     """
     points = as_points(embedding)
     n = len(points)
-    own = np.arange(n) if groups is None else np.asarray(groups)
-    if own.shape != (n,):
-        raise ArrayError(f"groups must be (n,) like the {n} rows, found {own.shape}")
+    own = np.arange(n) if groups is None else group_codes(groups, n)
     _, once, inverse = np.unique(own, return_index=True, return_inverse=True)
     if len(once) < FEWEST:
-        reason = f"{len(once)} distinct rows; {FEWEST} are needed"
-        nan = np.full(n, np.nan)
-        return Outliers("not applicable", reason, Findings.empty(), {"rows": n}, nan, nan, np.zeros(n, bool))
+        return _untold(n, f"{len(once)} distinct rows; {FEWEST} are needed")
     x = _one_spread(points) if standardise else points
-    distance = nearest(x[once], min(k, len(once) - 1), seed=seed)[0].mean(axis=1)
-    bound = _bound(distance, spreads)
+    looked = _distances(x[once], min(k, len(once) - 1), seed)
+    if looked is None:
+        return _untold(
+            n, "most rows are copies of one or a few rows; name copies in `groups` to leave them out"
+        )
+    distance, thinned = looked
+    bound = _bound(distance, spreads, LEAST_OF_COPIES if thinned else LEAST)
     distance = distance[inverse]
     score = 1 / (1 + (distance / bound) ** 2)
     far = distance > bound
@@ -91,13 +96,29 @@ def _one_spread(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return ((points[:, kept] - middle[kept]) / spread[kept]).astype(np.float32)
 
 
-def _bound(distance: Floats, spreads: float) -> float:
+def _distances(x: Floats, k: int, seed: int) -> tuple[Floats, bool] | None:
+    """Mean distance of every row to its ``k`` nearest, and whether those are of a part of the rows only, for the sake
+    of copies; None where no part is free of them."""
+    near = nearest(x, k, seed=seed)[0]
+    shuffled = np.random.default_rng(seed).permutation(len(x))
+    part = len(x)
+    while np.median(near[:, k // 2]) <= 0:
+        part //= 2
+        if part < 2 * k:
+            return None
+        near = nearest(x[shuffled[:part]], k, asked=x, seed=seed)[0]
+    return near.mean(axis=1, dtype=np.float64), part < len(x)
+
+
+def _bound(distance: Floats, spreads: float, least: float) -> float:
     """Median times exp(spreads × robust standard deviation of the log), from the upper half, the side that matters."""
     middle, upper = np.quantile(distance, [0.5, 0.75])
-    if middle <= 0:
-        positive = distance[distance > 0]
-        return float(positive.max()) if len(positive) else 1.0
-    return float(middle * np.exp(spreads * np.log(max(upper / middle, 1.02)) / 0.6745))
+    return float(middle * np.exp(spreads * np.log(max(upper / middle, 1 + least)) / 0.6745))
+
+
+def _untold(n: int, reason: str) -> Outliers:
+    nan = np.full(n, np.nan)
+    return Outliers("not applicable", reason, Findings.empty(), {"rows": n}, nan, nan, np.zeros(n, bool))
 
 
 def uncertainty(probs: ArrayLike) -> Floats:

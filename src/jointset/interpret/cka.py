@@ -15,7 +15,7 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, debiased: bool = True) -> float:
     HSIC(X, Y) / √(HSIC(X, X) HSIC(Y, Y)) with linear kernels (Kornblith et al. 2019, eq. 3). The plain form grows with
     p/n where nothing is shared; the ``debiased`` one uses the unbiased estimator of HSIC (Song et al. 2012, eq. 5, as
     in Nguyen et al. 2021, eq. 3) and may fall below 0. Constant features give 0. Raises ``ArrayError`` for shapes that
-    do not meet, and for fewer than 4 rows.
+    do not meet, for fewer than 4 rows, and for NaN or infinite numbers.
 
     >>> x = np.random.default_rng(0).normal(size=(50, 3))
     >>> round(linear_cka(x, 2 * x[:, ::-1]), 6)
@@ -25,6 +25,11 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, debiased: bool = True) -> float:
     if a.ndim != 2 or b.ndim != 2 or len(a) != len(b) or len(a) < 4:
         raise ArrayError(
             f"expected features (n, p), (n, q) of the same 4 rows or more, found {a.shape}, {b.shape}"
+        )
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        bad = int((~np.isfinite(a).all(1) | ~np.isfinite(b).all(1)).sum())
+        raise ArrayError(
+            f"features: {bad} rows hold NaN or infinite numbers; fill them, or leave the rows out"
         )
     a, b = a - a.mean(0), b - b.mean(0)
     hsic = _unbiased if debiased else _plain

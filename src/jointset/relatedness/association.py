@@ -9,7 +9,7 @@ import numpy as np
 
 from jointset.records import Floats, Ints
 from jointset.relatedness.affinity import Affinity
-from jointset.relatedness.columns import Array, checked, known, parts, table
+from jointset.relatedness.columns import Array, checked, known, parts, table, varied
 from jointset.relatedness.pairs import ALPHA, Pair, best_per_part, filled
 from jointset.relatedness.permuted import PERMUTATIONS, blocks, permuted_level, shared
 
@@ -133,16 +133,16 @@ def correlation_ratio(classes: Ints, values: Floats, *, corrected: bool = True) 
     """η², the share of the variance of ``values`` ``(n,)`` that lies between ``classes`` ``(n,)``, in [0, 1].
 
     ``corrected`` takes off what classes explain by chance, 1 − (1 − η²) (n − 1) / (n − K) (Kelley 1935), never below
-    zero. NaN with a single class or without variance.
+    zero. NaN with a single class or without variance beyond rounding.
 
     >>> correlation_ratio(np.array([0, 0, 1, 1]), np.array([1.0, 1.0, 3.0, 3.0]))
     1.0
     """
     place = np.unique(classes, return_inverse=True)[1]
     n, k = len(values), int(place.max(initial=-1)) + 1
-    total = float(((values - values.mean()) ** 2).sum()) if n else 0.0
-    if k < 2 or total <= 0 or (corrected and n <= k):
+    if k < 2 or not varied(values[:, None])[0] or (corrected and n <= k):
         return float("nan")
+    total = float(((values - values.mean()) ** 2).sum())
     sizes = np.bincount(place)
     means = np.bincount(place, weights=values) / sizes
     between = min(float((sizes * (means - values.mean()) ** 2).sum() / total), 1.0)
@@ -150,14 +150,14 @@ def correlation_ratio(classes: Ints, values: Floats, *, corrected: bool = True) 
 
 
 def spearman(a: Floats, b: Floats) -> float:
-    """Spearman's rank correlation, in [-1, 1]; NaN where a side is constant.
+    """Spearman's rank correlation, in [-1, 1]; NaN where a side is constant but for rounding.
 
     >>> spearman(np.array([1.0, 2.0, 9.0]), np.array([3.0, 2.0, 0.0]))
     -1.0
     """
     from scipy.stats import rankdata
 
-    x, y = rankdata(a), rankdata(b)
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
+    if not varied(np.stack([a, b], axis=1)).all():
         return float("nan")
+    x, y = rankdata(a), rankdata(b)
     return round(float(np.corrcoef(x, y)[0, 1]), 12)

@@ -19,6 +19,8 @@ GROUPS = 5  # quantile groups of a number, where classes are needed
 def checked(labels: Mapping[str, Any]) -> dict[str, Array]:
     """Labels of every task in the forms of :mod:`jointset.records`, all of one length; else ArrayError.
 
+    Numbers come in double precision, in which sums of squares fit, and true and false as classes 1 and 0.
+
     >>> list(checked({"a": [0, 1, -1], "b": [0.5, float("nan"), 2.0]}))
     ['a', 'b']
     """
@@ -35,7 +37,13 @@ def checked(labels: Mapping[str, Any]) -> dict[str, Array]:
             )
         if y.ndim == 2 and y.size and (y.min() < -1 or y.max() > 1):
             raise ArrayError(f"task {name}: label sets hold 0, 1 and -1, found {y.min()} to {y.max()}")
-    return out
+    return {name: _plain(y) for name, y in out.items()}
+
+
+def _plain(labels: Array) -> Array:
+    if labels.dtype.kind == "b":
+        return labels.astype(np.int8 if labels.ndim == 2 else np.int64)
+    return labels.astype(np.float64, copy=False) if labels.dtype.kind == "f" else labels
 
 
 def aligned(labels: Mapping[str, Any], rows: Mapping[str, Any], what: str) -> dict[str, Floats]:

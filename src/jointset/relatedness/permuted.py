@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from jointset.records import Bools, Floats, Ints
-from jointset.relatedness.columns import Array, known
+from jointset.relatedness.columns import Array, known, varied
 from jointset.relatedness.pairs import best_per_part, level
 
 PERMUTATIONS = 19
@@ -55,9 +55,9 @@ def _encoded(columns: Sequence[Array]) -> tuple[Floats, list[slice]]:
     for column in columns:
         there = known(column)
         if column.dtype.kind == "f":
-            spread = float(column[there].std()) if there.any() else 0.0
-            value = np.where(there, column, 0.0)
-            value = np.where(there, value - value[there].mean(), 0.0) / (spread or 1.0)
+            value = np.zeros(len(column))
+            if there.any() and varied(column[there, None])[0]:
+                value[there] = (column[there] - column[there].mean()) / column[there].std()
             made.append(np.stack([there.astype(float), value, value**2], axis=1))
         else:
             made.append((column[:, None] == np.unique(column[there])).astype(float))

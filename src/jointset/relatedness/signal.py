@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jointset.errors import ArrayError
 from jointset.records import Floats
 from jointset.relatedness.columns import Array, checked, graded, known, parts
 from jointset.relatedness.logme import gains
@@ -97,19 +98,29 @@ def says_nothing(labels: Any, outputs: Any, *, seed: int = 0) -> bool:
     """Whether held-out ``outputs`` ``(n, K)`` of a task's own model are surely worth nothing for its ``labels``.
 
     :func:`label_signal` of the predictions in the inputs' place. Early stopping has looked at these labels, hence
-    p > 0.01. Fewer than 80 labels, or 40 beside the commonest, leave it open: then the answer is no.
+    p > 0.01. Fewer than 80 labels, or 40 beside the commonest, leave it open: then the answer is no. Rows whose outputs
+    are not finite are left out; a model that gives no others has diverged, and is worth nothing. Raises ArrayError.
 
     >>> y = np.tile([0, 1], 100)
     >>> says_nothing(y, np.eye(2)[y]), says_nothing(y, np.random.default_rng(0).random((200, 2)))
     (False, True)
     """
-    if not enough(labels, *HELD_OUT):
+    given, said = checked({"task": labels})["task"], np.asarray(outputs, np.float64)
+    if said.ndim != 2 or len(said) != len(given):
+        raise ArrayError(f"outputs must be ({len(given)}, K) like the labels, found {said.shape}")
+    if not enough(given, *HELD_OUT):
         return False
-    unit = float(np.nanstd(labels)) if labels.dtype.kind == "f" else 1.0  # probabilities have no unit
-    if not (np.ptp(outputs, axis=0) > SILENT * unit).any():
+    finite = np.isfinite(said).all(axis=1)
+    if not finite.any():
         return True
-    about = outputs - outputs.mean(axis=0)
-    return label_signal({"task": labels}, about, level=OWN_LEVEL, seed=seed)["task"].outcome == "no signal"
+    given, said = given[finite], said[finite]
+    if not enough(given, *HELD_OUT):
+        return False
+    unit = float(np.nanstd(given)) if given.dtype.kind == "f" else 1.0  # probabilities have no unit
+    if not (np.ptp(said, axis=0) > SILENT * unit).any():
+        return True
+    about = said - said.mean(axis=0)
+    return label_signal({"task": given}, about, level=OWN_LEVEL, seed=seed)["task"].outcome == "no signal"
 
 
 def enough(labels: Array, fewest: int = SURE_LABELS, rarer: int = SURE_RARER) -> bool:

@@ -36,11 +36,12 @@ def rank_questions(
     >>> rank_questions(points, [True, False, False, False, False, False], n=1)[0].tolist() in ([3], [4])
     True
     """
-    x, known = np.asarray(embedding, np.float32), np.asarray(labelled)
-    if x.ndim != 2 or known.shape != (len(x),) or known.dtype != bool:
+    x, known = _numbers(embedding, "embedding"), np.asarray(labelled)
+    if known.shape != (len(x),) or known.dtype != bool:
         raise ArrayError(
             f"expected an embedding (n, d) and a mask (n,), found {x.shape}, {known.dtype} {known.shape}"
         )
+    p = None if probs is None else _numbers(probs, "probs", len(x))
     if n < 1:
         raise ArrayError(f"n must be at least 1, found {n}")
     rng = np.random.default_rng(seed)
@@ -49,12 +50,30 @@ def rank_questions(
     if not len(open_rows):
         return np.empty(0, np.int64), np.empty(0)
     worth: Floats = np.ones(len(open_rows))
-    if probs is not None:
-        worth = _uncertain(np.clip(np.asarray(probs, np.float64)[open_rows], 0, 1), multilabel)
+    if p is not None:
+        worth = _uncertain(np.clip(p[open_rows], 0, 1), multilabel)
+    x = (x - x.mean(axis=0)).astype(np.float32)  # squares of an offset would drown the distances
     near, spoken_for = _reach(x[open_rows], x[given])
     scale = (len(x) - int(known.sum())) / len(open_rows)
     order, uses = _greedy(near, np.where(spoken_for, 0.0, worth), min(n, len(open_rows)))
     return open_rows[order], uses * scale
+
+
+def _numbers(given: ArrayLike, name: str, n: int | None = None) -> Floats:
+    """Finite numbers ``(n, columns)``; else ArrayError."""
+    try:
+        array = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        raise ArrayError(f"{name}: expected numbers (n, columns), found something else") from None
+    if array.ndim != 2 or n not in (None, len(array)):
+        rows = "n" if n is None else n
+        raise ArrayError(f"{name}: expected numbers ({rows}, columns), found the shape {array.shape}")
+    bad = ~np.isfinite(array).all(axis=1)
+    if bad.any():
+        raise ArrayError(
+            f"{name}: {int(bad.sum())} rows hold NaN or infinite numbers (first row {int(np.argmax(bad))}); fill them"
+        )
+    return array
 
 
 def _uncertain(p: Floats, multilabel: bool) -> Floats:

@@ -28,6 +28,8 @@ def questions(work: Work, found: Survey, *, probs: dict[str, Any] | None = None)
         if labelled.all():
             continue
         own = None if probs is None or task.kind == "regression" else probs[task.name][rows]
+        if own is not None:  # of a row without a prediction nothing is known
+            own = np.where(np.isfinite(own), own, 0.5 if task.kind == "multilabel" else 1 / own.shape[1])
         order, uses = rank_questions(
             found.inputs.embedding[rows],
             labelled,

@@ -109,9 +109,7 @@ def drift(work: Work, inputs: PoolInputs, near: Ints) -> list[Section]:
             out.append(Section("drift", untold, np.empty(0, np.int64), dataset.name))
             continue
         rows = work.pool.rows_of(dataset.name).start + np.flatnonzero(np.isfinite(times))
-        # at random, else the place in the file breaks them
-        ties = np.random.default_rng(work.config.seed).random(len(rows))
-        order = np.argsort(np.lexsort((ties, times[np.isfinite(times)])))
+        order = times[np.isfinite(times)]
         found = find_order(inputs.embedding[rows], order=order, groups=near[rows], seed=work.config.seed)
         named = np.full(len(found.findings), f"over {dataset.time}", object)
         findings = dataclasses.replace(found.findings, subject=named)

@@ -100,3 +100,11 @@ def test_lengths_must_meet():
         heterogeneity([0.5, 1.0])
     with pytest.raises(ArrayError, match="alpha must be"):
         dirichlet_share([1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    "label", [np.array(["a", "b"] * 5), np.array([0.0, 1.0] * 5), np.zeros((10, 2), int)]
+)
+def test_labels_that_are_no_codes_are_refused(label):
+    with pytest.raises(ArrayError, match=r"^label must be \(n,\) class codes[^\n]+$"):
+        heterogeneity([0, 1] * 5, label)

@@ -56,7 +56,8 @@ class Fit:
     """Fitted annotators.
 
     ``posterior`` ``(n, K)``; ``confusion`` ``(A, K, K)`` = P(says j | true t, votes); ``coverage`` ``(A, K)``
-    = P(votes | true t); ``pooled`` ``(K, K)`` the confusion of the average annotator; ``prior`` ``(K,)``.
+    = P(votes | true t); ``pooled`` ``(K, K)`` the confusion of the average annotator; ``prior`` ``(K,)``;
+    ``strengths`` how many votes the average annotator and what rules claim weigh, where they were fitted.
     """
 
     posterior: Floats
@@ -67,6 +68,7 @@ class Fit:
     model_weight: float = float("nan")
     identified: bool = True
     notes: tuple[str, ...] = ()
+    strengths: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,10 @@ class Consensus:
     ``(n, K)`` is P(true | votes, x) and ``confidence`` ``(n,)`` P(label is true), NaN where it cannot be told.
     ``vote_quality`` ``(v,)`` scores the votes in the order of ``votes`` (``quality`` spreads them over
     ``(n, A)``) by margin in [0, 1], 0 = surely bad, and ``vote_error`` ``(v,)`` flags those found wrong with
-    ``promised_precision``. ``annotator_quality`` ``(A,)`` is the expected share of right votes, with its 95 %
-    ``interval`` ``(A, 2)``. ``confusion`` ``(A, K, K)`` is P(says j | true t) where the annotator votes, and
+    ``promised_precision``. ``annotator_quality`` ``(A,)`` is the expected share of right votes, and ``interval``
+    ``(A, 2)`` a 95 % interval of the chance that a vote of the annotator is right, with what the fit leaves open in it
+    (fits under random weights of the rows; by majority, and for a single annotator, the posterior counts as known and
+    the interval is too short). ``confusion`` ``(A, K, K)`` is P(says j | true t) where the annotator votes, and
     ``coverage`` ``(A, K)`` is P(votes | true t). ``dependence`` lists annotators that repeat each other and
     ``vote_weight`` ``(v,)`` by how much their votes were discounted. ``gain`` ``(n,)`` is the entropy, in
     nats, that one more vote of the average annotator is expected to take away. ``model_weight`` is the learnt

@@ -34,9 +34,20 @@ class Discount:
 
 
 def dawid_skene(
-    votes: Annotations, n_classes: int, probs: Floats | None = None, discount: Discount | None = None
+    votes: Annotations,
+    n_classes: int,
+    probs: Floats | None = None,
+    discount: Discount | None = None,
+    *,
+    rows: Floats | None = None,
+    start: Floats | None = None,
+    strengths: tuple[float, float] | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Fit:
     """Fit annotators and posteriors; ``probs`` ``(n, K)`` are the cross-fitted probabilities of a model.
+
+    ``rows`` ``(n,)`` are weights of the rows, one each by default, ``start`` ``(n, K)`` is the posterior to start from,
+    that of the votes by default, and ``strengths`` are those of the priors, by default fitted too.
 
     Raises nothing: arrays are checked before. Better than chance on average is assumed, by the start from the
     votes as they are; which class is which cannot be told otherwise.
@@ -54,19 +65,20 @@ def dawid_skene(
     counted = np.asarray(ones.sum(axis=1)).ravel() > 0
     if fires.any() or probs is not None:
         counted[:] = True
-    start = vote_counts(votes, n_classes)
-    base = np.full(start.shape, 1 / n_classes) if probs is None else probs
-    posterior = (start + base) / (start.sum(axis=1, keepdims=True) + 1)
-    model = None if probs is None else Model(probs)
-    held: tuple[float, float] | None = None
+    posterior = _first(votes, n_classes, probs) if start is None else start
+    mass = np.ones(votes.n_rows) if rows is None else rows
+    size = mass[counted].sum()
+    model = None if probs is None else Model(probs, mass)
+    held = strengths
     for turn in range(ROUNDS):
-        prior = (posterior[counted].sum(axis=0) + 1) / (counted.sum() + n_classes)
-        counts = np.asarray(ones.T @ posterior).reshape(-1, n_classes, n_classes)
-        rates, held = estimate(counts, prior, counted.sum(), fires, held if turn >= REFITS else None)
+        weighed = mass[:, None] * posterior
+        prior = (weighed[counted].sum(axis=0) + 1) / (size + n_classes)
+        counts = np.asarray(ones.T @ weighed).reshape(-1, n_classes, n_classes)
+        rates, held = estimate(counts, prior, size, fires, strengths or (held if turn >= REFITS else None))
         log = np.log(prior) if model is None else model.fit(posterior)
         silent = (weight.silence[:, None] * rates.silent).sum(axis=0) - spoke @ rates.silent
         before, posterior = posterior, softmax(log + said @ rates.said + silent)
-        if turn >= REFITS and np.abs(posterior - before).max(initial=0.0) < TOLERANCE:
+        if turn >= REFITS and np.abs(posterior - before).max(initial=0.0) < tolerance:
             break
     return Fit(
         posterior,
@@ -75,7 +87,15 @@ def dawid_skene(
         rates.pooled,
         prior,
         float("nan") if model is None else model.weight,
+        strengths=held,
     )
+
+
+def _first(votes: Annotations, n_classes: int, probs: Floats | None) -> Floats:
+    """Shares of votes, with a model's probabilities or a flat opinion as one vote more."""
+    counts = vote_counts(votes, n_classes)
+    base = np.full(counts.shape, 1 / n_classes) if probs is None else probs
+    return np.asarray((counts + base) / (counts.sum(axis=1, keepdims=True) + 1))
 
 
 def softmax(z: Floats) -> Floats:
@@ -85,10 +105,11 @@ def softmax(z: Floats) -> Floats:
 
 
 class Model:
-    """The model's log-odds with a weight and a bias per class, fitted to soft labels by maximum likelihood."""
+    """The model's log-odds with a weight and a bias per class, fitted to soft labels of weighted ``rows`` by maximum
+    likelihood."""
 
-    def __init__(self, probs: Floats) -> None:
-        self.logs = np.log(np.clip(probs, 1e-6, None))
+    def __init__(self, probs: Floats, rows: Floats) -> None:
+        self.logs, self.rows = np.log(np.clip(probs, 1e-6, None)), rows[:, None]
         self.x = np.r_[1.0, np.zeros(probs.shape[1])]
 
     @property
@@ -100,15 +121,16 @@ class Model:
         """Improve weight and bias towards ``target`` ``(n, K)`` and return the logits ``(n, K)``."""
         from scipy.optimize import minimize
 
-        n, logs = len(target), self.logs
+        n, logs, rows = len(target), self.logs, self.rows
 
         def loss(x: Floats) -> tuple[float, Floats]:
             z = x[0] * logs + x[1:]
             top = z.max(axis=1, keepdims=True)
             p = np.exp(z - top)
             total = p.sum(axis=1, keepdims=True)
-            value = (np.log(total) + top).sum() - (target * z).sum() + 0.5 * RIDGE * x[1:] @ x[1:]
-            p = p / total - target
+            value = (rows * (np.log(total) + top - (target * z).sum(axis=1, keepdims=True))).sum()
+            value += 0.5 * RIDGE * x[1:] @ x[1:]
+            p = rows * (p / total - target)
             return value / n, np.r_[(p * logs).sum(), p.sum(axis=0) + RIDGE * x[1:]] / n
 
         bounds = [(0.0, 20.0)] + [(None, None)] * (len(self.x) - 1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jointset.audit.annotators.accuracy import Refit, accuracy
 from jointset.audit.annotators.agreement import measure, vote_counts
 from jointset.audit.annotators.base import Consensus, Dependence, Fit
-from jointset.audit.annotators.confusions import estimate
-from jointset.audit.annotators.dawid_skene import dawid_skene
+from jointset.audit.annotators.confusions import STRENGTHS, estimate
+from jointset.audit.annotators.dawid_skene import Discount, dawid_skene
 from jointset.audit.annotators.dependence import discount, find_dependence
 from jointset.audit.annotators.votes import Annotations, from_table
 from jointset.audit.base import check_precision, choose
@@ -20,7 +22,7 @@ from jointset.audit.noise_fit import uniform_noise
 from jointset.errors import ArrayError
 from jointset.records import Floats
 
-LEVEL = 0.95
+ROUGH = 1e-4  # change of the posterior at which a fit of random weights ends
 CHUNK = 1 << 16
 
 
@@ -71,8 +73,9 @@ def consensus(
     if probs is not None and method != "joint":
         raise ArrayError(f"method {method!r} uses votes only; leave pred_probs out or say method='joint'")
     k = _n_classes(votes, probs, n_classes)
-    fit, found, weight = METHODS[method](votes, k, probs, seed)
-    return _report(votes, fit, found, weight, probs is not None, precision)
+    fit, found, weight, refit = METHODS[method](votes, k, probs, seed)
+    judged = accuracy(votes, fit.posterior, refit, seed=seed)
+    return _report(votes, fit, found, weight, judged, probs is not None, precision)
 
 
 def _probs(votes: Annotations, pred_probs: ArrayLike) -> Floats:
@@ -93,7 +96,7 @@ def _n_classes(votes: Annotations, probs: Floats | None, n_classes: int | None) 
     return k
 
 
-Fitted = tuple[Fit, Dependence, Floats]
+Fitted = tuple[Fit, Dependence, Floats, Refit | None]
 
 
 def _majority(votes: Annotations, k: int, probs: Floats | None, seed: int) -> Fitted:
@@ -101,23 +104,37 @@ def _majority(votes: Annotations, k: int, probs: Floats | None, seed: int) -> Fi
     share = (counts.sum(axis=0) + 1) / (counts.sum() + k)
     posterior = counts + 1e-6 * share  # ties, and rows without a vote, go by the class shares
     posterior /= posterior.sum(axis=1, keepdims=True)
-    return _counted(votes, posterior, share), Dependence.none(), np.ones(len(votes))
+    return _counted(votes, posterior, share), Dependence.none(), np.ones(len(votes)), None
 
 
 def _dawid_skene(votes: Annotations, k: int, probs: Floats | None, seed: int) -> Fitted:
     if not _overlap(votes):
         return _lone(votes, k)
-    return dawid_skene(votes, k), Dependence.none(), np.ones(len(votes))
+    fit, refit = _fitted(votes, k, None, None)
+    return fit, Dependence.none(), np.ones(len(votes)), refit
 
 
 def _joint(votes: Annotations, k: int, probs: Floats | None, seed: int) -> Fitted:
     if probs is None and not _overlap(votes):
         return _lone(votes, k)
     if probs is not None and len(np.unique(votes.annotator)) == 1:
-        return _single(votes, probs, seed), Dependence.none(), np.ones(len(votes))
+        return _single(votes, probs, seed), Dependence.none(), np.ones(len(votes)), None
     found = find_dependence(votes, k)
     weight = discount(votes, k, found)
-    return dawid_skene(votes, k, probs, weight), found, weight.vote
+    fit, refit = _fitted(votes, k, probs, weight)
+    return fit, found, weight.vote, refit
+
+
+def _fitted(votes: Annotations, k: int, probs: Floats | None, weight: Discount | None) -> tuple[Fit, Refit]:
+    """A fit, and how it is repeated with weights of the rows and annotators that are hardly shrunk: the average one
+    is near them all, and draws around it would look surer than they are."""
+    fit = dawid_skene(votes, k, probs, weight)
+    assert fit.strengths is not None
+    again = partial(
+        dawid_skene, votes, k, probs, weight, strengths=(STRENGTHS[0], fit.strengths[1]), tolerance=ROUGH
+    )
+    own = again(start=fit.posterior).posterior
+    return fit, lambda rows: again(rows=rows, start=own).posterior
 
 
 METHODS: dict[str, Callable[[Annotations, int, Floats | None, int], Fitted]] = {
@@ -133,7 +150,7 @@ def _overlap(votes: Annotations) -> bool:
 
 def _lone(votes: Annotations, k: int) -> Fitted:
     """No row has two votes and no model speaks: nothing tells right from wrong."""
-    fit, found, weight = _majority(votes, k, None, 0)
+    fit, found, weight, _ = _majority(votes, k, None, 0)
     note = "no row has two votes and there is no model: which votes are right cannot be told"
     fit = Fit(
         fit.posterior,
@@ -144,7 +161,7 @@ def _lone(votes: Annotations, k: int) -> Fitted:
         identified=False,
         notes=(note,) if len(votes) else ("nobody voted",),
     )
-    return fit, found, weight
+    return fit, found, weight, None
 
 
 def _counted(votes: Annotations, posterior: Floats, prior: Floats) -> Fit:
@@ -178,18 +195,25 @@ def _single(votes: Annotations, probs: Floats, seed: int) -> Fit:
 
 
 def _report(
-    votes: Annotations, fit: Fit, found: Dependence, weight: Floats, model: bool, precision: float
+    votes: Annotations,
+    fit: Fit,
+    found: Dependence,
+    weight: Floats,
+    judged: tuple[Floats, Floats],
+    model: bool,
+    precision: float,
 ) -> Consensus:
     label = fit.posterior.argmax(axis=1)
     voted = np.bincount(votes.row, minlength=votes.n_rows) > 0
     label[~voted & (not model)] = -1
     confidence = np.where(label >= 0, fit.posterior.max(axis=1, initial=0.0), np.nan)
     p_right, quality = _judge(votes, fit.posterior)
+    share, interval = judged
     if not fit.identified:
-        confidence[:], p_right[:], quality[:] = np.nan, np.nan, np.nan
+        for untold in (confidence, p_right, quality, share, interval):
+            untold[:] = np.nan
     wrong = np.isfinite(p_right) & (label[votes.row] != votes.label)
     flagged, promised = choose(1 - p_right, quality, wrong, precision)
-    accuracy, interval = _accuracy(votes, p_right)
     return Consensus(
         votes,
         label,
@@ -199,7 +223,7 @@ def _report(
         flagged,
         weight,
         promised,
-        accuracy,
+        share,
         interval,
         fit.confusion,
         fit.coverage,
@@ -221,22 +245,6 @@ def _judge(votes: Annotations, posterior: Floats) -> tuple[Floats, Floats]:
         p_right[part] = own[np.arange(len(own)), votes.label[part]]
         quality[part] = p_right[part]
     return p_right, quality
-
-
-def _accuracy(votes: Annotations, p_right: Floats) -> tuple[Floats, Floats]:
-    """Expected share of right votes and its 95 % Beta interval under a uniform prior, NaN without votes."""
-    from scipy.stats import beta
-
-    a = votes.n_annotators
-    n = np.bincount(votes.annotator, minlength=a)
-    right = np.bincount(votes.annotator, p_right, a)
-    mean = np.where(n > 0, right / np.maximum(n, 1), np.nan)
-    tail = (1 - LEVEL) / 2
-    interval = np.stack(
-        [beta.ppf(q, right + 1, np.maximum(n - right, 0) + 1) for q in (tail, 1 - tail)], axis=1
-    )
-    interval[~np.isfinite(mean)] = np.nan
-    return mean, interval
 
 
 def expected_gain(posterior: Floats, confusion: Floats) -> Floats:

@@ -83,7 +83,11 @@ def from_long(
     n = int(rows.max(initial=-1)) + 1 if n_rows is None else n_rows
     if len(rows) and rows.max() >= n:
         raise ArrayError(f"row {int(rows.max())} is out of range for n_rows={n}")
-    names, code = np.unique(who, return_inverse=True)
+    try:
+        names, code = np.unique(who, return_inverse=True)
+    except TypeError:
+        kinds = ", ".join(sorted({type(w).__name__ for w in who.tolist()}))
+        raise ArrayError(f"annotator: expected names or numbers, all of one type, found {kinds}") from None
     return _ordered(rows.astype(np.int64), code, label_codes(said), n, names)
 
 

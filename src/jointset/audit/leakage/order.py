@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jointset.audit.crossfit import group_codes, spreads
 from jointset.audit.findings import Checked, Findings, as_points
 from jointset.audit.nearest import nearest
 from jointset.errors import ArrayError
-from jointset.records import Floats, Ints
+from jointset.records import Bools, Floats, Ints
 
 NEIGHBOURS = 10
 PERMUTATIONS = 499
 SAMPLE = 10_000
+JITTER = 1e-3  # of a column's spread: among rows as near as each other, chance picks, and for every row anew
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,9 +40,11 @@ def find_order(
 ) -> Order:
     """Test whether rows near each other in the order are alike beyond chance.
 
-    ``order`` ``(n,)`` is the place of every row, or a time; by default the place in the array. The test statistic is
+    ``order`` ``(n,)`` is the place of every row, or a time; by default the place in the array. Rows of one time share
+    the mean of their ranks, and rows without one (None, NaN, NaT) are left out. The test statistic is
     the mean difference in rank between a row and its ten nearest neighbours, against 499 permutations of the ranks,
-    which makes it exact for exchangeable rows. Of more than 10,000 rows a sample is tested. Rows of one of ``groups``
+    which makes it exact for exchangeable rows; of rows that are equally near, chance (``seed``) picks the neighbours.
+    Of more than 10,000 rows a sample is tested. Rows of one of ``groups``
     (copies) are tested once. Code ``non_iid`` where the p-value is below ``level``. Raises ``ArrayError``.
 
     >>> rng = np.random.default_rng(0)
@@ -49,22 +53,27 @@ def find_order(
     """
     points = as_points(embedding, least=1)
     n = len(points)
-    place = np.arange(n) if order is None else np.asarray(order)
-    if place.shape != (n,):
-        raise ArrayError(f"order: expected one place for each of the {n} rows, found {place.shape}")
+    place, timed = (np.arange(n), np.ones(n, bool)) if order is None else _places(order, n)
     rng = np.random.default_rng(seed)
-    once = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_index=True)[1]
-    rows = np.sort(rng.permutation(once)[:SAMPLE])
+    rows = rng.permutation(_once(groups, n, timed))[
+        :SAMPLE
+    ]  # at random, so that no tie is broken by the place
     score = np.full(n, np.nan)
+    reason = ""
     if len(rows) < 3 * NEIGHBOURS:
         reason = f"{len(rows)} distinct rows; {3 * NEIGHBOURS} are needed"
+    elif (place[rows] == place[rows[0]]).all():
+        reason = "all rows have the same place in the order"
+    if reason:
         return Order(
             "not applicable", reason, Findings.empty(), {"rows": len(rows)}, float("nan"), float("nan"), score
         )
-    rank = np.argsort(np.argsort(place[rows], kind="stable"), kind="stable")
-    near = nearest(points[rows], NEIGHBOURS, seed=seed)[1]
+    from scipy.stats import rankdata
+
+    rank = rankdata(place[rows])
+    near = nearest(_told_apart(points[rows], rng), NEIGHBOURS, seed=seed)[1]
     gap = _gaps(rank, near)
-    chance = np.array([_gaps(rng.permutation(len(rows)), near).mean() for _ in range(PERMUTATIONS)])
+    chance = np.array([_gaps(rng.permutation(rank), near).mean() for _ in range(PERMUTATIONS)])
     p_value = float((1 + (chance <= gap.mean()).sum()) / (1 + PERMUTATIONS))
     effect = float(1 - gap.mean() / chance.mean())
     score[rows] = np.clip(gap / chance.mean(), 0, 1)
@@ -86,6 +95,36 @@ def find_order(
     return Order("found", reason, found, facts, p_value, effect, score)
 
 
-def _gaps(rank: Ints, near: Ints) -> Floats:
+def _places(order: ArrayLike, n: int) -> tuple[Ints, Bools]:
+    """The place of every row ``(n,)`` as a code, and whether it has one."""
+    import pandas as pd
+
+    given = np.asarray(order)
+    if given.shape != (n,):
+        raise ArrayError(f"order: expected one place for each of the {n} rows, found {given.shape}")
+    timed = ~np.asarray(pd.isna(given))
+    place = np.zeros(n, np.int64)
+    try:
+        place[timed] = np.unique(given[timed], return_inverse=True)[1]
+    except TypeError:
+        raise ArrayError(
+            "order: expected numbers, times or texts, found a mixture that has no order"
+        ) from None
+    return place, timed
+
+
+def _once(groups: ArrayLike | None, n: int, timed: Bools) -> Ints:
+    """The first row of every group among those that have a place."""
+    rows = np.flatnonzero(timed)
+    return rows if groups is None else rows[np.unique(group_codes(groups, n)[rows], return_index=True)[1]]
+
+
+def _told_apart(points: Floats, rng: np.random.Generator) -> Floats:
+    """The rows ``(m, d)`` about their mean, moved by next to nothing at random."""
+    about = points - points.mean(axis=0, dtype=np.float64)
+    return np.asarray(about + JITTER * spreads(about) * rng.standard_normal(about.shape), np.float32)
+
+
+def _gaps(rank: Floats, near: Ints) -> Floats:
     """Mean difference in rank between each row and its neighbours, ``(n,)``."""
     return np.abs(rank[near] - rank[:, None]).mean(axis=1)

@@ -16,6 +16,8 @@ from jointset.errors import ArrayError
 from jointset.records import Floats, Ints
 
 BINS, FOLDS = 64, 5
+PER_BIN = 8  # rows that a quantile needs, to have neighbours of a row in other folds
+PER_VALUE = 3  # the same of a value of its own
 RAREST = 10  # rows that a class needs to be judged
 SAMPLE = 5000
 NAMED = 5  # features that are named for an artefact
@@ -44,10 +46,11 @@ def find_shortcuts(
 
     ``features`` maps names to columns ``(n,)`` of numbers, dates or categories; ``labels`` ``(n,)`` are class codes
     with -1 where missing. A feature is judged by the area under the curve (mean over classes) of the class shares
-    in its values or, for numbers of many values, in 64 quantiles, counted without the row's own fold; rows of one
-    of ``groups`` share a fold. ``level`` is the area from which it is a shortcut. With ``together`` (for simple
-    features of media, that should say nothing) a boosted model of all of them is judged as well. Codes:
-    ``shortcut`` by feature, ``artefact``; the score is 2 (1 − area). Raises ``ArrayError``.
+    in its values or, for numbers of many values, in quantiles (64, or as many as have eight rows each), counted
+    without the row's own fold; rows of one of ``groups`` share a fold. ``level`` is the area from which it is a
+    shortcut. With ``together`` (for simple features of media, that should say nothing) a boosted model of all of
+    them is judged as well. Codes: ``shortcut`` by feature, ``artefact``; the score is 2 (1 − area). Raises
+    ``ArrayError``.
 
     >>> label = np.arange(200) % 2
     >>> found = find_shortcuts({"id": np.arange(200) // 7, "copy": label * 3.0}, label)
@@ -123,12 +126,10 @@ def _levels(column: NDArray[Any]) -> Ints:
     values = column.astype(np.float64)
     known = np.isfinite(values)
     out = np.zeros(len(values), np.int64)
-    distinct = np.unique(values[known])
-    edges = (
-        distinct
-        if len(distinct) <= BINS
-        else np.unique(np.quantile(values[known], np.linspace(0, 1, BINS + 1)[1:-1]))
-    )
+    edges = np.unique(values[known])
+    if len(edges) > min(BINS, known.sum() / PER_VALUE):
+        bins = int(np.clip(known.sum() // PER_BIN, 2, BINS))
+        edges = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1)[1:-1]))
     out[known] = 1 + np.searchsorted(edges, values[known], side="right")
     return out
 

@@ -59,7 +59,7 @@ def heterogeneity(
     label : ``(n,)`` class codes, -1 = unknown, left out.
     features : ``(n, d)`` numbers, NaN = missing.
 
-    Raises ``ArrayError`` where the lengths differ.
+    Raises ``ArrayError`` where the lengths differ or sites or labels are not codes.
 
     >>> found = heterogeneity(np.repeat([0, 1], 50), np.repeat([0, 1, 0, 1], [50, 0, 25, 25]))
     >>> found.gini, found.labels.total_variation.tolist(), found.labels.effective_classes.round(2).tolist()
@@ -71,11 +71,16 @@ def heterogeneity(
     for name, values in (("label", label), ("features", features)):
         if values is not None and len(np.asarray(values)) != len(where):
             raise ArrayError(f"{name} has {len(np.asarray(values))} rows, site {len(where)}")
+    if label is not None and (np.asarray(label).ndim != 1 or np.asarray(label).dtype.kind not in "iub"):
+        found = np.asarray(label)
+        raise ArrayError(
+            f"label must be (n,) class codes, -1 = unknown, found {found.dtype} of shape {found.shape}; encode it first"
+        )
     sizes = np.bincount(where)
     return Heterogeneity(
         sizes,
         gini(sizes),
-        None if label is None else label_skew(where, np.asarray(label), len(sizes)),
+        None if label is None else label_skew(where, np.asarray(label).astype(np.int64), len(sizes)),
         None if features is None else mean_differences(where, standardised(features), len(sizes)),
     )
 
