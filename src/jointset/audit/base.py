@@ -84,15 +84,16 @@ class Scores:
 class TaskAudit:
     """The findings on one task; arrays are ``(n,)``, or ``(n, K)`` entry by entry for multilabel.
 
-    ``is_error`` marks the given labels found wrong; ``quality`` is in [0, 1], 0 = surely bad, NaN where no
-    label was given; ``suggested`` is the most probable label (for a missing label: the proposal to fill it
-    in) and ``confidence`` the calibrated P(suggested is the true label); ``p_error`` is P(the given label is
-    wrong), NaN where none was given. ``posterior`` is P(true | x, given, other tasks' labels), ``(n, K)``
-    (multilabel: of the positive class, entry by entry; regression: empty). ``noise_matrix[t, j]`` is P(given
-    j | true t), ``(K, K)`` (multilabel ``(K, 2, 2)``; regression empty), ``noise_rate`` the expected
-    share of wrong given labels and ``noise_interval`` its 95 % interval (regression: NaN, there is none). ``promised_precision`` is the mean of ``p_error`` over the flagged set (NaN
-    when nothing is flagged). ``interval`` ``(n, 2)`` (regression only, else None) holds the true label with the
-    probability asked for as precision (0.9 if None), by x and the other tasks' labels; NaN where it cannot be told.
+    ``is_error`` marks the given labels found wrong; ``quality`` is in [0, 1], 0 = surely bad, NaN where no label was
+    given; ``suggested`` is the most probable label (for a missing label: the proposal to fill it in) and
+    ``confidence`` the calibrated P(suggested is the true label); ``p_error`` is P(the given label is wrong), NaN
+    where none was given. ``posterior`` is P(true | x, given, other tasks' labels), ``(n, K)`` (multilabel: of the
+    positive class, entry by entry; regression: empty). ``noise_matrix[t, j]`` is P(given j | true t), ``(K, K)``
+    (multilabel ``(K, 2, 2)``; regression empty), ``noise_rate`` the expected share of wrong given labels and
+    ``noise_interval`` its 95 % interval (regression: NaN, there is none). ``promised_precision`` is the mean of
+    ``p_error`` over the flagged set (NaN when nothing is flagged). ``interval`` ``(n, 2)`` (regression only, else
+    None) holds the true label with the probability asked for as precision (0.9 if None), by x and the other tasks'
+    labels; NaN where it cannot be told.
     """
 
     name: str
