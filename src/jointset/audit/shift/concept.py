@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jointset.audit.crossfit import Linear, cross_fitted, folds_of, spreads
+from jointset.audit.crossfit import Linear, cross_fitted, folds_of, group_codes, spreads
 from jointset.audit.findings import Checked, Findings, as_labels, as_points
-from jointset.audit.shift.covariate import SAMPLE, TWICE, as_groups
+from jointset.audit.shift.covariate import SAMPLE, TWICE
 from jointset.errors import ArrayError
 from jointset.records import Bools, Floats, Ints
 
@@ -68,7 +68,7 @@ def concept_shift(
         )
     y_a, y_b = as_labels(y_a, len(y_a), "labels_a"), as_labels(y_b, len(y_b), "labels_b")
     rng = np.random.default_rng(seed)
-    own = np.arange(len(y_a) + len(y_b)) if groups is None else as_groups(groups, len(y_a) + len(y_b))
+    own = np.arange(len(y_a) + len(y_b)) if groups is None else group_codes(groups, len(y_a) + len(y_b))
     take_a, take_b = (rng.permutation(np.flatnonzero(y >= 0))[:SAMPLE] for y in (y_a, y_b))
     nan = float("nan")
     if min(len(take_a), len(take_b)) < FEWEST:

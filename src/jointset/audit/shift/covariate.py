@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from jointset.audit.crossfit import Linear, area, folds_of, spreads
+from jointset.audit.crossfit import Linear, area, folds_of, group_codes, spreads
 from jointset.audit.findings import Checked, Findings, as_points
 from jointset.errors import ArrayError
 from jointset.kernel import discrepancies, gaussian
@@ -79,7 +78,7 @@ def covariate_shift(
     rng = np.random.default_rng(seed)
     rows = np.concatenate([rng.permutation(n)[:SAMPLE], n + rng.permutation(m)[:SAMPLE]])
     both = np.concatenate([first, second])
-    own = None if groups is None else as_groups(groups, n + m)[rows]
+    own = None if groups is None else group_codes(groups, n + m)[rows]
     x, side = _scaled(both[rows]), (rows >= n).astype(np.int64)
     odds, auc, p_classifier = classifier_test(x, side, own, seed)
     direction[rows] = odds
@@ -114,18 +113,6 @@ def covariate_shift(
     return CovariateShift(
         "found", reason, found, facts, p_value, p_classifier, p_kernel, auc, distance, direction
     )
-
-
-def as_groups(groups: ArrayLike, n: int) -> NDArray[Any]:
-    """The groups of the rows of both sides ``(n,)``.
-
-    >>> as_groups([0, 0, 1], 3).tolist()
-    [0, 0, 1]
-    """
-    found = np.asarray(groups)
-    if found.shape != (n,):
-        raise ArrayError(f"groups: expected one for each of the {n} rows of both sides, found {found.shape}")
-    return found
 
 
 def _scaled(x: Floats) -> Floats:
