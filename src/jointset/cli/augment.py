@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from jointset.cli.memory import keep_freed_memory
+from jointset.cli import memory
 
 
 def augment(config: Path, overrides: list[str], *, as_json: bool) -> None:
@@ -26,7 +26,7 @@ def augment(config: Path, overrides: list[str], *, as_json: bool) -> None:
     from jointset.workbench import set_up, threads
 
     settings = configs.load(config, overrides)
-    keep_freed_memory()
+    memory.keep_freed_memory()
     with tempfile.TemporaryDirectory(prefix="jointset-augment-") as folder, Progress(settings) as progress:
         work = prepare(settings, Path(folder))
         bench = set_up(RunDirectory(Path(folder)), work, progress)

@@ -9,12 +9,12 @@ import typer
 
 from jointset import checking
 from jointset import config as configs
-from jointset.cli.memory import keep_freed_memory
+from jointset.cli import memory
 
 
 def check(config: Path, overrides: list[str], *, estimate: bool, as_json: bool) -> None:
     """Read and check everything; nothing is kept."""
-    keep_freed_memory()
+    memory.keep_freed_memory()
     found = checking.check(configs.load(config, overrides), estimate=estimate)
     if as_json:
         typer.echo(json.dumps(found.facts, indent=2))

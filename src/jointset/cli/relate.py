@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from jointset.cli.memory import keep_freed_memory
+from jointset.cli import memory
 from jointset.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def relate(
     from jointset.relating import relate as related
 
     settings = configs.load(config, overrides)
-    keep_freed_memory()
+    memory.keep_freed_memory()
     _is_free(write)
     _leave_out_checked(
         list(settings.datasets) if leave_out else (), list(settings.tasks) if leave_out_tasks else ()

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from jointset import config as configs
-from jointset.cli.memory import keep_freed_memory
+from jointset.cli import memory
 from jointset.console.augmentation import augmentation_lines
 from jointset.console.progress import Progress
 from jointset.console.weights import weights_lines
@@ -21,7 +21,7 @@ from jointset.project import execute
 def run(config: Path, overrides: list[str], runs: Path, *, new_run: bool, as_json: bool) -> None:
     """Run a configuration and print the summary; exit code 1 when the gate refused something."""
     settings = configs.load(config, overrides)
-    keep_freed_memory()
+    memory.keep_freed_memory()
     with Progress(settings) as progress:
         finished = execute(settings, runs, emit=progress, new_run=new_run)
     summary = finished.summary
