@@ -251,6 +251,7 @@ class AugmentSettings(_Operations):
 
     def misfit(self, tasks: Mapping[str, set[str]], kinds: Mapping[str, str]) -> str | None:
         """What does not fit the tasks, each with the modalities of the datasets that label it, and its kind."""
+        every: set[str] = set().union(*tasks.values())
         for name, own in self.tasks.items():
             if name not in tasks:
                 return f"tasks.{name}: no task has this name{nearest(name, tasks)}"
@@ -262,7 +263,6 @@ class AugmentSettings(_Operations):
                 return f"tasks.{name}: smote needs tabular, and task {name!r} has {', '.join(tasks[name])}; take it out"
             if own.smote and kinds[name] not in ("binary", "multiclass"):
                 return f"tasks.{name}.smote: {kinds[name]} has no rare classes to make rows of; take it out"
-            every = set().union(*tasks.values())
             if own.smote and own.smote.method == "decoded" and every not in ({"tabular"}, {"image"}):
                 return (
                     f"tasks.{name}.smote: decoded makes rows of tabular or image inputs alone, and these have "
@@ -274,8 +274,7 @@ class AugmentSettings(_Operations):
             for operation, rule in own.transform.items():
                 if wrong := rule_mistake(kinds[name], rule):
                     return f"tasks.{name}.transform.{operation}: {wrong}"
-        every = {"features"}.union(*tasks.values())
-        wrong = next((o for o in self.steps() if modality_of(o) not in every), None)
+        wrong = next((o for o in self.steps() if modality_of(o) not in {*every, "features"}), None)
         return _lacks(wrong, "the configuration", every) if wrong else None
 
 

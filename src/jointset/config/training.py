@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -249,6 +248,6 @@ class ImproveSettings(Settings):
     @field_validator("max_changes")
     @classmethod
     def _budget(cls, value: float | int | None) -> float | int | None:
-        if value is not None and not 0 <= value < math.inf:
+        if value is not None and value < 0:
             raise ValueError("max_changes is a number of labels, or a share of the labels between 0 and 1")
         return value
